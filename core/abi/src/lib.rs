@@ -1,0 +1,20 @@
+//! What a user program and the kernel both see.
+//!
+//! Here live the syscall table, errors, handles and the words they travel in.
+//! Nothing here knows a machine, a scheduler or a page table; nothing here runs in the kernel only.
+//! May import: nothing.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod argument;
+mod error;
+mod table;
+mod words;
+
+pub use argument::{Argument, Kind, Request};
+pub use error::{Error, Reply};
+pub use table::{Call, Calls, Description, Number, Parameter, Sys, TABLE};
+pub use words::{
+    Class, CpuId, Deadline, ExitCode, GroupHandle, Instant, Nanos, Priority, ThreadHandle, UserAddress,
+    UserRange, Word,
+};

@@ -1,0 +1,245 @@
+//! The one table of syscalls: decoder, stubs, generators, traces and the reference all come from it.
+
+use core::future::Future;
+
+use crate::{
+    Argument, Class, CpuId, Deadline, Error, ExitCode, GroupHandle, Instant, Kind, Nanos, Priority, Reply,
+    Request, ThreadHandle, UserAddress, UserRange, Word,
+};
+
+/// One argument of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// What the reference calls it.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// Which call.
+    pub number: Number,
+    /// Its name.
+    pub name: &'static str,
+    /// Its arguments, in the order of the registers.
+    pub parameters: &'static [Parameter],
+    /// What a success returns.
+    pub result: Kind,
+    /// The errors that it can answer with, besides `BadArgument` for words no argument can be.
+    pub errors: &'static [Error],
+    /// One line of documentation.
+    pub line: &'static str,
+}
+
+/// Whatever can carry a program's requests to a kernel: registers on metal, a simulated CPU under glass.
+pub trait Sys {
+    /// Hands the request over and waits for the answer.
+    fn request(&self, request: Request) -> impl Future<Output = Reply>;
+}
+
+/// The argument words that have not been decoded yet.
+struct Words<'a>(&'a [u64]);
+
+impl Words<'_> {
+    fn take<T: Argument>(&mut self) -> Result<T, Error> {
+        let value = T::decode(self.0)?;
+        self.0 = &self.0[T::KIND.words()..];
+        Ok(value)
+    }
+
+}
+
+/// The argument words that have not been written yet.
+struct Slots<'a>(&'a mut [u64]);
+
+impl Slots<'_> {
+    fn put<T: Argument>(&mut self, value: T) {
+        value.encode(self.0);
+        let words = core::mem::take(&mut self.0);
+        self.0 = &mut words[T::KIND.words()..];
+    }
+
+}
+
+macro_rules! syscalls {
+    ($(
+        #[doc = $line:literal]
+        $number:literal $name:ident $variant:ident ($($argument:ident: $type:ty),*) -> $result:ty,
+        errors [$($error:ident),*];
+    )+) => {
+        /// The number of a call.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u64)]
+        pub enum Number {
+            $(#[doc = $line] $variant = $number),+
+        }
+
+        impl Number {
+            /// The call with this number, if the table has it.
+            #[must_use]
+            pub const fn from_word(word: u64) -> Option<Self> {
+                match word {
+                    $($number => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+
+            /// The row of the table.
+            #[must_use]
+            pub fn description(self) -> &'static Description {
+                match self {
+                    $(Self::$variant => const {
+                        &Description {
+                            number: Number::$variant,
+                            name: stringify!($name),
+                            parameters: &[$(Parameter {
+                                name: stringify!($argument),
+                                kind: <$type as Argument>::KIND,
+                            }),*],
+                            result: <$result as Argument>::KIND,
+                            errors: &[$(Error::$error),*],
+                            line: $line.trim_ascii(),
+                        }
+                    },)+
+                }
+            }
+        }
+
+        /// Every call, by rising number.
+        pub const TABLE: &[Number] = &[$(Number::$variant),+];
+
+        /// A call whose arguments have been decoded: after this nothing about them is checked twice.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[expect(missing_docs, reason = "the fields are the arguments that the table names and documents")]
+        pub enum Call {
+            $(#[doc = $line] $variant { $($argument: $type),* }),+
+        }
+
+        impl Call {
+            /// Makes sense of a request.
+            ///
+            /// # Errors
+            /// `UnknownCall` if the table has no such number, `BadArgument` if a word cannot be what the
+            /// table says it is.
+            #[inline]
+            pub fn decode(request: &Request) -> Result<Self, Error> {
+                match request.number {
+                    $($number => {
+                        #[allow(unused_variables, reason = "a row without arguments takes none")]
+                        let words = &mut Words(&request.arguments);
+                        let call = Self::$variant { $($argument: words.take::<$type>()?),* };
+                        Ok(call)
+                    })+
+                    _ => Err(Error::UnknownCall),
+                }
+            }
+
+            /// Puts the call into words; `decode` gives the same call back.
+            #[must_use]
+            pub fn encode(&self) -> Request {
+                let mut arguments = [0; 6];
+                match *self {
+                    $(Self::$variant { $($argument),* } => {
+                        #[allow(unused_variables, reason = "a row without arguments takes none")]
+                        let slots = &mut Slots(&mut arguments);
+                        $(slots.put($argument);)*
+                        Request { number: $number, arguments }
+                    })+
+                }
+            }
+
+            /// Which call it is.
+            #[must_use]
+            pub const fn number(&self) -> Number {
+                match self {
+                    $(Self::$variant { .. } => Number::$variant,)+
+                }
+            }
+        }
+
+        /// The stubs: one method a call, for every carrier.
+        pub trait Calls: Sys {
+            $(
+                #[doc = $line]
+                fn $name(&self, $($argument: $type),*) -> impl Future<Output = Result<$result, Error>> {
+                    async move {
+                        let reply = self.request(Call::$variant { $($argument),* }.encode()).await;
+                        <$result as Argument>::decode(&[reply.result()?])
+                    }
+                }
+            )+
+        }
+
+        impl<S: Sys + ?Sized> Calls for S {}
+    };
+}
+
+syscalls! {
+    #[doc = "Does nothing; measures the way in and out."]
+    0 null Null() -> (), errors [];
+
+    #[doc = "Lets the other threads of the caller's level go first."]
+    1 yield_now YieldNow() -> (), errors [];
+
+    #[doc = "Starts a thread in the caller's process, with the caller's class, priority, group and affinity."]
+    2 thread_create ThreadCreate(entry: UserAddress, stack: UserAddress, argument: Word) -> ThreadHandle,
+    errors [BadAddress, NoMemory];
+
+    #[doc = "Ends the calling thread and leaves a result for whoever joins it."]
+    3 thread_exit ThreadExit(result: Word) -> (), errors [];
+
+    #[doc = "Waits for the end of a thread, takes its result, and gives its handle back."]
+    4 thread_join ThreadJoin(thread: ThreadHandle, deadline: Deadline) -> Word,
+    errors [BadHandle, TimedOut, Busy, Deadlock];
+
+    #[doc = "Waits until a moment of the monotonic clock."]
+    5 sleep Sleep(until: Deadline) -> (), errors [];
+
+    #[doc = "Reads the monotonic clock."]
+    6 clock Clock() -> Instant, errors [];
+
+    #[doc = "Writes bytes to the console, as many as fit in one kernel step, and says how many."]
+    7 console_write ConsoleWrite(text: UserRange) -> Word, errors [BadAddress];
+
+    #[doc = "Moves a thread to another scheduling class."]
+    8 set_class SetClass(thread: ThreadHandle, class: Class) -> (), errors [BadHandle];
+
+    #[doc = "Changes the priority of a thread within its class."]
+    9 set_priority SetPriority(thread: ThreadHandle, priority: Priority) -> (), errors [BadHandle];
+
+    #[doc = "Lets a thread run only on the CPUs whose bits are set, counted from CPU 64 * bank."]
+    10 set_affinity SetAffinity(thread: ThreadHandle, bank: Word, cpus: Word) -> (),
+    errors [BadHandle, BadArgument];
+
+    #[doc = "Stops a thread, wherever it is, until it is resumed."]
+    11 thread_suspend ThreadSuspend(thread: ThreadHandle) -> (), errors [BadHandle, BadState];
+
+    #[doc = "Lets a suspended thread go on."]
+    12 thread_resume ThreadResume(thread: ThreadHandle) -> (), errors [BadHandle, BadState];
+
+    #[doc = "Names the calling thread."]
+    13 thread_self ThreadSelf() -> ThreadHandle, errors [];
+
+    #[doc = "Reads how long a thread has run."]
+    14 cpu_time CpuTime(thread: ThreadHandle) -> Nanos, errors [BadHandle];
+
+    #[doc = "Makes a scheduling group; the groups of a level take turns, whatever their size."]
+    15 group_create GroupCreate() -> GroupHandle, errors [NoMemory];
+
+    #[doc = "Moves a thread into a scheduling group."]
+    16 set_group SetGroup(thread: ThreadHandle, group: GroupHandle) -> (), errors [BadHandle];
+
+    #[doc = "Takes a CPU off-line; its threads move to others that they may run on."]
+    17 cpu_offline CpuOffline(cpu: CpuId) -> (), errors [BadArgument, BadState];
+
+    #[doc = "Takes a CPU back into service."]
+    18 cpu_online CpuOnline(cpu: CpuId) -> (), errors [BadArgument, BadState];
+
+    #[doc = "Ends the calling process and all its threads."]
+    19 process_exit ProcessExit(status: ExitCode) -> (), errors [];
+
+    #[doc = "Turns the machine off, with a status for whoever started it."]
+    20 power_off PowerOff(status: ExitCode) -> (), errors [];
+}

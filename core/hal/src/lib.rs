@@ -1,0 +1,22 @@
+//! The one door to a machine.
+//!
+//! Here live the traits that a ground implements, the types that cross them, and the page-table formats.
+//! No policy, no state of the kernel, no instruction of a CPU.
+//! May import: `abi`.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod address;
+mod cpu_set;
+mod machine;
+pub mod paging;
+mod registers;
+mod store;
+mod trace;
+
+pub use address::{Frame, FRAME_BYTES, FRAME_WORDS, FrameRun, PhysicalAddress};
+pub use cpu_set::{CpuSet, MAX_CPUS};
+pub use machine::{Clock, Console, Cpu, Entropy, Kicks, Machine, PhysicalMemory, Power, Translation};
+pub use registers::UserRegisters;
+pub use store::{Row, Store};
+pub use trace::{Event, TraceSink, Trap};

@@ -1,0 +1,117 @@
+//! The traits by concern. A ground implements them by values: two machines fit in one test.
+
+use coldframe_abi::{CpuId, ExitCode, Instant};
+
+use crate::{Frame, PhysicalAddress, Row, Store, TraceSink, UserRegisters};
+
+/// The monotonic clock and the one-shot timer of a CPU. There is no periodic tick anywhere.
+pub trait Clock {
+    /// The time since boot.
+    ///
+    /// Postcondition: never less than what this machine answered before, on any CPU.
+    fn now(&self) -> Instant;
+
+    /// Asks for one `Trap::Timer` on this CPU once `deadline` is reached; replaces what was asked before.
+    ///
+    /// Postcondition: a deadline that has passed already is delivered at once.
+    fn arm(&mut self, deadline: Instant);
+
+    /// Takes the request back.
+    ///
+    /// Postcondition: a trap that is already on its way may still arrive.
+    fn disarm(&mut self);
+}
+
+/// What a CPU translates user addresses with.
+pub trait Translation {
+    /// Makes the table under `root` the one of this CPU's user half.
+    ///
+    /// Precondition: `root` came from `PhysicalMemory::share_kernel_half` and is not freed while it is active.
+    /// Postcondition: no translation of an earlier table is used any more.
+    fn activate(&mut self, root: Frame);
+
+    /// Makes no table active: the user half translates nothing.
+    ///
+    /// Postcondition: no frame of an earlier table is read by this CPU's walker any more.
+    fn deactivate(&mut self);
+}
+
+/// Physical memory by the word and the frame.
+pub trait PhysicalMemory {
+    /// Reads a word.
+    ///
+    /// Precondition: the address is a multiple of eight inside of RAM.
+    fn read_word(&self, address: PhysicalAddress) -> u64;
+
+    /// Writes a word.
+    ///
+    /// Precondition: the address is a multiple of eight inside of RAM that the kernel owns.
+    fn write_word(&mut self, address: PhysicalAddress, value: u64);
+
+    /// Makes a frame all zero.
+    ///
+    /// Precondition: the frame is RAM that the kernel owns.
+    fn zero_frame(&mut self, frame: Frame);
+
+    /// Writes what every address space has in common into a new top-level table.
+    ///
+    /// Precondition: `root` is a zeroed frame.
+    /// Postcondition: no entry of the user half has changed.
+    fn share_kernel_half(&mut self, root: Frame);
+}
+
+/// The way to another CPU.
+pub trait Kicks {
+    /// Asks a CPU to enter the kernel with `Trap::Kick`.
+    ///
+    /// Postcondition: the CPU enters the kernel after this call, for this or another reason, once at least; several
+    /// kicks may arrive as one.
+    fn kick(&mut self, cpu: CpuId);
+}
+
+/// The end.
+pub trait Power {
+    /// Turns the machine off.
+    ///
+    /// Postcondition: the status reaches whoever started the machine; the ground stops entering the kernel.
+    fn power_off(&mut self, status: ExitCode);
+}
+
+/// A place for bytes that a person should see, from the first moment on.
+pub trait Console {
+    /// Writes bytes, in order, all of them.
+    fn write(&mut self, bytes: &[u8]);
+}
+
+/// Numbers that a program cannot guess.
+pub trait Entropy {
+    /// A fresh random word.
+    fn random(&mut self) -> u64;
+}
+
+/// One CPU, while it is in the kernel.
+pub trait Cpu: Clock + Translation {
+    /// The registers of user mode on this machine.
+    type Registers: UserRegisters;
+
+    /// Which one it is.
+    fn id(&self) -> CpuId;
+
+    /// The registers of the thread that runs here: they live in the CPU until the kernel puts others in.
+    fn registers(&mut self) -> &mut Self::Registers;
+}
+
+/// A whole machine: all that its CPUs share.
+pub trait Machine: PhysicalMemory + Kicks + Power + Console + Entropy + TraceSink {
+    /// One of its CPUs.
+    type Cpu: Cpu;
+
+    /// Its page-table format.
+    type Paging: crate::paging::Format;
+
+    /// Its storage for kernel tables.
+    type Store<T: Row>: Store<T>;
+
+    /// An empty table.
+    fn store<T: Row>(&mut self) -> Self::Store<T>;
+}

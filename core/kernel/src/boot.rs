@@ -1,0 +1,208 @@
+//! How a kernel comes into being, and its first processes with it.
+
+use coldframe_abi::{Class, CpuId, Priority, UserAddress};
+use coldframe_hal::paging::{Format, Rights};
+use coldframe_hal::{CpuSet, FRAME_BYTES, Frame, Machine, PhysicalMemory, Store, UserRegisters};
+use coldframe_memory::{AddressSpace, FrameError, Frames, MemoryMap, SpaceError};
+use coldframe_scheduler::{Context, LEVELS, NONE, State, Wake};
+
+use crate::tables::grow_to;
+use crate::{Kernel, Life, Process, ProcessId, Registers, reaper};
+
+/// Why the kernel or a first process could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BootError {
+    /// The machine has no CPU, or more than `MAX_CPUS`.
+    BadCpuCount(u16),
+    /// There is not enough memory.
+    Frames(FrameError),
+    /// A part of a program lies where no program may be, overlaps another, or may be both written and executed.
+    BadSegment(SpaceError),
+    /// A part of a program is longer than what it is copied from says, or wraps.
+    BadLength(UserAddress),
+}
+
+impl From<FrameError> for BootError {
+    fn from(error: FrameError) -> Self {
+        Self::Frames(error)
+    }
+}
+
+impl From<SpaceError> for BootError {
+    fn from(error: SpaceError) -> Self {
+        match error {
+            SpaceError::Frames(error) => Self::Frames(error),
+            other => Self::BadSegment(other),
+        }
+    }
+}
+
+/// A part of a program: bytes, then zeroes, at an address.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a> {
+    /// Where it starts; need not be the start of a page.
+    pub start: UserAddress,
+    /// What it starts with.
+    pub bytes: &'a [u8],
+    /// How long it is in all; the rest is zero.
+    pub length: u64,
+    /// What the program may do with it.
+    pub rights: Rights,
+}
+
+impl<M: Machine> Kernel<M> {
+    /// A kernel for a machine with this many CPUs and this usable RAM. All CPUs are on-line once they have entered.
+    ///
+    /// # Errors
+    /// If the machine is too small, or larger than the kernel can serve.
+    pub fn new(mut machine: M, cpus: u16, ram: MemoryMap) -> Result<Self, BootError> {
+        if cpus == 0 || usize::from(cpus) > coldframe_hal::MAX_CPUS {
+            return Err(BootError::BadCpuCount(cpus));
+        }
+        let frames = Frames::new(&mut machine, ram)?;
+        let seed = machine.random();
+        let mut kernel = Self {
+            threads: machine.store(),
+            rows: machine.store(),
+            turns: machine.store(),
+            timers: machine.store(),
+            heads: machine.store(),
+            queues: machine.store(),
+            wheels: machine.store(),
+            per_cpu: machine.store(),
+            processes: machine.store(),
+            groups: machine.store(),
+            machine,
+            frames,
+            cpus,
+            state: State::new(cpus, seed),
+            free_thread: NONE,
+            free_group: NONE,
+            alive_processes: 0,
+            reap_first: NONE,
+            off: false,
+        };
+        let count = usize::from(cpus);
+        let Self { machine, frames, heads, queues, wheels, per_cpu, .. } = &mut kernel;
+        grow_to(heads, count * LEVELS, machine, frames)?;
+        grow_to(queues, count, machine, frames)?;
+        grow_to(wheels, count * 4, machine, frames)?;
+        grow_to(per_cpu, count, machine, frames)?;
+        kernel.heads.rows_mut().fill(NONE);
+        let reaper = kernel.take_thread_row()?;
+        assert_eq!(reaper, reaper::THREAD, "the reaper is the first thread");
+        let row = kernel.thread(reaper);
+        row.life = Life::Alive;
+        let context = Context::new(Class::Normal, Priority(128), 0);
+        kernel.scheduler().create(reaper, context, CpuSet::ALL, CpuId(0));
+        let loose = kernel.scheduler().take(reaper);
+        kernel.scheduler().park(loose);
+        for cpu in 0..cpus {
+            // No CPU has entered yet: each looks at its queue when it does.
+            let _ = kernel.scheduler().set_online(CpuId(cpu), CpuId(cpu));
+        }
+        Ok(kernel)
+    }
+
+    /// Makes a process with an empty address space and no thread.
+    ///
+    /// # Errors
+    /// If there is no memory for it.
+    pub fn create_process(&mut self) -> Result<ProcessId, BootError> {
+        let free = self.processes.rows().iter().position(|process| process.space.is_none());
+        let process = free.unwrap_or(self.processes.rows().len());
+        let Self { machine, frames, processes, .. } = self;
+        grow_to(processes, process + 1, machine, frames)?;
+        let space = AddressSpace::new(machine, frames)?;
+        processes.rows_mut()[process] = Process { space: Some(space), ..Process::default() };
+        let process = process as u32;
+        if let Err(error) = self.take_group_row(process) {
+            let root = self.process(process).space.take().map(|space| space.root());
+            if let Some(root) = root {
+                self.frames.give(&mut self.machine, root)?;
+            }
+            return Err(error.into());
+        }
+        self.alive_processes += 1;
+        Ok(ProcessId(process))
+    }
+
+    /// Puts a part of a program into a process. Parts may share a page only if their rights are the same.
+    ///
+    /// # Errors
+    /// If the part does not fit into the user half, or there is no memory for it; pages placed so far stay and go
+    /// with the process.
+    pub fn load(&mut self, process: ProcessId, segment: Segment<'_>) -> Result<(), BootError> {
+        let start = segment.start.0;
+        let end = start.checked_add(segment.length).ok_or(BootError::BadLength(segment.start))?;
+        if end > M::Paging::USER_END || segment.bytes.len() as u64 > segment.length {
+            return Err(BootError::BadLength(segment.start));
+        }
+        let mut page = start / FRAME_BYTES * FRAME_BYTES;
+        while page < end {
+            let frame = self.page_for(process, UserAddress(page), segment.rights)?;
+            let from = start.max(page);
+            let to = (start + segment.bytes.len() as u64).min(page + FRAME_BYTES);
+            if from < to {
+                let bytes = &segment.bytes[(from - start) as usize..(to - start) as usize];
+                write_bytes(&mut self.machine, frame, from - page, bytes);
+            }
+            page += FRAME_BYTES;
+        }
+        Ok(())
+    }
+
+    fn page_for(&mut self, process: ProcessId, page: UserAddress, rights: Rights) -> Result<Frame, BootError> {
+        let Self { machine, frames, processes, .. } = self;
+        let space = processes.rows_mut()[process.0 as usize].space.as_mut();
+        let space = space.ok_or(BootError::BadLength(page))?;
+        if let Some((_, leaf)) = space.translate(machine, page) {
+            let same = leaf.rights == rights;
+            return if same { Ok(leaf.frame) } else { Err(SpaceError::Occupied(page).into()) };
+        }
+        let frame = frames.take_zeroed(machine)?;
+        if let Err(error) = space.map(machine, frames, page, frame, rights) {
+            frames.give(machine, frame)?;
+            return Err(error.into());
+        }
+        Ok(frame)
+    }
+
+    /// Starts the first thread of a process.
+    ///
+    /// # Errors
+    /// If there is no memory for it.
+    pub fn start_process(
+        &mut self,
+        process: ProcessId,
+        entry: UserAddress,
+        stack: UserAddress,
+        argument: u64,
+    ) -> Result<u32, BootError> {
+        let thread = self.take_thread_row()?;
+        let group = self.process(process.0).first_group;
+        self.join_process(thread, process.0);
+        let row = self.thread(thread);
+        row.life = Life::Alive;
+        row.registers = Registers::<M>::start(entry.0, stack.0, argument);
+        let context = Context::new(Class::Normal, Priority(128), group);
+        let mut scheduler = self.scheduler();
+        scheduler.create(thread, context, CpuSet::ALL, CpuId(0));
+        let loose = scheduler.take(thread);
+        let kick = scheduler.place(loose, Wake::Start, CpuId(0));
+        if let Some(kick) = kick {
+            self.machine.kick(kick.0);
+        }
+        Ok(thread)
+    }
+}
+
+fn write_bytes(memory: &mut impl PhysicalMemory, frame: Frame, offset: u64, bytes: &[u8]) {
+    for (index, byte) in bytes.iter().enumerate() {
+        let at = offset + index as u64;
+        let address = frame.word((at / 8) as usize);
+        let shift = at % 8 * 8;
+        let word = memory.read_word(address) & !(0xff << shift) | u64::from(*byte) << shift;
+        memory.write_word(address, word);
+    }
+}

@@ -1,0 +1,116 @@
+//! The syscalls: decoded once, done here, answered in the caller's registers.
+
+mod console;
+mod power;
+mod scheduling;
+mod threads;
+
+use coldframe_abi::{Call, Error, GroupHandle, Instant, ThreadHandle};
+use coldframe_hal::{Clock, Cpu, Event, Machine, Store, UserRegisters};
+
+use crate::{Kernel, Life};
+
+/// What a call has come to.
+pub(crate) enum Outcome {
+    /// The caller gets this answer and goes on.
+    Answer(Result<u64, Error>),
+    /// The caller waits, has been answered already, or is no more.
+    Settled,
+}
+
+impl From<Result<u64, Error>> for Outcome {
+    fn from(result: Result<u64, Error>) -> Self {
+        Self::Answer(result)
+    }
+}
+
+impl From<Result<(), Error>> for Outcome {
+    fn from(result: Result<(), Error>) -> Self {
+        Self::Answer(result.map(|()| 0))
+    }
+}
+
+/// The thread that made the call.
+#[derive(Clone, Copy)]
+pub(crate) struct Caller {
+    pub(crate) thread: u32,
+    pub(crate) process: u32,
+}
+
+impl<M: Machine> Kernel<M> {
+    pub(crate) fn syscall(&mut self, cpu: &mut M::Cpu, now: Instant) {
+        // A ground that traps without a thread has nobody to answer.
+        let Some(thread) = self.current(cpu) else { return };
+        let caller = Caller { thread, process: self.thread(thread).process };
+        if self.process(caller.process).ended.is_some() {
+            return;
+        }
+        let outcome = match Call::decode(&cpu.registers().request()) {
+            Ok(call) => {
+                self.trace(cpu, Event::Call(call.number()));
+                self.perform(cpu, now, caller, call)
+            }
+            Err(error) => Outcome::Answer(Err(error)),
+        };
+        if let Outcome::Answer(result) = outcome {
+            self.answer(cpu, thread, result);
+        }
+    }
+
+    fn perform(&mut self, cpu: &mut M::Cpu, now: Instant, caller: Caller, call: Call) -> Outcome {
+        match call {
+            Call::Null {} => Ok(0).into(),
+            Call::YieldNow {} => self.yield_now(cpu, now, caller),
+            Call::ThreadCreate { entry, stack, argument } => {
+                self.thread_create(cpu, caller, entry, stack, argument.0).into()
+            }
+            Call::ThreadExit { result } => self.thread_exit(cpu, now, result.0),
+            Call::ThreadJoin { thread, deadline } => self.thread_join(cpu, now, caller, thread, deadline),
+            Call::Sleep { until } => self.sleep(cpu, now, caller, until),
+            Call::Clock {} => Ok(cpu.now().0).into(),
+            Call::ConsoleWrite { text } => self.console_write(caller, text).into(),
+            Call::SetClass { thread, class } => self.set_class(cpu, now, caller, thread, class).into(),
+            Call::SetPriority { thread, priority } => {
+                self.set_priority(cpu, now, caller, thread, priority).into()
+            }
+            Call::SetAffinity { thread, bank, cpus } => {
+                self.set_affinity(cpu, now, caller, thread, bank.0, cpus.0).into()
+            }
+            Call::ThreadSuspend { thread } => self.thread_suspend(cpu, now, caller, thread),
+            Call::ThreadResume { thread } => self.thread_resume(cpu, caller, thread).into(),
+            Call::ThreadSelf {} => Ok(self.thread(caller.thread).handle(caller.thread).to_word()).into(),
+            Call::CpuTime { thread } => self.cpu_time(now, caller, thread).into(),
+            Call::GroupCreate {} => self.group_create(caller).into(),
+            Call::SetGroup { thread, group } => self.set_group(cpu, now, caller, thread, group).into(),
+            Call::CpuOffline { cpu: target } => self.cpu_offline(cpu, target).into(),
+            Call::CpuOnline { cpu: target } => self.cpu_online(cpu, target).into(),
+            Call::ProcessExit { status } => {
+                self.end_process(cpu, caller.process, status);
+                Outcome::Settled
+            }
+            Call::PowerOff { status } => self.power_off(status),
+        }
+    }
+
+    /// The thread that a handle of the caller names, if it has not ended.
+    pub(crate) fn alive(&mut self, caller: Caller, handle: ThreadHandle) -> Result<u32, Error> {
+        let thread = self.named(caller, handle)?;
+        if self.thread(thread).life == Life::Alive { Ok(thread) } else { Err(Error::BadHandle) }
+    }
+
+    /// The thread that a handle of the caller names, whether it has ended or not.
+    pub(crate) fn named(&self, caller: Caller, handle: ThreadHandle) -> Result<u32, Error> {
+        let thread = self.threads.rows().get(handle.slot as usize).ok_or(Error::BadHandle)?;
+        let fits = thread.life != Life::Free
+            && thread.generation == handle.generation
+            && thread.process == caller.process;
+        if fits { Ok(handle.slot) } else { Err(Error::BadHandle) }
+    }
+
+    /// The group that a handle of the caller names.
+    pub(crate) fn group(&self, caller: Caller, handle: GroupHandle) -> Result<u32, Error> {
+        let group = self.groups.rows().get(handle.slot as usize).ok_or(Error::BadHandle)?;
+        let fits = group.generation == handle.generation && group.process == caller.process;
+        if fits { Ok(handle.slot) } else { Err(Error::BadHandle) }
+    }
+}

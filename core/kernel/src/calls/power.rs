@@ -1,0 +1,43 @@
+//! The end of a machine, and what a thread did that it may not.
+
+use core::fmt::{self, Write};
+
+use coldframe_abi::ExitCode;
+use coldframe_hal::{Console, Cpu, Machine, UserRegisters};
+
+use super::Outcome;
+use crate::Kernel;
+
+/// The status of a process that was ended because of a fault.
+const FAULTED: ExitCode = ExitCode(139);
+
+struct Report<'a, C: Console>(&'a mut C);
+
+impl<C: Console> Write for Report<'_, C> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
+    }
+}
+
+impl<M: Machine> Kernel<M> {
+    pub(super) fn power_off(&mut self, status: ExitCode) -> Outcome {
+        self.machine.power_off(status);
+        self.off = true;
+        Outcome::Settled
+    }
+
+    /// Nobody handles the fault of this thread: its process ends, the machine goes on.
+    pub(crate) fn fault(&mut self, cpu: &mut M::Cpu, cause: u64, address: u64) {
+        let Some(thread) = self.current(cpu) else { return };
+        let process = self.thread(thread).process;
+        let at = cpu.registers().program_counter();
+        // Writing to a console cannot fail.
+        let _ = writeln!(
+            Report(&mut self.machine),
+            "process {process} ended: its thread {thread} had fault {cause} at {at:#x}, about {address:#x}, on {}",
+            cpu.id(),
+        );
+        self.end_process(cpu, process, FAULTED);
+    }
+}

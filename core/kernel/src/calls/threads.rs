@@ -1,0 +1,135 @@
+//! Calls about the life of threads.
+
+use coldframe_abi::{Deadline, Error, Instant, ThreadHandle, UserAddress};
+use coldframe_hal::paging::Format;
+use coldframe_hal::{Cpu, Event, Machine, Store, UserRegisters};
+use coldframe_scheduler::{NONE, Place, Wake};
+
+use super::{Caller, Outcome};
+use crate::{Kernel, Life, Registers, WaitsFor};
+
+impl<M: Machine> Kernel<M> {
+    pub(super) fn thread_create(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        entry: UserAddress,
+        stack: UserAddress,
+        argument: u64,
+    ) -> Result<u64, Error> {
+        if entry.0 >= M::Paging::USER_END || stack.0 > M::Paging::USER_END {
+            return Err(Error::BadAddress);
+        }
+        let thread = self.take_thread_row().map_err(|_| Error::NoMemory)?;
+        self.join_process(thread, caller.process);
+        let row = self.thread(thread);
+        row.life = Life::Alive;
+        row.registers = Registers::<M>::start(entry.0, stack.0, argument);
+        let handle = row.handle(thread);
+        let parent = &mut self.rows.rows_mut()[caller.thread as usize];
+        let (context, affinity, on) = (parent.context_mut().split(), parent.affinity(), parent.cpu());
+        self.trace(cpu, Event::Create { thread, class: context.class() });
+        self.scheduler().create(thread, context, affinity, on);
+        self.make_runnable(cpu, thread, Wake::Start);
+        Ok(handle.to_word())
+    }
+
+    pub(super) fn thread_exit(&mut self, cpu: &mut M::Cpu, now: Instant, result: u64) -> Outcome {
+        let loose = self.scheduler().stop(cpu.id(), now);
+        self.end_thread(cpu, loose, result);
+        Outcome::Settled
+    }
+
+    pub(super) fn thread_join(
+        &mut self,
+        cpu: &mut M::Cpu,
+        now: Instant,
+        caller: Caller,
+        handle: ThreadHandle,
+        deadline: Deadline,
+    ) -> Outcome {
+        let target = match self.named(caller, handle) {
+            Ok(target) if target == caller.thread => return Err::<u64, _>(Error::Deadlock).into(),
+            Ok(target) => target,
+            Err(error) => return Err::<u64, _>(error).into(),
+        };
+        let row = self.thread(target);
+        if row.life == Life::Ended {
+            let result = row.result;
+            self.forget_thread(target);
+            return Ok(result).into();
+        }
+        if row.joiner != NONE {
+            return Err::<u64, _>(Error::Busy).into();
+        }
+        if deadline.0 <= now.0 {
+            return Err::<u64, _>(Error::TimedOut).into();
+        }
+        row.joiner = caller.thread;
+        self.wait(cpu, now, WaitsFor::EndOf(target), deadline);
+        Outcome::Settled
+    }
+
+    pub(super) fn sleep(&mut self, cpu: &mut M::Cpu, now: Instant, caller: Caller, until: Deadline) -> Outcome {
+        self.answer(cpu, caller.thread, Ok(0));
+        if until.0 > now.0 {
+            self.wait(cpu, now, WaitsFor::Time, until);
+        }
+        Outcome::Settled
+    }
+
+    pub(super) fn thread_suspend(
+        &mut self,
+        cpu: &mut M::Cpu,
+        now: Instant,
+        caller: Caller,
+        handle: ThreadHandle,
+    ) -> Outcome {
+        let thread = match self.alive(caller, handle) {
+            Ok(thread) => thread,
+            Err(error) => return Err::<u64, _>(error).into(),
+        };
+        if core::mem::replace(&mut self.thread(thread).suspended, true) {
+            return Err::<u64, _>(Error::BadState).into();
+        }
+        if thread == caller.thread {
+            // Answered before it stops: it finds the answer when it is resumed.
+            self.answer(cpu, thread, Ok(0));
+            self.trace(cpu, Event::Block { thread });
+            let loose = self.scheduler().stop(cpu.id(), now);
+            self.scheduler().hold(loose);
+            return Outcome::Settled;
+        }
+        match self.rows.rows()[thread as usize].place() {
+            Place::Queued => {
+                let mut scheduler = self.scheduler();
+                let loose = scheduler.take(thread);
+                scheduler.hold(loose);
+            }
+            Place::Running => {
+                let on = self.rows.rows()[thread as usize].cpu();
+                let kick = self.scheduler().kick(on, cpu.id());
+                self.deliver(cpu, kick);
+            }
+            // A waiting thread goes on waiting, and is held when its wait ends.
+            _ => {}
+        }
+        Ok(0).into()
+    }
+
+    pub(super) fn thread_resume(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        handle: ThreadHandle,
+    ) -> Result<(), Error> {
+        let thread = self.alive(caller, handle)?;
+        if !core::mem::replace(&mut self.thread(thread).suspended, false) {
+            return Err(Error::BadState);
+        }
+        if self.rows.rows()[thread as usize].place() == Place::Held {
+            self.make_runnable(cpu, thread, Wake::Start);
+        }
+        Ok(())
+    }
+}

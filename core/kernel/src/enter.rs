@@ -1,0 +1,224 @@
+//! The only way in: a trap comes, the state changes, and the CPU is told how to go on.
+
+use coldframe_abi::{CpuId, Instant};
+use coldframe_hal::{Clock, Cpu, Event, Machine, Store, Translation, Trap};
+use coldframe_scheduler::timer::STEPS_PER_ENTRY;
+use coldframe_scheduler::{Kick, NONE, Wake};
+
+use crate::{Kernel, reaper};
+
+/// How many threads or timers an off-line CPU gives away in one step.
+const EVACUATE_STEP: usize = 64;
+
+/// How a CPU goes on when it leaves the kernel.
+#[must_use = "the CPU has to go on somehow"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Resume {
+    /// With the thread whose registers are in it.
+    User,
+    /// It waits for an interrupt.
+    Idle,
+    /// It takes what interrupts there are and comes in again with `Trap::Again`.
+    Again,
+    /// It stops: the machine is off.
+    Off,
+}
+
+impl<M: Machine> Kernel<M> {
+    /// The only way in. Runs to its end, never blocks, never switches stacks.
+    pub fn enter(&mut self, cpu: &mut M::Cpu, trap: Trap) -> Resume {
+        if self.off {
+            return Resume::Off;
+        }
+        let now = cpu.now();
+        let here = cpu.id();
+        self.trace(cpu, Event::Enter(trap));
+        self.scheduler().entered(here);
+        self.scheduler().charge(here, now);
+        match trap {
+            Trap::Syscall => self.syscall(cpu, now),
+            Trap::Fault { cause, address } => self.fault(cpu, cause, address),
+            Trap::Timer => self.of_cpu(cpu).armed = None,
+            Trap::Kick | Trap::Again => {}
+        }
+        self.expire_timers(cpu, now);
+        self.obey_orders(cpu, now);
+        if self.current(cpu) == Some(reaper::THREAD) {
+            self.reap(cpu, now);
+        }
+        self.settle(cpu, now);
+        // Who was queued may have been told meanwhile not to run: one a step, so that a step stays short.
+        let obeyed = self.obey_orders(cpu, now);
+        if obeyed {
+            let loaded = self.of_cpu(cpu).loaded;
+            self.switch(cpu, loaded, NONE);
+        }
+        let evacuating = !self.state.online().contains(here) && self.evacuate(cpu, now);
+        self.rearm(cpu);
+        if self.off {
+            return Resume::Off;
+        }
+        if obeyed {
+            return Resume::Again;
+        }
+        match self.current(cpu) {
+            Some(reaper::THREAD) => Resume::Again,
+            Some(_) => Resume::User,
+            None if evacuating => Resume::Again,
+            None => Resume::Idle,
+        }
+    }
+
+    fn expire_timers(&mut self, cpu: &mut M::Cpu, now: Instant) {
+        let mut steps = STEPS_PER_ENTRY;
+        while let Some(thread) = self.timers().expire(cpu.id(), now, &mut steps) {
+            self.time_is_up(cpu, thread);
+        }
+    }
+
+    /// What others have decided about the thread that runs here takes effect now; says whether that stopped it.
+    #[inline]
+    fn obey_orders(&mut self, cpu: &mut M::Cpu, now: Instant) -> bool {
+        let Some(thread) = self.current(cpu) else { return false };
+        if thread == reaper::THREAD {
+            return false;
+        }
+        let (suspended, process) = (self.thread(thread).suspended, self.thread(thread).process);
+        if self.process(process).ended.is_some() {
+            let loose = self.scheduler().stop(cpu.id(), now);
+            self.end_thread(cpu, loose, 0);
+        } else if suspended {
+            self.trace(cpu, Event::Block { thread });
+            let loose = self.scheduler().stop(cpu.id(), now);
+            self.scheduler().hold(loose);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// A CPU that is off-line gives away what waits for it; says whether there may be more.
+    fn evacuate(&mut self, cpu: &mut M::Cpu, now: Instant) -> bool {
+        let here = cpu.id();
+        let heir = self.state.online().lowest().unwrap_or(here);
+        for _ in 0..EVACUATE_STEP {
+            let Some(kick) = self.scheduler().evacuate_one(here) else {
+                if !self.timers().evacuate_one(here, heir, now) {
+                    return false;
+                }
+                // The heir has to look at its timer, whatever it was set to.
+                let kick = self.scheduler().kick(heir, here);
+                self.deliver(cpu, kick);
+                continue;
+            };
+            self.deliver(cpu, kick);
+        }
+        true
+    }
+
+    /// Lets the scheduler decide, and puts its choice on the CPU.
+    #[inline]
+    fn settle(&mut self, cpu: &mut M::Cpu, now: Instant) {
+        let (settled, kicks) = self.scheduler().settle(cpu.id(), now);
+        if let Some(thread) = settled.preempted {
+            self.trace(cpu, Event::Preempt { thread });
+        }
+        for target in kicks.iter() {
+            self.deliver(cpu, Some(Kick(target)));
+        }
+        let next = settled.current.unwrap_or(NONE);
+        let loaded = self.of_cpu(cpu).loaded;
+        if loaded != next {
+            self.switch(cpu, loaded, next);
+        }
+    }
+
+    fn switch(&mut self, cpu: &mut M::Cpu, from: u32, to: u32) {
+        if from != NONE && from != reaper::THREAD {
+            self.thread(from).registers = cpu.registers().clone();
+        }
+        self.of_cpu(cpu).loaded = to;
+        if to == NONE {
+            self.trace(cpu, Event::Idle);
+            self.leave_dead_space(cpu);
+            return;
+        }
+        self.trace(cpu, Event::Run { thread: to });
+        if to == reaper::THREAD {
+            self.leave_dead_space(cpu);
+            return;
+        }
+        *cpu.registers() = self.thread(to).registers.clone();
+        let process = self.thread(to).process;
+        self.enter_space(cpu, process);
+    }
+
+    fn enter_space(&mut self, cpu: &mut M::Cpu, process: u32) {
+        let active = self.of_cpu(cpu).active;
+        if active == process {
+            return;
+        }
+        self.process(process).active_on.insert(cpu.id());
+        if let Some(space) = &self.process(process).space {
+            cpu.activate(space.root());
+        }
+        self.of_cpu(cpu).active = process;
+        self.left_space(cpu, active);
+    }
+
+    /// A CPU with nothing to do keeps the address space that it had, unless that is about to go.
+    fn leave_dead_space(&mut self, cpu: &mut M::Cpu) {
+        let active = self.of_cpu(cpu).active;
+        if active != NONE && self.process(active).ended.is_some() {
+            cpu.deactivate();
+            self.of_cpu(cpu).active = NONE;
+            self.left_space(cpu, active);
+        }
+    }
+
+    fn left_space(&mut self, cpu: &mut M::Cpu, process: u32) {
+        if process == NONE {
+            return;
+        }
+        self.process(process).active_on.remove(cpu.id());
+        if self.process(process).ended.is_some() {
+            self.call_reaper(cpu, process);
+        }
+    }
+
+    /// Sets the timer to the first moment at which something would happen, if there is one.
+    #[inline]
+    fn rearm(&mut self, cpu: &mut M::Cpu) {
+        let slice = self.scheduler().next_event(cpu.id());
+        let timer = self.timers().next(cpu.id());
+        let next = match (slice, timer) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        if next == self.of_cpu(cpu).armed {
+            return;
+        }
+        match next {
+            Some(deadline) => {
+                cpu.arm(deadline);
+                self.trace(cpu, Event::Arm { deadline });
+            }
+            None => {
+                cpu.disarm();
+                self.trace(cpu, Event::Disarm);
+            }
+        }
+        self.of_cpu(cpu).armed = next;
+    }
+
+    /// Lets a thread run that waited or is new.
+    pub(crate) fn make_runnable(&mut self, cpu: &mut M::Cpu, thread: u32, wake: Wake) {
+        let here = cpu.id();
+        let mut scheduler = self.scheduler();
+        let loose = scheduler.take(thread);
+        let kick = scheduler.place(loose, wake, here);
+        let on: CpuId = self.rows.rows()[thread as usize].cpu();
+        self.trace(cpu, Event::Wake { thread, cpu: on });
+        self.deliver(cpu, kick);
+    }
+}

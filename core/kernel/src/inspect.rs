@@ -1,0 +1,75 @@
+//! A look at the whole state, for oracles and pictures: they read, they never change.
+
+use core::hash::{Hash, Hasher};
+
+use coldframe_abi::CpuId;
+use coldframe_hal::{Machine, Store};
+use coldframe_memory::Frames;
+use coldframe_scheduler::timer::Timer;
+use coldframe_scheduler::{CpuQueue, Row, State, Turn};
+
+use crate::{Kernel, Process, Registers, Thread};
+
+/// The kernel's tables, to be read.
+pub struct Inspection<'a, M: Machine> {
+    /// The threads.
+    pub threads: &'a [Thread<Registers<M>>],
+    /// The scheduler's part of the threads.
+    pub rows: &'a [Row],
+    /// The turns of groups.
+    pub turns: &'a [Turn],
+    /// The timers of the threads.
+    pub timers: &'a [Timer],
+    /// The first turn of each level of each CPU.
+    pub heads: &'a [u32],
+    /// The CPUs.
+    pub queues: &'a [CpuQueue],
+    /// What the CPUs share.
+    pub state: &'a State,
+    /// The processes.
+    pub processes: &'a [Process<M::Paging>],
+    /// The frames.
+    pub frames: &'a Frames,
+}
+
+impl<M: Machine> Kernel<M> {
+    /// The tables.
+    pub fn inspect(&self) -> Inspection<'_, M> {
+        Inspection {
+            threads: self.threads.rows(),
+            rows: self.rows.rows(),
+            turns: self.turns.rows(),
+            timers: self.timers.rows(),
+            heads: self.heads.rows(),
+            queues: self.queues.rows(),
+            state: &self.state,
+            processes: self.processes.rows(),
+            frames: &self.frames,
+        }
+    }
+
+    /// Whose registers are in a CPU.
+    #[must_use]
+    pub fn loaded(&self, cpu: CpuId) -> u32 {
+        self.per_cpu.rows()[usize::from(cpu.0)].loaded
+    }
+
+    /// Feeds all that decides the future into a hash: equal states, equal hashes.
+    pub fn hash_state(&self, hasher: &mut impl Hasher)
+    where
+        Registers<M>: Hash,
+    {
+        self.threads.rows().hash(hasher);
+        self.rows.rows().hash(hasher);
+        self.turns.rows().hash(hasher);
+        self.timers.rows().hash(hasher);
+        self.heads.rows().hash(hasher);
+        self.queues.rows().hash(hasher);
+        self.wheels.rows().hash(hasher);
+        self.per_cpu.rows().hash(hasher);
+        self.groups.rows().hash(hasher);
+        self.state.hash(hasher);
+        (self.free_thread, self.free_group, self.alive_processes, self.reap_first, self.off).hash(hasher);
+        self.frames.free_count().hash(hasher);
+    }
+}

@@ -1,0 +1,172 @@
+//! The kernel's state, and the small moves that everything else is made of.
+
+use coldframe_abi::{Instant, Reply};
+use coldframe_hal::{Clock, Cpu, Event, Machine, Store, UserRegisters};
+use coldframe_memory::Frames;
+use coldframe_scheduler::timer::{Timer, Timers, Wheel};
+use coldframe_scheduler::{CpuQueue, Kick, NONE, Row, Scheduler, State, Turn};
+
+use crate::{Group, Process, Thread};
+
+/// The user registers of a machine.
+pub type Registers<M> = <<M as Machine>::Cpu as Cpu>::Registers;
+
+/// What the kernel keeps for each CPU beside its run queue.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PerCpu {
+    /// Whose registers are in the CPU.
+    pub(crate) loaded: u32,
+    /// Whose address space is active.
+    pub(crate) active: u32,
+    /// What its timer is set to.
+    pub(crate) armed: Option<Instant>,
+}
+
+impl Default for PerCpu {
+    fn default() -> Self {
+        Self { loaded: NONE, active: NONE, armed: None }
+    }
+}
+
+/// A kernel and the machine that it runs.
+pub struct Kernel<M: Machine> {
+    pub(crate) machine: M,
+    pub(crate) frames: Frames,
+    pub(crate) cpus: u16,
+    pub(crate) threads: M::Store<Thread<Registers<M>>>,
+    pub(crate) rows: M::Store<Row>,
+    pub(crate) turns: M::Store<Turn>,
+    pub(crate) timers: M::Store<Timer>,
+    pub(crate) heads: M::Store<u32>,
+    pub(crate) queues: M::Store<CpuQueue>,
+    pub(crate) wheels: M::Store<Wheel>,
+    pub(crate) per_cpu: M::Store<PerCpu>,
+    pub(crate) processes: M::Store<Process<M::Paging>>,
+    pub(crate) groups: M::Store<Group>,
+    pub(crate) state: State,
+    /// The first free row of each table that has a list of them.
+    pub(crate) free_thread: u32,
+    pub(crate) free_group: u32,
+    /// How many processes have not ended.
+    pub(crate) alive_processes: u32,
+    /// The reaper's queue of processes.
+    pub(crate) reap_first: u32,
+    /// A call has turned the machine off.
+    pub(crate) off: bool,
+}
+
+impl<M> Clone for Kernel<M>
+where
+    M: Machine + Clone,
+    M::Store<Thread<Registers<M>>>: Clone,
+    M::Store<Row>: Clone,
+    M::Store<Turn>: Clone,
+    M::Store<Timer>: Clone,
+    M::Store<u32>: Clone,
+    M::Store<CpuQueue>: Clone,
+    M::Store<Wheel>: Clone,
+    M::Store<PerCpu>: Clone,
+    M::Store<Process<M::Paging>>: Clone,
+    M::Store<Group>: Clone,
+{
+    fn clone(&self) -> Self {
+        Self {
+            machine: self.machine.clone(),
+            frames: self.frames.clone(),
+            cpus: self.cpus,
+            threads: self.threads.clone(),
+            rows: self.rows.clone(),
+            turns: self.turns.clone(),
+            timers: self.timers.clone(),
+            heads: self.heads.clone(),
+            queues: self.queues.clone(),
+            wheels: self.wheels.clone(),
+            per_cpu: self.per_cpu.clone(),
+            processes: self.processes.clone(),
+            groups: self.groups.clone(),
+            state: self.state.clone(),
+            free_thread: self.free_thread,
+            free_group: self.free_group,
+            alive_processes: self.alive_processes,
+            reap_first: self.reap_first,
+            off: self.off,
+        }
+    }
+}
+
+impl<M: Machine> Kernel<M> {
+    /// The machine, for the ground that it belongs to.
+    #[must_use]
+    pub const fn machine(&self) -> &M {
+        &self.machine
+    }
+
+    /// The machine, to be changed by the ground that it belongs to.
+    pub const fn machine_mut(&mut self) -> &mut M {
+        &mut self.machine
+    }
+
+    #[inline]
+    pub(crate) fn scheduler(&mut self) -> Scheduler<'_> {
+        Scheduler {
+            rows: self.rows.rows_mut(),
+            turns: self.turns.rows_mut(),
+            heads: self.heads.rows_mut(),
+            cpus: self.queues.rows_mut(),
+            state: &mut self.state,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn timers(&mut self) -> Timers<'_> {
+        Timers { timers: self.timers.rows_mut(), wheels: self.wheels.rows_mut() }
+    }
+
+    #[inline]
+    pub(crate) fn thread(&mut self, thread: u32) -> &mut Thread<Registers<M>> {
+        &mut self.threads.rows_mut()[thread as usize]
+    }
+
+    #[inline]
+    pub(crate) fn process(&mut self, process: u32) -> &mut Process<M::Paging> {
+        &mut self.processes.rows_mut()[process as usize]
+    }
+
+    #[inline]
+    pub(crate) fn of_cpu(&mut self, cpu: &M::Cpu) -> &mut PerCpu {
+        &mut self.per_cpu.rows_mut()[usize::from(cpu.id().0)]
+    }
+
+    /// Who runs on a CPU.
+    #[inline]
+    pub(crate) fn current(&self, cpu: &M::Cpu) -> Option<u32> {
+        self.queues.rows()[usize::from(cpu.id().0)].current()
+    }
+
+    #[inline]
+    pub(crate) fn trace(&mut self, cpu: &M::Cpu, event: Event) {
+        if M::TRACED {
+            self.machine.record(cpu.id(), cpu.now(), event);
+        }
+    }
+
+    /// Does what a decision of the scheduler asks for.
+    #[inline]
+    pub(crate) fn deliver(&mut self, cpu: &M::Cpu, kick: Option<Kick>) {
+        if let Some(Kick(target)) = kick {
+            self.trace(cpu, Event::Kick { cpu: target });
+            self.machine.kick(target);
+        }
+    }
+
+    /// Puts the answer of a call where its thread will find it.
+    #[inline]
+    pub(crate) fn answer(&mut self, cpu: &mut M::Cpu, thread: u32, reply: impl Into<Reply>) {
+        let reply = reply.into();
+        if self.of_cpu(cpu).loaded == thread {
+            cpu.registers().answer(reply);
+        } else {
+            self.thread(thread).registers.answer(reply);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The kernel as a state machine: one way in, plain data between two calls.
+//!
+//! Here live the objects (threads, processes, groups), the syscalls, and what happens at a trap; this is the only
+//! crate that knows all the others. No queue of its own, no page-table bits, no hardware, no lock.
+//! May import: `abi`, `hal`, `memory`, `scheduler`.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod boot;
+mod calls;
+mod enter;
+mod inspect;
+mod kernel;
+mod process;
+mod reaper;
+mod tables;
+mod thread;
+mod wait;
+
+pub use boot::{BootError, Segment};
+pub use enter::Resume;
+pub use inspect::Inspection;
+pub use kernel::{Kernel, Registers};
+pub use process::{Group, Process, ProcessId};
+pub use thread::{Life, Thread, WaitsFor};

@@ -1,0 +1,105 @@
+//! Threads as objects.
+
+use coldframe_abi::ThreadHandle;
+use coldframe_scheduler::NONE;
+
+/// Whether a row of the thread table is in use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Life {
+    /// The row has no thread; it may be in the list of free ones.
+    #[default]
+    Free,
+    /// The thread runs, waits or is held.
+    Alive,
+    /// The thread has ended; its result waits for whoever joins it.
+    Ended,
+}
+
+/// What a waiting thread waits for. Its timer may be armed as well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum WaitsFor {
+    /// It does not wait.
+    #[default]
+    Nothing,
+    /// A moment.
+    Time,
+    /// The end of a thread.
+    EndOf(u32),
+}
+
+/// A thread: what the kernel keeps for it beside the scheduler's row.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Thread<R> {
+    pub(crate) generation: u32,
+    pub(crate) life: Life,
+    pub(crate) process: u32,
+    /// The neighbours in its process's ring of threads; `next` also links free rows.
+    pub(crate) next: u32,
+    pub(crate) previous: u32,
+    pub(crate) waits_for: WaitsFor,
+    /// Who waits for its end.
+    pub(crate) joiner: u32,
+    pub(crate) result: u64,
+    pub(crate) suspended: bool,
+    /// The registers, while it is on no CPU.
+    pub(crate) registers: R,
+}
+
+impl<R: Default> Default for Thread<R> {
+    fn default() -> Self {
+        Self {
+            generation: 0,
+            life: Life::Free,
+            process: NONE,
+            next: NONE,
+            previous: NONE,
+            waits_for: WaitsFor::Nothing,
+            joiner: NONE,
+            result: 0,
+            suspended: false,
+            registers: R::default(),
+        }
+    }
+}
+
+impl<R> Thread<R> {
+    /// Whether the row is in use.
+    #[must_use]
+    pub const fn life(&self) -> Life {
+        self.life
+    }
+
+    /// Its process, by row.
+    #[must_use]
+    pub const fn process(&self) -> u32 {
+        self.process
+    }
+
+    /// What it waits for.
+    #[must_use]
+    pub const fn waits_for(&self) -> WaitsFor {
+        self.waits_for
+    }
+
+    /// Who waits for its end.
+    #[must_use]
+    pub const fn joiner(&self) -> Option<u32> {
+        if self.joiner == NONE { None } else { Some(self.joiner) }
+    }
+
+    /// Whether it may not run until it is resumed.
+    #[must_use]
+    pub const fn is_suspended(&self) -> bool {
+        self.suspended
+    }
+
+    /// The registers, as they were when it left its CPU.
+    #[must_use]
+    pub const fn registers(&self) -> &R {
+        &self.registers
+    }
+
+    pub(crate) const fn handle(&self, slot: u32) -> ThreadHandle {
+        ThreadHandle { slot, generation: self.generation }
+    }
+}

@@ -1,0 +1,86 @@
+//! Waiting and its end: the one place where a thread is parked and the one where it is woken.
+
+use coldframe_abi::{Deadline, Error, Instant, Reply};
+use coldframe_hal::{Cpu, Event, Machine, Store};
+use coldframe_scheduler::{Loose, NONE, Wake};
+
+use crate::{Kernel, Life, WaitsFor};
+
+impl<M: Machine> Kernel<M> {
+    /// Parks the running thread until what it waits for happens or the deadline passes.
+    ///
+    /// Timer and reason are set before anybody else can look: the kernel is one step (rows W1, W4).
+    pub(crate) fn wait(&mut self, cpu: &mut M::Cpu, now: Instant, waits_for: WaitsFor, deadline: Deadline) {
+        let loose = self.scheduler().stop(cpu.id(), now);
+        let thread = loose.thread();
+        self.trace(cpu, Event::Block { thread });
+        self.thread(thread).waits_for = waits_for;
+        if deadline != Deadline::NEVER {
+            let class = self.rows.rows()[thread as usize].context().class();
+            self.timers().arm(thread, cpu.id(), class, Instant(deadline.0), now);
+        }
+        self.scheduler().park(loose);
+    }
+
+    /// Ends the wait of a thread with an answer.
+    pub(crate) fn wake(&mut self, cpu: &mut M::Cpu, thread: u32, reply: impl Into<Reply>, wake: Wake) {
+        self.timers().cancel(thread);
+        self.thread(thread).waits_for = WaitsFor::Nothing;
+        self.answer(cpu, thread, reply);
+        if self.thread(thread).suspended {
+            let mut scheduler = self.scheduler();
+            let loose = scheduler.take(thread);
+            scheduler.hold(loose);
+            return;
+        }
+        self.make_runnable(cpu, thread, wake);
+    }
+
+    /// The deadline of a thread has passed.
+    pub(crate) fn time_is_up(&mut self, cpu: &mut M::Cpu, thread: u32) {
+        match self.thread(thread).waits_for {
+            WaitsFor::Time => self.wake(cpu, thread, Ok(0), Wake::Interrupt),
+            WaitsFor::EndOf(target) => {
+                self.thread(target).joiner = NONE;
+                self.wake(cpu, thread, Err(Error::TimedOut), Wake::Interrupt);
+            }
+            WaitsFor::Nothing => unreachable!("thread {thread} has a timer and waits for nothing (KRN-3)"),
+        }
+    }
+
+    /// Ends a thread. Its row stays until somebody takes the result, unless somebody waits for it.
+    pub(crate) fn end_thread(&mut self, cpu: &mut M::Cpu, loose: Loose, result: u64) {
+        let thread = loose.thread();
+        self.trace(cpu, Event::End { thread });
+        self.timers().cancel(thread);
+        if let WaitsFor::EndOf(target) = self.thread(thread).waits_for {
+            self.thread(target).joiner = NONE;
+        }
+        if self.of_cpu(cpu).loaded == thread {
+            self.of_cpu(cpu).loaded = NONE;
+        }
+        self.scheduler().destroy(loose);
+        let row = self.thread(thread);
+        row.life = Life::Ended;
+        row.result = result;
+        row.waits_for = WaitsFor::Nothing;
+        let process = row.process;
+        let joiner = core::mem::replace(&mut row.joiner, NONE);
+        if joiner != NONE {
+            self.forget_thread(thread);
+            self.wake(cpu, joiner, Ok(result), Wake::Event);
+        }
+        self.process(process).alive_threads -= 1;
+        if self.process(process).ended.is_some() {
+            self.call_reaper(cpu, process);
+        } else if self.process(process).alive_threads == 0 {
+            self.end_process(cpu, process, coldframe_abi::ExitCode(0));
+        }
+    }
+
+    /// Gives the row of an ended thread back; its handle names nothing from now on.
+    pub(crate) fn forget_thread(&mut self, thread: u32) {
+        self.leave_process(thread);
+        self.give_thread_row(thread);
+    }
+}

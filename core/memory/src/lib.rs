@@ -1,0 +1,18 @@
+//! Frames, address spaces, and the door to user memory.
+//!
+//! Here live the frame allocator, the walker that builds and reads page tables, and copies from and to user ranges.
+//! No thread, no policy, no hardware: all memory is reached by the word through `hal`. See MODEL.md for the
+//! numbered statements.
+//! May import: `abi`, `hal`.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod frames;
+mod map;
+mod space;
+mod user;
+
+pub use frames::{FrameError, Frames};
+pub use map::{MAX_RUNS, MapFull, MemoryMap};
+pub use space::{AddressSpace, SpaceError, Teardown};
+pub use user::UserSlice;

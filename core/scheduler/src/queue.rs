@@ -1,0 +1,198 @@
+//! The run queue of one CPU: which levels have turns, and the threads inside of a turn.
+
+use coldframe_abi::{CpuId, Instant};
+
+use crate::{LEVELS, Level, NONE, Place, Scheduler};
+
+const WORDS: usize = LEVELS / 64;
+
+/// One CPU as the scheduler sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CpuQueue {
+    /// Which words of `levels` have a bit set.
+    summary: u16,
+    /// Which levels have a turn.
+    levels: [u64; WORDS],
+    /// Who runs here.
+    pub(crate) current: u32,
+    /// At which level `current` runs.
+    pub(crate) level: Level,
+    /// Since when `current` has not been charged.
+    pub(crate) since: Instant,
+    /// How many threads of each class are queued, the running one not counted.
+    pub(crate) queued: [u32; 4],
+    /// Somebody asked this CPU to look and it has not come yet.
+    pub(crate) kicked: bool,
+    /// One more than the class of the most urgent thread here, zero if there is none.
+    busy: u8,
+}
+
+impl Default for CpuQueue {
+    fn default() -> Self {
+        Self {
+            summary: 0,
+            levels: [0; WORDS],
+            current: NONE,
+            level: Level::default(),
+            since: Instant(0),
+            queued: [0; 4],
+            kicked: false,
+            busy: 0,
+        }
+    }
+}
+
+impl CpuQueue {
+    /// Who runs here, if anybody does.
+    #[must_use]
+    pub const fn current(&self) -> Option<u32> {
+        if self.current == NONE { None } else { Some(self.current) }
+    }
+
+    /// The most urgent class of a thread that waits here for the CPU.
+    #[must_use]
+    pub fn waiting_class(&self) -> Option<usize> {
+        self.queued.iter().rposition(|count| *count > 0)
+    }
+
+    /// At which level the running thread runs.
+    #[must_use]
+    pub const fn level(&self) -> Level {
+        self.level
+    }
+
+    /// How many threads wait here for the CPU.
+    #[must_use]
+    pub fn queued(&self) -> u32 {
+        self.queued.iter().sum()
+    }
+
+    /// Whether a kick is on its way.
+    #[must_use]
+    pub const fn is_kicked(&self) -> bool {
+        self.kicked
+    }
+
+    /// The most urgent level with a turn, running or queued.
+    #[inline]
+    pub(crate) fn top(&self) -> Option<Level> {
+        if self.summary == 0 {
+            return None;
+        }
+        let word = 15 - self.summary.leading_zeros() as usize;
+        let bit = 63 - self.levels[word].leading_zeros() as usize;
+        Some(Level::from_index(word * 64 + bit))
+    }
+
+    /// The most urgent level with a turn below `level`.
+    pub(crate) fn below(&self, level: Level) -> Option<Level> {
+        let word = level.index() / 64;
+        let rest = self.levels[word] & ((1 << (level.index() % 64)) - 1);
+        if rest != 0 {
+            return Some(Level::from_index(word * 64 + 63 - rest.leading_zeros() as usize));
+        }
+        let words = self.summary & ((1 << word) - 1);
+        if words == 0 {
+            return None;
+        }
+        let word = 15 - words.leading_zeros() as usize;
+        Some(Level::from_index(word * 64 + 63 - self.levels[word].leading_zeros() as usize))
+    }
+}
+
+impl Scheduler<'_> {
+    #[inline]
+    pub(crate) fn head(&self, cpu: CpuId, level: Level) -> u32 {
+        self.heads[usize::from(cpu.0) * LEVELS + level.index()]
+    }
+
+    #[inline]
+    pub(crate) fn set_head(&mut self, cpu: CpuId, level: Level, turn: u32) {
+        self.heads[usize::from(cpu.0) * LEVELS + level.index()] = turn;
+    }
+
+    #[inline]
+    pub(crate) fn queue(&mut self, cpu: CpuId) -> &mut CpuQueue {
+        &mut self.cpus[usize::from(cpu.0)]
+    }
+
+    #[inline]
+    pub(crate) fn mark_level(&mut self, cpu: CpuId, level: Level) {
+        let queue = self.queue(cpu);
+        queue.levels[level.index() / 64] |= 1 << (level.index() % 64);
+        queue.summary |= 1 << (level.index() / 64);
+        self.note_urgency(cpu);
+    }
+
+    #[inline]
+    pub(crate) fn clear_level(&mut self, cpu: CpuId, level: Level) {
+        let queue = self.queue(cpu);
+        let word = &mut queue.levels[level.index() / 64];
+        *word &= !(1 << (level.index() % 64));
+        if *word == 0 {
+            queue.summary &= !(1 << (level.index() / 64));
+        }
+        self.note_urgency(cpu);
+    }
+
+    /// Keeps the sets of CPUs by the class of their most urgent thread.
+    #[inline]
+    fn note_urgency(&mut self, cpu: CpuId) {
+        let queue = &mut self.cpus[usize::from(cpu.0)];
+        let busy = if queue.summary == 0 { 0 } else { (15 - queue.summary.leading_zeros() as u8) / 4 + 1 };
+        let before = core::mem::replace(&mut queue.busy, busy);
+        if before != busy {
+            self.state.by_urgency[usize::from(before)].remove(cpu);
+            self.state.by_urgency[usize::from(busy)].insert(cpu);
+        }
+    }
+
+    /// Links a member of a turn among its queued threads.
+    #[inline]
+    pub(crate) fn link(&mut self, thread: u32, turn: u32, front: bool) {
+        let first = self.turns[turn as usize].first;
+        if first == NONE {
+            let row = &mut self.rows[thread as usize];
+            (row.next, row.previous) = (thread, thread);
+            self.turns[turn as usize].first = thread;
+        } else {
+            let last = self.rows[first as usize].previous;
+            let row = &mut self.rows[thread as usize];
+            (row.next, row.previous) = (first, last);
+            self.rows[last as usize].next = thread;
+            self.rows[first as usize].previous = thread;
+            if front {
+                self.turns[turn as usize].first = thread;
+            }
+        }
+        self.rows[thread as usize].place = Place::Queued;
+        let (cpu, class) = (self.turns[turn as usize].cpu(), self.turns[turn as usize].level().class_index());
+        let queued = &mut self.queue(cpu).queued[class];
+        *queued += 1;
+        if *queued == 1 {
+            self.state.waiting[class].insert(cpu);
+        }
+    }
+
+    /// Takes a thread out from among the queued ones of its turn; it stays a member.
+    #[inline]
+    pub(crate) fn unlink(&mut self, thread: u32) {
+        let row = &self.rows[thread as usize];
+        let (turn, next, previous) = (row.turn, row.next, row.previous);
+        if next == thread {
+            self.turns[turn as usize].first = NONE;
+        } else {
+            self.rows[previous as usize].next = next;
+            self.rows[next as usize].previous = previous;
+            if self.turns[turn as usize].first == thread {
+                self.turns[turn as usize].first = next;
+            }
+        }
+        let (cpu, class) = (self.turns[turn as usize].cpu(), self.turns[turn as usize].level().class_index());
+        let queued = &mut self.queue(cpu).queued[class];
+        *queued -= 1;
+        if *queued == 0 {
+            self.state.waiting[class].remove(cpu);
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Where two CPUs meet.
+//!
+//! Here live the kernel lock and the "look at me" word of a kick, and all of core's `unsafe`. No kernel object, no
+//! policy, no hardware; `core::sync::atomic` and `UnsafeCell` appear in no other crate of `core/`.
+//! May import: nothing (and `loom` under `cfg(model = "loom")`).
+#![no_std]
+
+#[cfg(not(model = "loom"))]
+#[path = "native.rs"]
+mod mode;
+
+#[cfg(model = "loom")]
+#[path = "loom.rs"]
+mod mode;
+
+mod kick_word;
+
+pub use kick_word::KickWord;
+pub use mode::{IS_MODEL, Lock, LockGuard};
+pub use relax::{Pause, Relax};
+
+mod relax;

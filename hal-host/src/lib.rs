@@ -1,0 +1,21 @@
+//! The HAL under glass: a machine of plain values.
+//!
+//! Here live simulated RAM, a page walker of its own, TLBs that go stale, CPUs, clocks, kicks and a console; and the
+//! threads mode, in which each CPU is a host thread around the real lock. No decision about order: that is `sim`.
+//! May import: all of `core/`.
+#![forbid(unsafe_code)]
+
+mod cpu;
+mod machine;
+mod mmu;
+mod ram;
+mod registers;
+mod store;
+pub mod threads;
+
+pub use cpu::HostCpu;
+pub use machine::{HostMachine, Stamped};
+pub use mmu::{Access, AccessFault, HardwareFormat};
+pub use ram::Ram;
+pub use registers::HostRegisters;
+pub use store::OwnedStore;

@@ -1,0 +1,213 @@
+//! A whole simulated machine: what its CPUs share.
+
+use std::marker::PhantomData;
+
+use coldframe_abi::{CpuId, ExitCode, Instant};
+use coldframe_hal::{
+    Console, Entropy, Event, Frame, FrameRun, Kicks, Machine, PhysicalAddress, PhysicalMemory, Power, Row, TraceSink,
+};
+use coldframe_memory::MemoryMap;
+use crossbeam::channel::Sender;
+
+use crate::{HardwareFormat, HostCpu, OwnedStore, Ram};
+
+/// A trace event with where and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stamped {
+    /// On which CPU.
+    pub cpu: CpuId,
+    /// When, on the machine's clock.
+    pub at: Instant,
+    /// What.
+    pub event: Event,
+}
+
+#[derive(Clone, Debug)]
+enum Wires {
+    /// Kicks wait here until the ground decides that they arrive.
+    Held(Vec<bool>),
+    /// Each CPU is a host thread with a mailbox.
+    Mailboxes(Vec<Sender<()>>),
+}
+
+/// A machine under glass.
+#[derive(Clone, Debug)]
+pub struct HostMachine<F> {
+    ram: Ram,
+    wires: Wires,
+    console: Vec<u8>,
+    status: Option<ExitCode>,
+    entropy: u64,
+    trace: Option<Vec<Stamped>>,
+    format: PhantomData<F>,
+}
+
+impl<F: HardwareFormat> HostMachine<F> {
+    /// A machine whose kicks wait until `take_kick`.
+    #[must_use]
+    pub fn new(cpus: u16, frames: usize, entropy: u64) -> Self {
+        Self::with_wires(Wires::Held(vec![false; usize::from(cpus)]), frames, entropy)
+    }
+
+    /// A machine whose kicks go to mailboxes.
+    #[must_use]
+    pub fn with_mailboxes(mailboxes: Vec<Sender<()>>, frames: usize, entropy: u64) -> Self {
+        Self::with_wires(Wires::Mailboxes(mailboxes), frames, entropy)
+    }
+
+    fn with_wires(wires: Wires, frames: usize, entropy: u64) -> Self {
+        Self {
+            ram: Ram::new(frames),
+            wires,
+            console: Vec::new(),
+            status: None,
+            entropy,
+            trace: None,
+            format: PhantomData,
+        }
+    }
+
+    /// The memory map that its firmware would hand over: all RAM but the first frame.
+    #[must_use]
+    pub fn memory_map(&self) -> MemoryMap {
+        let mut map = MemoryMap::default();
+        let run = FrameRun { start: Frame(1), count: self.ram.frames() - 1 };
+        map.add(run).unwrap_or_else(|_| unreachable!("one run fits"));
+        map
+    }
+
+    /// The RAM.
+    #[must_use]
+    pub const fn ram(&self) -> &Ram {
+        &self.ram
+    }
+
+    /// The RAM, for what programs write.
+    pub const fn ram_mut(&mut self) -> &mut Ram {
+        &mut self.ram
+    }
+
+    /// Whether a kick for a CPU is on its way.
+    #[must_use]
+    pub fn kick_pending(&self, cpu: CpuId) -> bool {
+        match &self.wires {
+            Wires::Held(held) => held[usize::from(cpu.0)],
+            Wires::Mailboxes(_) => false,
+        }
+    }
+
+    /// Lets a kick arrive; says whether there was one.
+    pub fn take_kick(&mut self, cpu: CpuId) -> bool {
+        match &mut self.wires {
+            Wires::Held(held) => std::mem::take(&mut held[usize::from(cpu.0)]),
+            Wires::Mailboxes(_) => false,
+        }
+    }
+
+    /// What has been written to the console.
+    #[must_use]
+    pub fn console(&self) -> &[u8] {
+        &self.console
+    }
+
+    /// The status that it was turned off with.
+    #[must_use]
+    pub const fn status(&self) -> Option<ExitCode> {
+        self.status
+    }
+
+    /// From now on trace events are kept.
+    pub fn keep_trace(&mut self) {
+        self.trace.get_or_insert_default();
+    }
+
+    /// The trace events since the last call.
+    pub fn take_trace(&mut self) -> Vec<Stamped> {
+        self.trace.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+}
+
+impl<F: HardwareFormat> PhysicalMemory for HostMachine<F> {
+    fn read_word(&self, address: PhysicalAddress) -> u64 {
+        self.ram.read(address)
+    }
+
+    fn write_word(&mut self, address: PhysicalAddress, value: u64) {
+        self.ram.write(address, value);
+    }
+
+    fn zero_frame(&mut self, frame: Frame) {
+        self.ram.zero(frame);
+    }
+
+    fn share_kernel_half(&mut self, root: Frame) {
+        // The kernel itself is not in simulated RAM; a mark that user mode cannot reach stands for its half, so that
+        // a kernel that lets user mode through is seen.
+        self.ram.write(root.word(511), KERNEL_HALF);
+    }
+}
+
+/// A valid kernel entry on every format: present or valid, without the user bit.
+const KERNEL_HALF: u64 = 1 | 1 << 1;
+
+impl<F: HardwareFormat> Kicks for HostMachine<F> {
+    fn kick(&mut self, cpu: CpuId) {
+        match &mut self.wires {
+            Wires::Held(held) => held[usize::from(cpu.0)] = true,
+            Wires::Mailboxes(mailboxes) => {
+                // A CPU that has stopped because the machine is off needs no kick; a full box has one already.
+                let _ = mailboxes[usize::from(cpu.0)].try_send(());
+            }
+        }
+    }
+}
+
+impl<F: HardwareFormat> Power for HostMachine<F> {
+    fn power_off(&mut self, status: ExitCode) {
+        self.status = Some(status);
+        if let Wires::Mailboxes(mailboxes) = &self.wires {
+            // Nobody else would tell them that there is nothing to wait for any more.
+            for mailbox in mailboxes {
+                let _ = mailbox.try_send(());
+            }
+        }
+    }
+}
+
+impl<F: HardwareFormat> Console for HostMachine<F> {
+    fn write(&mut self, bytes: &[u8]) {
+        self.console.extend_from_slice(bytes);
+    }
+}
+
+impl<F: HardwareFormat> Entropy for HostMachine<F> {
+    fn random(&mut self) -> u64 {
+        // SplitMix64: enough for a machine whose randomness has to be repeatable.
+        self.entropy = self.entropy.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = self.entropy;
+        word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^ word >> 31
+    }
+}
+
+impl<F: HardwareFormat> TraceSink for HostMachine<F> {
+    const TRACED: bool = true;
+
+    #[inline]
+    fn record(&mut self, cpu: CpuId, at: Instant, event: Event) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(Stamped { cpu, at, event });
+        }
+    }
+}
+
+impl<F: HardwareFormat> Machine for HostMachine<F> {
+    type Cpu = HostCpu<F>;
+    type Paging = F;
+    type Store<T: Row> = OwnedStore<T>;
+
+    fn store<T: Row>(&mut self) -> OwnedStore<T> {
+        OwnedStore::default()
+    }
+}

@@ -1,0 +1,39 @@
+//! The user registers of a simulated CPU.
+
+use coldframe_abi::{Reply, Request};
+use coldframe_hal::UserRegisters;
+
+/// What a simulated thread has in its CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct HostRegisters {
+    /// Where it goes on; what that means is up to the program.
+    pub program_counter: u64,
+    /// Its stack.
+    pub stack: u64,
+    /// What it was started with.
+    pub argument: u64,
+    /// The call that it makes.
+    pub request: Request,
+    /// The answer to its last call.
+    pub reply: Reply,
+    /// Registers that the kernel never changes: programs count in them, so that a lost one shows.
+    pub saved: [u64; 4],
+}
+
+impl UserRegisters for HostRegisters {
+    fn start(entry: u64, stack: u64, argument: u64) -> Self {
+        Self { program_counter: entry, stack, argument, ..Self::default() }
+    }
+
+    fn request(&self) -> Request {
+        self.request
+    }
+
+    fn answer(&mut self, reply: Reply) {
+        self.reply = reply;
+    }
+
+    fn program_counter(&self) -> u64 {
+        self.program_counter
+    }
+}

@@ -1,0 +1,136 @@
+//! The threads mode: each simulated CPU is a host thread around the real lock, with a mailbox for kicks.
+//!
+//! The order of things is the host's: this mode is for stress and for histories, never for replay.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use coldframe_abi::CpuId;
+use coldframe_hal::{Clock, Trap};
+use coldframe_kernel::{Kernel, Resume};
+use coldframe_sync::{Lock, Relax};
+use crossbeam::channel::{Receiver, bounded};
+
+use crate::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
+
+/// A host thread that waits for the lock lets others run: there are more CPUs than cores.
+#[derive(Clone, Copy, Debug)]
+pub struct Yield;
+
+impl Relax for Yield {
+    fn relax() {
+        std::thread::yield_now();
+    }
+}
+
+/// A kernel behind its lock, as host threads share it.
+pub type SharedKernel<F> = Lock<Kernel<HostMachine<F>>, Yield>;
+
+/// How long an idle CPU sleeps at most before it looks whether time has come for its timer.
+const NAP: Duration = Duration::from_micros(200);
+
+/// How far one nap moves the shared clock: an idle machine's time passes too.
+const NAP_NANOS: u64 = 50_000;
+
+/// What user mode does: given the registers, it prepares the next trap. `None` means that the program only computes.
+pub trait UserMode<F>: Sync {
+    /// Runs user mode until it traps.
+    fn run(&self, cpu: CpuId, registers: &mut HostRegisters) -> Option<Trap>;
+}
+
+/// Runs a machine until it is off; gives the kernel back.
+///
+/// # Panics
+/// If a CPU panics, which is a failure of the kernel under test.
+pub fn run<F, U>(
+    cpus: u16,
+    frames: usize,
+    seed: u64,
+    user: &U,
+    boot: impl FnOnce(&mut Kernel<HostMachine<F>>),
+) -> Kernel<HostMachine<F>>
+where
+    F: HardwareFormat + Send + Sync,
+    U: UserMode<F>,
+{
+    let (senders, receivers): (Vec<_>, Vec<_>) = (0..cpus).map(|_| bounded(1)).unzip();
+    let machine = HostMachine::<F>::with_mailboxes(senders, frames, seed);
+    let map = machine.memory_map();
+    let mut kernel = Kernel::new(machine, cpus, map).unwrap_or_else(|error| panic!("the machine is too small: {error:?}"));
+    boot(&mut kernel);
+    let shared: SharedKernel<F> = Lock::new(kernel);
+    let clock = Arc::new(AtomicU64::new(1));
+    crossbeam::thread::scope(|scope| {
+        for (id, mailbox) in (0..cpus).zip(&receivers) {
+            let (shared, clock) = (&shared, Arc::clone(&clock));
+            scope.spawn(move |_| run_cpu(HostCpu::with_shared_clock(CpuId(id), clock), shared, mailbox, user));
+        }
+    })
+    .unwrap_or_else(|_| panic!("a CPU panicked"));
+    shared.into_inner()
+}
+
+/// The loop around the kernel: wait for a trap, take the lock, enter, let the lock go, act on what it says.
+fn run_cpu<F: HardwareFormat, U: UserMode<F>>(
+    mut cpu: HostCpu<F>,
+    kernel: &SharedKernel<F>,
+    mailbox: &Receiver<()>,
+    user: &U,
+) {
+    let mut trap = Trap::Again;
+    loop {
+        let resume = kernel.lock().enter(&mut cpu, trap);
+        trap = match resume {
+            Resume::Off => return,
+            Resume::Again => pending(&mut cpu, mailbox).unwrap_or(Trap::Again),
+            Resume::Idle => idle(&mut cpu, mailbox),
+            Resume::User => run_user(&mut cpu, mailbox, user),
+        };
+    }
+}
+
+fn pending<F: HardwareFormat>(cpu: &mut HostCpu<F>, mailbox: &Receiver<()>) -> Option<Trap> {
+    if mailbox.try_recv().is_ok() {
+        return Some(Trap::Kick);
+    }
+    if cpu.armed().is_some_and(|deadline| deadline <= cpu.now()) {
+        cpu.fired();
+        return Some(Trap::Timer);
+    }
+    None
+}
+
+fn run_user<F: HardwareFormat, U: UserMode<F>>(cpu: &mut HostCpu<F>, mailbox: &Receiver<()>, user: &U) -> Trap {
+    use coldframe_hal::Cpu;
+    loop {
+        if let Some(trap) = pending(cpu, mailbox) {
+            return trap;
+        }
+        let id = cpu.id();
+        if let Some(trap) = user.run(id, cpu.registers()) {
+            return trap;
+        }
+    }
+}
+
+fn idle<F: HardwareFormat>(cpu: &mut HostCpu<F>, mailbox: &Receiver<()>) -> Trap {
+    loop {
+        if let Some(trap) = pending(cpu, mailbox) {
+            return trap;
+        }
+        if mailbox.recv_timeout(NAP).is_ok() {
+            return Trap::Kick;
+        }
+        cpu.pass(NAP_NANOS);
+    }
+}
+
+impl<F: HardwareFormat> HostCpu<F> {
+    /// Lets time pass on the shared clock; on a clock that the ground sets, nothing happens by itself.
+    fn pass(&self, nanos: u64) {
+        if let Some(counter) = self.shared_clock() {
+            counter.fetch_add(nanos, Ordering::SeqCst);
+        }
+    }
+}

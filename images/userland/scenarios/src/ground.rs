@@ -1,0 +1,51 @@
+//! What a scenario needs from the ground that it is played on, besides syscalls.
+
+use core::future::Future;
+
+use coldframe_abi::{Sys, UserAddress};
+
+/// Which part of which scenario a thread plays: the word that it is started with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Part {
+    /// The scenario, by index.
+    pub scenario: u8,
+    /// The role in it; 0 is the first thread.
+    pub role: u8,
+    /// Which thread of the program this is: it decides stack and buffer.
+    pub seat: u8,
+}
+
+impl Part {
+    /// As the word that a thread is started with.
+    #[must_use]
+    pub const fn to_word(self) -> u64 {
+        self.scenario as u64 | (self.role as u64) << 8 | (self.seat as u64) << 16
+    }
+
+    /// From the word that a thread was started with.
+    #[must_use]
+    pub const fn from_word(word: u64) -> Self {
+        Self { scenario: word as u8, role: (word >> 8) as u8, seat: (word >> 16) as u8 }
+    }
+}
+
+/// The ground under a scenario.
+pub trait Ground: Sys {
+    /// Where every thread of the program starts.
+    fn entry(&self) -> UserAddress;
+
+    /// The top of the stack of a seat.
+    fn stack(&self, seat: u8) -> UserAddress;
+
+    /// Memory that the program can read, a text of `SAMPLE_LENGTH` bytes in it.
+    fn sample(&self) -> UserAddress;
+
+    /// Writes a line to the console, whole.
+    fn print(&self, line: &str) -> impl Future<Output = ()>;
+
+    /// Fills all registers that user mode has, lets `rounds` rounds pass, and says whether each kept its value.
+    fn hold_registers(&self, pattern: u64, rounds: u32) -> impl Future<Output = bool>;
+}
+
+/// How long the sample text is.
+pub const SAMPLE_LENGTH: u64 = 16;

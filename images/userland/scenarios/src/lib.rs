@@ -1,0 +1,54 @@
+//! Scenarios: small programs that run unchanged under glass and on metal, and whose transcripts must be equal.
+//!
+//! Here live the scenarios, one or more a group of syscalls, and the recorder that writes the transcripts. A result
+//! that depends on time, CPU, address or order never reaches a transcript.
+//! May import: `abi`.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod ground;
+mod recorder;
+mod console;
+mod faulty;
+mod registers;
+mod scheduling;
+mod suspend;
+mod threads;
+mod time;
+
+pub use ground::{Ground, Part};
+pub use recorder::Recorder;
+
+/// A scenario: a name, a line about it, and how many parts it has besides the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scenario {
+    /// What the command line calls it.
+    pub name: &'static str,
+    /// What it shows, in one line.
+    pub about: &'static str,
+}
+
+macro_rules! scenarios {
+    ($($index:literal $module:ident: $about:literal;)+) => {
+        /// Every scenario.
+        pub const SCENARIOS: &[Scenario] = &[$(Scenario { name: stringify!($module), about: $about }),+];
+
+        /// Plays one part of a scenario; the result is what the thread ends with.
+        pub async fn play<G: Ground>(sys: &Recorder<'_, G>, part: Part) -> u64 {
+            match part.scenario {
+                $($index => $module::play(sys, part.role).await,)+
+                _ => u64::MAX,
+            }
+        }
+    };
+}
+
+scenarios! {
+    0 threads: "threads are made, end with a result, and are joined once";
+    1 time: "the clock rises, sleepers wake, waits end by their deadline";
+    2 console: "text is written from memory that the program may read, and from no other";
+    3 scheduling: "class, priority, affinity, group and CPU state change, for the right objects only";
+    4 suspend: "a thread stops wherever it is and goes on where it was";
+    5 faulty: "requests that make no sense are refused";
+    6 registers: "no register is lost while threads take turns";
+}

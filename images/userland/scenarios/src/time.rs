@@ -1,0 +1,42 @@
+use coldframe_abi::{Calls, Deadline, Error, Nanos};
+
+use crate::threads::start;
+use crate::{Ground, Recorder};
+
+pub(crate) async fn play<G: Ground>(sys: &Recorder<'_, G>, role: u8) -> u64 {
+    match role {
+        0 => first(sys).await,
+        _ => sleeper(sys).await,
+    }
+}
+
+/// Sleeps for a while and says whether the clock agrees.
+async fn nap<G: Ground>(sys: &Recorder<'_, G>, span: Nanos) -> bool {
+    let Ok(before) = sys.clock().await else { return false };
+    let until = before.after(span);
+    let _ = sys.sleep(Deadline::at(until)).await;
+    sys.clock().await.is_ok_and(|after| after >= until)
+}
+
+async fn first<G: Ground>(sys: &Recorder<'_, G>) -> u64 {
+    let _ = sys.sleep(Deadline::NOW).await;
+    for span in [Nanos(1), Nanos::from_micros(50), Nanos::from_millis(3)] {
+        let slept = nap(sys, span).await;
+        sys.note(if slept { "slept long enough" } else { "woke too early" }).await;
+    }
+    let Ok(child) = start(sys, 1, 1).await else { return 1 };
+    // The child sleeps for good: what ends this wait is its deadline.
+    let Ok(now) = sys.clock().await else { return 1 };
+    let soon = Deadline::at(now.after(Nanos::from_millis(1)));
+    let outcome = sys.thread_join(child, soon).await;
+    sys.note(if outcome == Err(Error::TimedOut) { "the wait ended by its deadline" } else { "it did not" }).await;
+    let _ = sys.thread_join(child, Deadline::NOW).await;
+    0
+}
+
+async fn sleeper<G: Ground>(sys: &Recorder<'_, G>) -> u64 {
+    let _ = nap(sys, Nanos::from_micros(200)).await;
+    sys.note("goes to sleep for good").await;
+    let _ = sys.sleep(Deadline::NEVER).await;
+    1
+}

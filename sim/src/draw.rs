@@ -1,0 +1,277 @@
+//! Worlds drawn by the same source that later decides their order: a run is not only a new order but a new world.
+
+use coldframe_abi::{Class, CpuId, Nanos, Priority, Request, TABLE, UserAddress};
+use coldframe_hal::paging::Sv39;
+use coldframe_kernel::Kernel;
+use hal_host::HostMachine;
+
+use crate::ops::{Op, Programs};
+use crate::source::Source;
+use crate::world::World;
+
+/// A world of programs that are lists of operations.
+pub type DrawnWorld = World<Sv39, Programs>;
+
+/// A kind of world.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// What the command line calls it.
+    pub name: &'static str,
+    /// What it is for, in one line.
+    pub about: &'static str,
+    /// How many steps one run has at most.
+    pub steps: u64,
+    draw: fn(&mut dyn Source, Option<u16>) -> Plan,
+}
+
+/// Every kind of drawn world.
+pub const KINDS: &[Kind] = &[
+    Kind {
+        name: "scheduler",
+        about: "2 CPUs, 8 threads that compute, yield and sleep for ever",
+        steps: 40_000,
+        draw: scheduler,
+    },
+    Kind {
+        name: "mixed",
+        about: "1 to 16 CPUs, all calls, one or two processes, groups, CPUs that come and go",
+        steps: 20_000,
+        draw: mixed,
+    },
+    Kind {
+        name: "groups",
+        about: "1 to 3 CPUs, threads that only compute, in groups of different size",
+        steps: 20_000,
+        draw: groups,
+    },
+    Kind {
+        name: "waits",
+        about: "1 to 4 CPUs, threads that wait, end, suspend and join each other within microseconds",
+        steps: 10_000,
+        draw: waits,
+    },
+    Kind {
+        name: "hostile",
+        about: "1 to 4 CPUs, requests of random words beside ordinary programs",
+        steps: 10_000,
+        draw: hostile,
+    },
+];
+
+struct Plan {
+    cpus: u16,
+    programs: Vec<Vec<Op>>,
+    /// The program of the first thread of each process.
+    processes: Vec<u64>,
+    threads: usize,
+}
+
+/// A kind is its name.
+impl PartialEq for Kind {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Kind {}
+
+impl Kind {
+    /// Draws a world of this kind.
+    ///
+    /// # Panics
+    /// If the kernel cannot be made, which no drawn world should bring about.
+    pub fn world(&self, source: &mut dyn Source, cpus: Option<u16>) -> DrawnWorld {
+        let plan = (self.draw)(source, cpus);
+        let entropy = u64::from(source.choose(u32::MAX));
+        let machine = HostMachine::new(plan.cpus, 4_096, entropy);
+        let map = machine.memory_map();
+        let mut kernel = Kernel::new(machine, plan.cpus, map).unwrap_or_else(|error| panic!("{error:?}"));
+        for program in plan.processes {
+            let process = kernel.create_process().unwrap_or_else(|error| panic!("{error:?}"));
+            kernel
+                .start_process(process, UserAddress(0), UserAddress(0), program)
+                .unwrap_or_else(|error| panic!("{error:?}"));
+        }
+        World::new(kernel, plan.cpus, Programs::new(plan.programs, plan.threads))
+    }
+}
+
+/// The kind with this name.
+#[must_use]
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
+fn between(source: &mut dyn Source, low: u32, high: u32) -> u32 {
+    low + source.choose(high - low + 1)
+}
+
+fn micros(source: &mut dyn Source, most: u32) -> Nanos {
+    // Short and long ones are equally likely: most races live among the short.
+    let scale = between(source, 1, 4).pow(5);
+    Nanos::from_micros(u64::from(between(source, 1, (most * scale / 1024).max(1))))
+}
+
+fn priority(source: &mut dyn Source) -> Priority {
+    // A dense window: priorities that are all different never meet.
+    Priority([0, 100, 128, 129, 130, 255][source.choose(6) as usize])
+}
+
+fn class(source: &mut dyn Source) -> Class {
+    Class::ALL[source.choose(4) as usize]
+}
+
+fn slot(source: &mut dyn Source) -> u8 {
+    source.choose(6) as u8
+}
+
+fn starter(threads: u32, programs: u32) -> Vec<Op> {
+    let mut ops = Vec::new();
+    for thread in 0..threads {
+        ops.push(Op::Spawn { program: (1 + thread % programs) as u8 });
+    }
+    ops
+}
+
+fn scheduler(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
+    let mut programs = vec![starter(7, 4)];
+    programs[0].push(Op::Again { times: 1 });
+    for _ in 0..4 {
+        let mut ops = Vec::new();
+        for _ in 0..between(source, 3, 8) {
+            ops.push(match source.choose(8) {
+                0..3 => Op::Yield,
+                3..5 => Op::Compute(micros(source, 3_000)),
+                5 => Op::Sleep(micros(source, 2_000)),
+                6 => Op::Null,
+                _ => Op::SetPriority { slot: slot(source), priority: priority(source) },
+            });
+        }
+        ops.push(Op::Again { times: u16::MAX });
+        programs.push(ops);
+    }
+    programs[0].extend([Op::Compute(Nanos::from_micros(50)), Op::Yield, Op::Again { times: u16::MAX }]);
+    Plan { cpus: cpus.unwrap_or(2), programs, processes: vec![0], threads: 7 }
+}
+
+fn mixed(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
+    let drawn = [1, 2, 2, 3, 4, 4, 8, 16][source.choose(8) as usize];
+    let cpus = cpus.unwrap_or(drawn);
+    let count = between(source, 2, 5);
+    let mut programs = vec![starter(between(source, 1, 10), count)];
+    programs[0].push(Op::GroupCreate);
+    for _ in 0..count {
+        let length = between(source, 2, 12);
+        let mut ops: Vec<_> = (0..length).map(|_| any_op(source, cpus)).collect();
+        ops.push(Op::Again { times: between(source, 1, 20) as u16 });
+        programs.push(ops);
+    }
+    let tail: Vec<_> = (0..between(source, 0, 6)).map(|_| any_op(source, cpus)).collect();
+    programs[0].extend(tail);
+    let processes = if source.choose(3) == 0 { vec![0, 1] } else { vec![0] };
+    Plan { cpus, programs, processes, threads: 48 }
+}
+
+fn any_op(source: &mut dyn Source, cpus: u16) -> Op {
+    match source.choose(32) {
+        0..6 => Op::Compute(micros(source, 5_000)),
+        6..9 => Op::Yield,
+        9..13 => Op::Sleep(micros(source, 5_000)),
+        13 | 14 => Op::Spawn { program: source.choose(6) as u8 },
+        15 | 16 => Op::Join { slot: slot(source), within: None },
+        17 => Op::Join { slot: slot(source), within: Some(micros(source, 1_000)) },
+        18 | 19 => Op::Suspend { slot: slot(source) },
+        20..23 => Op::Resume { slot: slot(source) },
+        23 => Op::SetClass { slot: slot(source), class: class(source) },
+        24 => Op::SetPriority { slot: slot(source), priority: priority(source) },
+        25 => Op::SetAffinity { slot: slot(source), cpus: u64::from(between(source, 1, 15)) },
+        26 => Op::SetGroup { slot: slot(source), group: source.choose(3) as u8 },
+        27 => Op::GroupCreate,
+        28 => Op::Offline(CpuId(source.choose(u32::from(cpus)) as u16)),
+        29 => Op::Online(CpuId(source.choose(u32::from(cpus)) as u16)),
+        30 => Op::CpuTime { slot: slot(source) },
+        _ => [Op::Exit, Op::Null, Op::Null, Op::Fault, Op::ProcessExit][source.choose(5) as usize],
+    }
+}
+
+fn groups(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
+    let count = between(source, 2, 4);
+    let mut first = Vec::new();
+    let mut thread = 0_u32;
+    for group in 0..count {
+        first.push(Op::GroupCreate);
+        for _ in 0..between(source, 1, 5) {
+            first.push(Op::Spawn { program: 1 });
+            first.push(Op::SetGroup { slot: thread as u8, group: group as u8 });
+            thread += 1;
+        }
+    }
+    first.push(Op::Exit);
+    let hog = vec![Op::Compute(Nanos::from_millis(500)), Op::Again { times: 20 }];
+    let cpus = cpus.unwrap_or(between(source, 1, 3) as u16);
+    Plan { cpus, programs: vec![first, hog], processes: vec![0], threads: 32 }
+}
+
+fn waits(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
+    let cpus = cpus.unwrap_or(between(source, 1, 4) as u16);
+    let count = between(source, 2, 4);
+    let mut programs = vec![starter(between(source, 2, 6), count)];
+    for _ in 0..=count {
+        let mut ops = Vec::new();
+        for _ in 0..between(source, 1, 5) {
+            ops.push(match source.choose(12) {
+                0..2 => Op::Sleep(Nanos(u64::from(source.choose(2_000)))),
+                2 => Op::Sleep(Nanos::from_micros(u64::from(source.choose(30)))),
+                3 => Op::Compute(Nanos(u64::from(source.choose(3_000)))),
+                4..6 => Op::Join { slot: slot(source), within: None },
+                6 => Op::Join { slot: slot(source), within: Some(Nanos(u64::from(source.choose(4_000)))) },
+                7 => Op::Suspend { slot: slot(source) },
+                8 | 9 => Op::Resume { slot: slot(source) },
+                10 => Op::Spawn { program: source.choose(5) as u8 },
+                _ => Op::Yield,
+            });
+        }
+        ops.push(Op::Again { times: between(source, 1, 6) as u16 });
+        programs.push(ops);
+    }
+    let last = programs.pop().unwrap_or_default();
+    programs[0].extend(last);
+    Plan { cpus, programs, processes: vec![0], threads: 48 }
+}
+
+fn word(source: &mut dyn Source) -> u64 {
+    let near = u64::from(source.choose(4));
+    match source.choose(6) {
+        0 => near,
+        1 => u64::MAX - near,
+        2 => 1 << source.choose(64),
+        3 => (1 << 38) - near,
+        4 => u64::from(source.choose(12)) | u64::from(source.choose(4)) << 32,
+        _ => u64::from(source.choose(u32::MAX)) << 32 | u64::from(source.choose(u32::MAX)),
+    }
+}
+
+fn raw(source: &mut dyn Source) -> Op {
+    let number = match source.choose(8) {
+        0 => word(source),
+        _ => u64::from(source.choose(TABLE.len() as u32)),
+    };
+    // The ends of process and machine come often enough by themselves.
+    let number = if number >= 19 && number <= 20 && source.choose(8) != 0 { 0 } else { number };
+    Op::Raw(Request { number, arguments: std::array::from_fn(|_| word(source)) })
+}
+
+fn hostile(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
+    let cpus = cpus.unwrap_or(between(source, 1, 4) as u16);
+    let mut programs = vec![starter(4, 2)];
+    for _ in 0..2 {
+        let length = between(source, 4, 16);
+        let mut ops: Vec<_> =
+            (0..length).map(|_| if source.choose(3) == 0 { any_op(source, cpus) } else { raw(source) }).collect();
+        ops.push(Op::Again { times: 30 });
+        programs.push(ops);
+    }
+    let honest = vec![Op::Compute(Nanos::from_micros(200)), Op::Yield, Op::Again { times: 200 }];
+    programs.push(honest);
+    Plan { cpus, programs, processes: vec![0, 3], threads: 48 }
+}

@@ -1,0 +1,164 @@
+//! Programs as lists of operations: what generators, fuzzers and drawn worlds are made of.
+
+use coldframe_abi::{
+    Call, Class, CpuId, Deadline, ExitCode, GroupHandle, Nanos, Priority, Request, ThreadHandle, UserAddress,
+    UserRange, Word,
+};
+use coldframe_hal::{Clock, Cpu, Trap};
+use hal_host::{HardwareFormat, HostCpu, HostMachine};
+
+use crate::world::{UserStep, Userland};
+
+/// One operation of a program. A `slot` names one of the threads or groups that the world has made so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are those of the calls")]
+pub enum Op {
+    Compute(Nanos),
+    Null,
+    Yield,
+    Sleep(Nanos),
+    Spawn { program: u8 },
+    Join { slot: u8, within: Option<Nanos> },
+    Exit,
+    SetClass { slot: u8, class: Class },
+    SetPriority { slot: u8, priority: Priority },
+    SetAffinity { slot: u8, cpus: u64 },
+    Suspend { slot: u8 },
+    Resume { slot: u8 },
+    GroupCreate,
+    SetGroup { slot: u8, group: u8 },
+    Offline(CpuId),
+    Online(CpuId),
+    CpuTime { slot: u8 },
+    Write { start: u64, length: u64 },
+    Raw(Request),
+    Fault,
+    ProcessExit,
+    /// From the start again, so often in all.
+    Again { times: u16 },
+}
+
+/// How many threads or groups of a world can be named.
+const SLOTS: usize = 32;
+
+/// A word that is remembered from the last call.
+const KEEPS_THREAD: u64 = 1;
+const KEEPS_GROUP: u64 = 2;
+
+/// The registers of a thread that runs operations, beside `world::COMPUTES`.
+const SUM: usize = 0;
+const ROUNDS: usize = 1;
+const KEEPS: usize = 2;
+
+/// The programs of a world, and the names that they share.
+#[derive(Clone, Debug, Default)]
+pub struct Programs {
+    programs: Vec<Vec<Op>>,
+    threads: Vec<u64>,
+    groups: Vec<u64>,
+    made: usize,
+    most: usize,
+}
+
+impl Programs {
+    /// These programs, which may make `most` threads in all.
+    #[must_use]
+    pub const fn new(programs: Vec<Vec<Op>>, most: usize) -> Self {
+        Self { programs, threads: Vec::new(), groups: Vec::new(), made: 0, most }
+    }
+
+    fn thread(&self, slot: u8) -> ThreadHandle {
+        ThreadHandle::from_word(pick(&self.threads, slot))
+    }
+
+    fn keep(&mut self, keeps: u64, word: u64) {
+        let names = if keeps == KEEPS_THREAD { &mut self.threads } else { &mut self.groups };
+        if names.len() == SLOTS {
+            names.remove(0);
+        }
+        names.push(word);
+    }
+
+    fn call(&self, op: Op, now: coldframe_abi::Instant) -> Option<Request> {
+        let call = match op {
+            Op::Null => Call::Null {},
+            Op::Yield => Call::YieldNow {},
+            Op::Sleep(span) => Call::Sleep { until: Deadline::at(now.after(span)) },
+            Op::Spawn { program } => {
+                let program = u64::from(program) % self.programs.len() as u64;
+                Call::ThreadCreate { entry: UserAddress(0), stack: UserAddress(0), argument: Word(program) }
+            }
+            Op::Join { slot, within } => Call::ThreadJoin {
+                thread: self.thread(slot),
+                deadline: within.map_or(Deadline::NEVER, |span| Deadline::at(now.after(span))),
+            },
+            Op::Exit => Call::ThreadExit { result: Word(0) },
+            Op::SetClass { slot, class } => Call::SetClass { thread: self.thread(slot), class },
+            Op::SetPriority { slot, priority } => Call::SetPriority { thread: self.thread(slot), priority },
+            Op::SetAffinity { slot, cpus } => {
+                Call::SetAffinity { thread: self.thread(slot), bank: Word(0), cpus: Word(cpus) }
+            }
+            Op::Suspend { slot } => Call::ThreadSuspend { thread: self.thread(slot) },
+            Op::Resume { slot } => Call::ThreadResume { thread: self.thread(slot) },
+            Op::GroupCreate => Call::GroupCreate {},
+            Op::SetGroup { slot, group } => Call::SetGroup {
+                thread: self.thread(slot),
+                group: GroupHandle::from_word(pick(&self.groups, group)),
+            },
+            Op::Offline(cpu) => Call::CpuOffline { cpu },
+            Op::Online(cpu) => Call::CpuOnline { cpu },
+            Op::CpuTime { slot } => Call::CpuTime { thread: self.thread(slot) },
+            Op::Write { start, length } => {
+                Call::ConsoleWrite { text: UserRange { start: UserAddress(start), length } }
+            }
+            Op::ProcessExit => Call::ProcessExit { status: ExitCode(3) },
+            Op::Raw(request) => return Some(request),
+            Op::Compute(_) | Op::Fault | Op::Again { .. } => return None,
+        };
+        Some(call.encode())
+    }
+}
+
+fn pick(names: &[u64], slot: u8) -> u64 {
+    if names.is_empty() { 0 } else { names[usize::from(slot) % names.len()] }
+}
+
+impl<F: HardwareFormat> Userland<F> for Programs {
+    fn next(&mut self, cpu: &mut HostCpu<F>, _machine: &mut HostMachine<F>) -> UserStep {
+        let now = cpu.now();
+        let registers = cpu.registers();
+        let keeps = std::mem::take(&mut registers.saved[KEEPS]);
+        if keeps != 0 && registers.reply.status == 0 {
+            self.keep(keeps, registers.reply.value);
+        }
+        let program = &self.programs[registers.argument as usize % self.programs.len()];
+        let mut op = program.get(registers.program_counter as usize).copied().unwrap_or(Op::Exit);
+        registers.program_counter += 1;
+        registers.saved[SUM] = registers.saved[SUM].wrapping_mul(31) + registers.program_counter;
+        match op {
+            Op::Compute(span) => return UserStep::Compute(span),
+            Op::Fault => return UserStep::Trap(Trap::Fault { cause: 13, address: 8 }),
+            Op::Again { times } => {
+                registers.saved[ROUNDS] += 1;
+                if registers.saved[ROUNDS] < u64::from(times) {
+                    registers.program_counter = 0;
+                }
+                return UserStep::Went;
+            }
+            Op::Spawn { .. } if self.made >= self.most => op = Op::Null,
+            Op::Spawn { .. } => {
+                self.made += 1;
+                registers.saved[KEEPS] = KEEPS_THREAD;
+            }
+            Op::GroupCreate => registers.saved[KEEPS] = KEEPS_GROUP,
+            _ => {}
+        }
+        match self.call(op, now) {
+            Some(request) => {
+                cpu.registers().request = request;
+                UserStep::Trap(Trap::Syscall)
+            }
+            None => UserStep::Went,
+        }
+    }
+}

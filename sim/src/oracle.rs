@@ -1,0 +1,155 @@
+//! The oracles: each has a name and a statement, and says what it saw when it fires.
+
+mod audit;
+mod context;
+mod shares;
+mod steps;
+
+use std::fmt;
+
+use coldframe_abi::Instant;
+use coldframe_hal::Trap;
+use coldframe_kernel::{Kernel, Resume};
+use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
+
+pub use shares::Shares;
+
+/// An oracle: a name and what it claims, its grace included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Oracle {
+    /// What reports call it.
+    pub name: &'static str,
+    /// What must hold.
+    pub statement: &'static str,
+}
+
+macro_rules! oracles {
+    ($($constant:ident $name:literal: $statement:literal;)+) => {
+        $(#[doc = $statement] pub const $constant: Oracle = Oracle { name: $name, statement: $statement };)+
+        /// Every oracle.
+        pub const ORACLES: &[Oracle] = &[$($constant),+];
+    };
+}
+
+oracles! {
+    CURRENT "current": "what runs on a CPU says that it runs there, and its registers are in that CPU";
+    ONE_PLACE "one-place": "every thread is in exactly one place, and in a queue if and only if it says so";
+    WORK_CONSERVING "work-conserving":
+        "nothing runnable waits while a CPU that may run it idles, unless one of the two has a kick on its way";
+    CLASS_ORDER "class-order":
+        "once all kicks and timers have been delivered, no thread waits for one of a lower class";
+    WAITS_END "waits-end": "a waiting thread is known to what it waits for, and that can still happen";
+    DEADLINE "deadline": "once all kicks and timers have been delivered, no wait has outlived its deadline";
+    TIMER_SET "timer-set": "a CPU whose next event is known has its timer set no later, and none goes idle with it set for nothing";
+    CONTEXT_KEPT "context-kept": "a thread goes on with the registers that it left with, but for its answer";
+    ORDERS_OBEYED "orders-obeyed": "no thread that is suspended, ended, or not allowed there leaves the kernel";
+    SLICE_ENDS "slice-ends": "nobody runs for more than a slice while a rival of its level waits for that CPU";
+    BOOST_ENDS "boost-ends": "a boost is within its class's limit and gone after a slice of running";
+    TIME_ACCOUNTED "time-accounted": "a thread is charged for the time that it had a CPU, no more and no less";
+    GROUP_SHARES "group-shares": "groups that compute side by side get the same time, within two slices";
+    REST "rest": "a machine at rest has no runnable thread and no timer set";
+}
+
+/// An oracle has fired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub oracle: Oracle,
+    /// What it saw.
+    pub detail: String,
+    /// When.
+    pub at: Instant,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "oracle {}: {} [{}; at {} ns]", self.oracle.name, self.detail, self.oracle.statement, self.at.0)
+    }
+}
+
+/// What the oracles remember from step to step.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    contexts: context::Contexts,
+    steps: steps::Steps,
+    shares: Shares,
+    entries: u64,
+}
+
+/// How often, in entries, everything is checked and not only what an entry has touched.
+const AUDIT_EVERY: u64 = 1_024;
+
+impl Watch {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(cpus: usize) -> Self {
+        Self { steps: steps::Steps::new(cpus), ..Self::default() }
+    }
+
+    /// Judges one entry by what it has touched.
+    ///
+    /// # Errors
+    /// If an oracle fires.
+    #[expect(clippy::too_many_arguments, reason = "an entry is judged by all that is known about it")]
+    #[inline]
+    pub fn after_entry<F: HardwareFormat>(
+        &mut self,
+        kernel: &Kernel<HostMachine<F>>,
+        cpus: &[HostCpu<F>],
+        cpu: usize,
+        trap: Trap,
+        resume: Resume,
+        was: u32,
+        before: &HostRegisters,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        self.entries += 1;
+        if resume == Resume::Off {
+            return Ok(());
+        }
+        let view = kernel.inspect();
+        self.contexts.check(kernel, &cpus[cpu], trap, was, before, now)?;
+        self.steps.check(kernel, &view, cpus, cpu, resume, now)?;
+        self.shares.check(&view, cpu, trap, now)?;
+        if self.entries.is_multiple_of(AUDIT_EVERY) {
+            audit::check(&view, cpus, now)?;
+        }
+        Ok(())
+    }
+
+    /// Judges a machine to which all kicks and due timers have been delivered.
+    ///
+    /// # Errors
+    /// If an oracle fires.
+    pub fn quiet<F: HardwareFormat>(
+        &self,
+        kernel: &Kernel<HostMachine<F>>,
+        cpus: &[HostCpu<F>],
+        now: Instant,
+    ) -> Result<(), Violation> {
+        steps::quiet(&kernel.inspect(), cpus, now)
+    }
+
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// If an oracle fires.
+    pub fn audit<F: HardwareFormat>(
+        &self,
+        kernel: &Kernel<HostMachine<F>>,
+        cpus: &[HostCpu<F>],
+        now: Instant,
+    ) -> Result<(), Violation> {
+        audit::check(&kernel.inspect(), cpus, now)
+    }
+}
+
+/// An oracle's verdict.
+pub(crate) fn demand(
+    holds: bool,
+    oracle: Oracle,
+    at: Instant,
+    detail: impl FnOnce() -> String,
+) -> Result<(), Violation> {
+    if holds { Ok(()) } else { Err(Violation { oracle, detail: detail(), at }) }
+}

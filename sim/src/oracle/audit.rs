@@ -1,0 +1,95 @@
+//! Everything, from scratch: what the incremental checks rely on, and what they cannot see.
+
+use coldframe_abi::Instant;
+use coldframe_kernel::{Inspection, Life, WaitsFor};
+use coldframe_scheduler::{LEVELS, NONE, Place};
+use hal_host::{HardwareFormat, HostCpu, HostMachine};
+
+use super::{ONE_PLACE, Violation, WAITS_END, demand};
+
+pub(crate) fn check<F: HardwareFormat>(
+    view: &Inspection<'_, HostMachine<F>>,
+    cpus: &[HostCpu<F>],
+    now: Instant,
+) -> Result<(), Violation> {
+    let found = walk_queues(view, cpus.len(), now)?;
+    // The tables of a thread grow by the frame: only rows that all of them have can be in use.
+    let usable = view.threads.len().min(view.timers.len());
+    for (thread, row) in view.rows.iter().enumerate().take(usable) {
+        let object = &view.threads[thread];
+        let queued = row.place() == Place::Queued;
+        demand(queued == (found[thread] == 1) && found[thread] <= 1, ONE_PLACE, now, || {
+            format!("thread {thread} is {:?} and in {} queues", row.place(), found[thread])
+        })?;
+        let alive = object.life() == Life::Alive;
+        demand(alive == (row.place() != Place::Free), ONE_PLACE, now, || {
+            format!("thread {thread} is {:?} and {:?}", object.life(), row.place())
+        })?;
+        demand(row.place() != Place::Moving, ONE_PLACE, now, || {
+            format!("thread {thread} is in nobody's hands between two entries")
+        })?;
+        if row.place() == Place::Running {
+            let cpu = usize::from(row.cpu().0);
+            demand(view.queues[cpu].current() == Some(thread as u32), ONE_PLACE, now, || {
+                format!("thread {thread} says that it runs on cpu{cpu}, which knows nothing of it")
+            })?;
+        }
+        if thread != 0 {
+            wait_can_end(view, thread, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// How often each thread is found in a run queue.
+fn walk_queues<F: HardwareFormat>(
+    view: &Inspection<'_, HostMachine<F>>,
+    cpus: usize,
+    now: Instant,
+) -> Result<Vec<u32>, Violation> {
+    let mut found = vec![0; view.rows.len()];
+    for (slot, head) in view.heads[..cpus * LEVELS].iter().enumerate() {
+        if *head == NONE {
+            continue;
+        }
+        let mut turn = *head;
+        loop {
+            let record = &view.turns[turn as usize];
+            let at_home = usize::from(record.cpu().0) == slot / LEVELS && record.level().index() == slot % LEVELS;
+            demand(at_home, ONE_PLACE, now, || format!("turn {turn} is in the ring of another level"))?;
+            let mut thread = record.first();
+            while thread != NONE {
+                found[thread as usize] += 1;
+                demand(found[thread as usize] == 1, ONE_PLACE, now, || format!("thread {thread} is queued twice"))?;
+                let next = view.rows[thread as usize].next();
+                thread = if next == record.first() { NONE } else { next };
+            }
+            turn = record.next();
+            if turn == *head {
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn wait_can_end<F: HardwareFormat>(
+    view: &Inspection<'_, HostMachine<F>>,
+    thread: usize,
+    now: Instant,
+) -> Result<(), Violation> {
+    let object = &view.threads[thread];
+    let waits = view.rows[thread].place() == Place::Waiting;
+    demand(waits == (object.waits_for() != WaitsFor::Nothing), WAITS_END, now, || {
+        format!("thread {thread} is {:?} and waits for {:?}", view.rows[thread].place(), object.waits_for())
+    })?;
+    if let WaitsFor::EndOf(target) = object.waits_for() {
+        let other = &view.threads[target as usize];
+        let fits = other.life() == Life::Alive && other.joiner() == Some(thread as u32);
+        demand(fits, WAITS_END, now, || {
+            format!("thread {thread} waits for thread {target}, which is {:?} and awaited by {:?}", other.life(), other.joiner())
+        })?;
+    }
+    let armed = view.timers[thread].deadline().is_some();
+    demand(!armed || waits, WAITS_END, now, || format!("thread {thread} has a timer and does not wait"))
+}

@@ -1,0 +1,71 @@
+//! `context-kept`: registers survive everything but their own answers.
+
+use coldframe_abi::Instant;
+use coldframe_hal::{Cpu, Trap};
+use coldframe_kernel::Kernel;
+use coldframe_scheduler::NONE;
+use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
+
+use super::{CONTEXT_KEPT, Violation, demand};
+
+/// What each thread looked like when it left its CPU, by thread.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Contexts {
+    left_with: Vec<Option<(HostRegisters, bool)>>,
+}
+
+impl Contexts {
+    #[inline]
+    pub(crate) fn check<F: HardwareFormat>(
+        &mut self,
+        kernel: &Kernel<HostMachine<F>>,
+        cpu: &HostCpu<F>,
+        trap: Trap,
+        was: u32,
+        before: &HostRegisters,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        let runs = kernel.loaded(cpu.id());
+        let in_call = trap == Trap::Syscall;
+        if was == runs {
+            if was != NONE && was != 0 {
+                return same(before, in_call, cpu.peek(), was, now);
+            }
+            return Ok(());
+        }
+        if was != NONE && was != 0 {
+            *self.slot(was) = Some((*before, in_call));
+        }
+        if runs != NONE && runs != 0
+            && let Some((registers, in_call)) = self.slot(runs).take()
+            // A row whose thread has ended meanwhile starts anew.
+            && cpu.peek().argument == registers.argument
+            && cpu.peek().saved != [0; 4]
+        {
+            return same(&registers, in_call, cpu.peek(), runs, now);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn slot(&mut self, thread: u32) -> &mut Option<(HostRegisters, bool)> {
+        let thread = thread as usize;
+        if self.left_with.len() <= thread {
+            self.left_with.resize(thread + 1, None);
+        }
+        &mut self.left_with[thread]
+    }
+}
+
+fn same(
+    before: &HostRegisters,
+    in_call: bool,
+    after: &HostRegisters,
+    thread: u32,
+    now: Instant,
+) -> Result<(), Violation> {
+    let answered = if in_call { HostRegisters { reply: after.reply, ..*before } } else { *before };
+    demand(answered == *after, CONTEXT_KEPT, now, || {
+        format!("thread {thread} left with {before:?} and came back with {after:?}")
+    })
+}

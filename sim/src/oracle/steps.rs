@@ -1,0 +1,282 @@
+//! What is checked after every entry: only what the entry can have touched.
+
+use coldframe_abi::{Class, CpuId, Instant, Nanos};
+use coldframe_hal::CpuSet;
+use coldframe_kernel::{Inspection, Kernel, Resume};
+use coldframe_scheduler::{NONE, Place, SEARCH_LIMIT, boost_limit, slice_of};
+use hal_host::{HardwareFormat, HostCpu, HostMachine};
+
+use super::{
+    BOOST_ENDS, CLASS_ORDER, CURRENT, DEADLINE, ORDERS_OBEYED, SLICE_ENDS, TIME_ACCOUNTED, TIMER_SET, Violation,
+    WORK_CONSERVING, demand,
+};
+
+/// An entry may come late by what other CPUs do meanwhile: the grace of every statement about running time.
+const LATE: Nanos = Nanos::from_millis(1);
+
+/// What runs on a CPU, as the world saw it.
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    thread: u32,
+    since: Instant,
+    /// Since when a rival of its level has been waiting.
+    rival_since: Option<Instant>,
+    /// Since when it has been boosted.
+    boosted_since: Option<Instant>,
+    charged: Nanos,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Steps {
+    running: Vec<Option<Running>>,
+    /// CPUs that enter again without being asked.
+    about_to_enter: Vec<bool>,
+}
+
+impl Steps {
+    pub(crate) fn new(cpus: usize) -> Self {
+        Self { running: vec![None; cpus], about_to_enter: vec![true; cpus] }
+    }
+
+    #[inline]
+    pub(crate) fn check<F: HardwareFormat>(
+        &mut self,
+        kernel: &Kernel<HostMachine<F>>,
+        view: &Inspection<'_, HostMachine<F>>,
+        cpus: &[HostCpu<F>],
+        cpu: usize,
+        resume: Resume,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        self.about_to_enter[cpu] = resume == Resume::Again;
+        let current = view.queues[cpu].current();
+        self.account(view, cpu, current, now)?;
+        if let Some(thread) = current {
+            current_is_consistent(kernel, view, cpu, thread, now)?;
+            if thread != 0 {
+                orders_are_obeyed(view, cpu, thread, now)?;
+            }
+        }
+        timer_is_set(view, cpus, cpu, now)?;
+        self.slices_and_boosts(view, cpu, now)?;
+        self.work_is_conserved(kernel, view, now)
+    }
+
+    /// The kernel's account of running time against the world's own.
+    #[inline]
+    fn account<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        cpu: usize,
+        current: Option<u32>,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        if let Some(running) = &mut self.running[cpu] {
+            let row = &view.rows[running.thread as usize];
+            if row.place() != Place::Free {
+                let had = now.since(running.since);
+                let charged = row.run_time().minus(running.charged);
+                demand(had == charged, TIME_ACCOUNTED, now, || {
+                    format!("thread {} had cpu{cpu} for {had} and was charged {charged}", running.thread)
+                })?;
+            }
+            if current == Some(running.thread) {
+                return Ok(());
+            }
+        }
+        self.running[cpu] = current.map(|thread| Running {
+            thread,
+            since: now,
+            rival_since: None,
+            boosted_since: None,
+            charged: view.rows[thread as usize].run_time(),
+        });
+        Ok(())
+    }
+
+    #[inline]
+    fn slices_and_boosts<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        cpu: usize,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        let Some(running) = &mut self.running[cpu] else { return Ok(()) };
+        let row = &view.rows[running.thread as usize];
+        let context = view.rows[row.runs_on() as usize].context();
+        let limit = Nanos(slice_of(context.class()).0 + LATE.0);
+        let turn = &view.turns[row.turn() as usize];
+        let rival = turn.next() != row.turn() || turn.first() != NONE;
+        running.rival_since = if rival { running.rival_since.or(Some(now)) } else { None };
+        if let Some(since) = running.rival_since {
+            demand(now.since(since) <= limit, SLICE_ENDS, now, || {
+                format!("thread {} has had cpu{cpu} since {} ns beside a rival", running.thread, since.0)
+            })?;
+        }
+        let boost = context.boost();
+        demand(boost <= boost_limit(context.class()), BOOST_ENDS, now, || {
+            format!("thread {} is raised by {boost} in class {:?}", running.thread, context.class())
+        })?;
+        let counts = boost > 0 && view.queues[cpu].queued() > 0;
+        running.boosted_since = if counts { running.boosted_since.or(Some(now)) } else { None };
+        if let Some(since) = running.boosted_since {
+            demand(now.since(since) <= limit, BOOST_ENDS, now, || {
+                format!("thread {} has run since {} ns and is still raised by {boost}", running.thread, since.0)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+#[inline]
+fn current_is_consistent<F: HardwareFormat>(
+    kernel: &Kernel<HostMachine<F>>,
+    view: &Inspection<'_, HostMachine<F>>,
+    cpu: usize,
+    thread: u32,
+    now: Instant,
+) -> Result<(), Violation> {
+    let row = &view.rows[thread as usize];
+    let here = CpuId(cpu as u16);
+    let fine = row.place() == Place::Running && row.cpu() == here && kernel.loaded(here) == thread;
+    demand(fine, CURRENT, now, || {
+        let loaded = kernel.loaded(here);
+        format!("cpu{cpu} runs thread {thread}, which is {:?} on {}; loaded is {loaded}", row.place(), row.cpu())
+    })
+}
+
+#[inline]
+fn orders_are_obeyed<F: HardwareFormat>(
+    view: &Inspection<'_, HostMachine<F>>,
+    cpu: usize,
+    thread: u32,
+    now: Instant,
+) -> Result<(), Violation> {
+    let row = &view.rows[thread as usize];
+    let object = &view.threads[thread as usize];
+    let ended = view.processes[object.process() as usize].ended().is_some();
+    let allowed = may_run(view, row.affinity()).contains(CpuId(cpu as u16));
+    demand(!object.is_suspended() && !ended && allowed, ORDERS_OBEYED, now, || {
+        format!("thread {thread} runs on cpu{cpu}: suspended {}, process ended {ended}, allowed {allowed}", object.is_suspended())
+    })
+}
+
+fn may_run<F: HardwareFormat>(view: &Inspection<'_, HostMachine<F>>, affinity: CpuSet) -> CpuSet {
+    let online = view.state.online();
+    let mask = affinity.and(&online);
+    if mask.is_empty() { online } else { mask }
+}
+
+#[inline]
+fn timer_is_set<F: HardwareFormat>(
+    view: &Inspection<'_, HostMachine<F>>,
+    cpus: &[HostCpu<F>],
+    cpu: usize,
+    now: Instant,
+) -> Result<(), Violation> {
+    let armed = cpus[cpu].armed();
+    let queue = &view.queues[cpu];
+    if queue.current().is_none() && armed.is_some() {
+        let useful = view.timers.iter().any(|timer| timer.cpu() == Some(CpuId(cpu as u16)));
+        demand(useful, TIMER_SET, now, || format!("cpu{cpu} goes idle with its timer set to {armed:?} for nothing"))?;
+    }
+    if queue.current().is_some() && queue.queued() > 0 {
+        let row = &view.rows[queue.current().unwrap_or(0) as usize];
+        let turn = &view.turns[row.turn() as usize];
+        let rival = turn.next() != row.turn() || turn.first() != NONE;
+        if rival {
+            let latest = now.after(slice_of(Class::Idle));
+            demand(armed.is_some_and(|deadline| deadline <= latest), TIMER_SET, now, || {
+                format!("cpu{cpu} has a rival waiting and its timer is set to {armed:?}")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+impl Steps {
+    #[inline]
+    fn work_is_conserved<F: HardwareFormat>(
+        &self,
+        kernel: &Kernel<HostMachine<F>>,
+        view: &Inspection<'_, HostMachine<F>>,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        let waiting = view.state.waiting();
+        if waiting.iter().all(CpuSet::is_empty) {
+            return Ok(());
+        }
+        for (index, queue) in view.queues.iter().enumerate().take(self.about_to_enter.len()) {
+            let cpu = CpuId(index as u16);
+            let idle = queue.current().is_none() && view.state.online().contains(cpu);
+            let will_look = self.about_to_enter[index] || queue.is_kicked() || kernel.machine().kick_pending(cpu);
+            if idle && !will_look {
+                nobody_waits_for(view, cpu, now)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn nobody_waits_for<F: HardwareFormat>(
+    view: &Inspection<'_, HostMachine<F>>,
+    cpu: CpuId,
+    now: Instant,
+) -> Result<(), Violation> {
+    // Beyond the limit of one search a thread with an affinity of its own may be overlooked, and says so here.
+    let many = view.queues.iter().map(|queue| queue.queued() as usize).sum::<usize>() >= SEARCH_LIMIT;
+    for (thread, row) in view.rows.iter().enumerate() {
+        let overlooked = many && row.affinity() != CpuSet::ALL;
+        // The thread's own CPU is about to look.
+        let on_its_way = view.queues[usize::from(row.cpu().0)].is_kicked();
+        if row.place() == Place::Queued && !overlooked && !on_its_way {
+            let may = may_run(view, row.affinity()).contains(cpu);
+            demand(!may, WORK_CONSERVING, now, || {
+                format!("{cpu} idles while thread {thread} waits on {}", row.cpu())
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// What must hold once everything that was on its way has arrived.
+pub(crate) fn quiet<F: HardwareFormat>(
+    view: &Inspection<'_, HostMachine<F>>,
+    cpus: &[HostCpu<F>],
+    now: Instant,
+) -> Result<(), Violation> {
+    for (thread, timer) in view.timers.iter().enumerate() {
+        if let (Some(deadline), Some(cpu)) = (timer.deadline(), timer.cpu()) {
+            demand(deadline > now, DEADLINE, now, || {
+                format!("thread {thread} waits on, its deadline was {} ns", deadline.0)
+            })?;
+            let armed = cpus[usize::from(cpu.0)].armed();
+            demand(armed.is_some_and(|armed| armed <= deadline), TIMER_SET, now, || {
+                format!("thread {thread} waits until {} ns and the timer of {cpu} is set to {armed:?}", deadline.0)
+            })?;
+        }
+    }
+    classes_are_in_order(view, now)
+}
+
+fn classes_are_in_order<F: HardwareFormat>(
+    view: &Inspection<'_, HostMachine<F>>,
+    now: Instant,
+) -> Result<(), Violation> {
+    let many = view.queues.iter().map(|queue| queue.queued() as usize).sum::<usize>() >= SEARCH_LIMIT;
+    for (thread, row) in view.rows.iter().enumerate() {
+        if row.place() != Place::Queued || (many && row.affinity() != CpuSet::ALL) {
+            continue;
+        }
+        let class = view.rows[row.runs_on() as usize].context().class();
+        for cpu in may_run(view, row.affinity()).iter() {
+            let Some(queue) = view.queues.get(usize::from(cpu.0)) else { break };
+            let Some(current) = queue.current() else { continue };
+            let running = queue.level().class_index();
+            demand(running >= class as usize, CLASS_ORDER, now, || {
+                format!("thread {thread} of class {class:?} waits while {cpu} runs thread {current} of a lower one")
+            })?;
+        }
+    }
+    Ok(())
+}

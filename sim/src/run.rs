@@ -1,0 +1,204 @@
+//! One run: a world, a source, and how it ended.
+
+use std::cell::Cell;
+use std::hash::{DefaultHasher, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+
+use coldframe_abi::Instant;
+use coldframe_hal::paging::Sv39;
+use coldframe_scheduler::Place;
+use hal_host::{HardwareFormat, Stamped};
+
+use crate::draw::Kind;
+use crate::oracle::{Oracle, REST, Violation};
+use crate::source::Source;
+use crate::world::{Progress, Userland, World};
+use crate::stage;
+
+/// The kernel's own assertions and the harness's are oracles too.
+pub const ASSERTION: Oracle =
+    Oracle { name: "assertion", statement: "no assertion of the kernel fails, whatever programs do" };
+
+/// A run has to get somewhere.
+pub const PROGRESS: Oracle = Oracle {
+    name: "progress",
+    statement: "some thread or the clock gets on within a hundred thousand entries of the kernel",
+};
+
+/// What can be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A kind of drawn world.
+    Drawn(&'static Kind),
+    /// A scenario.
+    Scenario(&'static str),
+}
+
+impl Subject {
+    /// The subject with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let scenario = coldframe_scenarios::SCENARIOS.iter().find(|scenario| scenario.name == name);
+        crate::draw::kind(name).map(Self::Drawn).or_else(|| scenario.map(|scenario| Self::Scenario(scenario.name)))
+    }
+
+    /// What the command line calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Drawn(kind) => kind.name,
+            Self::Scenario(name) => name,
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// How often the kernel was entered.
+    pub entries: u64,
+    /// How many steps there were.
+    pub steps: u64,
+    /// What an oracle had to say, if one fired.
+    pub violation: Option<Violation>,
+    /// A hash of the last state: two runs with the same decisions have the same.
+    pub digest: u64,
+    /// The trace, if it was asked for.
+    pub trace: Vec<Stamped>,
+    /// What was written to the console.
+    pub console: String,
+}
+
+/// How to run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// So many CPUs, whatever the world would draw.
+    pub cpus: Option<u16>,
+    /// Keep the trace.
+    pub traced: bool,
+    /// Stop after so many steps.
+    pub steps: Option<u64>,
+}
+
+const SCENARIO_STEPS: u64 = 2_000_000;
+const STUCK: u64 = 100_000;
+
+/// Runs a subject to its end.
+pub fn run(subject: Subject, source: &mut impl Source, options: Options) -> Outcome {
+    match subject {
+        Subject::Drawn(kind) => {
+            let limit = options.steps.unwrap_or(kind.steps);
+            guarded(source, limit, options, |source| kind.world(source, options.cpus))
+        }
+        Subject::Scenario(name) => {
+            let limit = options.steps.unwrap_or(SCENARIO_STEPS);
+            guarded(source, limit, options, |source| {
+                let drawn = 1 + source.choose(4) as u16;
+                let entropy = u64::from(source.choose(u32::MAX));
+                stage::world::<Sv39>(name, options.cpus.unwrap_or(drawn), entropy)
+                    .unwrap_or_else(|| unreachable!("the name was looked up"))
+            })
+        }
+    }
+}
+
+thread_local! {
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Assertions that fail inside of a run are reported by the run and not on standard error.
+fn install_hook() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                before(info);
+            }
+        }));
+    });
+}
+
+fn guarded<F: HardwareFormat, U: Userland<F>>(
+    source: &mut impl Source,
+    limit: u64,
+    options: Options,
+    make: impl FnOnce(&mut dyn Source) -> World<F, U>,
+) -> Outcome {
+    install_hook();
+    let mut outcome = Outcome {
+        entries: 0,
+        steps: 0,
+        violation: None,
+        digest: 0,
+        trace: Vec::new(),
+        console: String::new(),
+    };
+    let mut world = make(source);
+    if options.traced {
+        world.kernel_mut().machine_mut().keep_trace();
+    }
+    QUIET.set(true);
+    let caught = catch_unwind(AssertUnwindSafe(|| drive(&mut world, source, limit, &mut outcome.steps)));
+    QUIET.set(false);
+    outcome.violation = match caught {
+        Ok(result) => result.err(),
+        Err(payload) => Some(Violation { oracle: ASSERTION, detail: message(&*payload), at: world.now() }),
+    };
+    outcome.entries = world.entries();
+    outcome.trace = world.kernel_mut().machine_mut().take_trace();
+    outcome.console = String::from_utf8_lossy(world.kernel().machine().console()).into_owned();
+    let mut hasher = DefaultHasher::new();
+    world.kernel().hash_state(&mut hasher);
+    hasher.write_u64(world.now().0);
+    outcome.digest = hasher.finish();
+    outcome
+}
+
+fn message(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("an assertion without words").to_owned()
+}
+
+fn drive<F: HardwareFormat, U: Userland<F>>(
+    world: &mut World<F, U>,
+    source: &mut impl Source,
+    limit: u64,
+    steps: &mut u64,
+) -> Result<(), Violation> {
+    let mut stuck: u64 = 0;
+    while *steps < limit {
+        let entries = world.entries();
+        let progress = world.step(source)?;
+        *steps += 1;
+        match progress {
+            Progress::Going => {}
+            Progress::Off => return Ok(()),
+            Progress::Rest => return at_rest(world),
+        }
+        stuck = if world.entries() == entries || world.called() { 0 } else { stuck + 1 };
+        if stuck > STUCK {
+            return Err(Violation {
+                oracle: PROGRESS,
+                detail: format!("{STUCK} entries in a row and no program has made a step"),
+                at: world.now(),
+            });
+        }
+    }
+    world.audit()
+}
+
+fn at_rest<F: HardwareFormat, U: Userland<F>>(world: &World<F, U>) -> Result<(), Violation> {
+    world.audit()?;
+    let view = world.kernel().inspect();
+    let runnable = view.rows.iter().position(|row| matches!(row.place(), Place::Queued | Place::Running));
+    match runnable {
+        None => Ok(()),
+        Some(thread) => Err(violation_at_rest(thread, world.now())),
+    }
+}
+
+fn violation_at_rest(thread: usize, at: Instant) -> Violation {
+    Violation { oracle: REST, detail: format!("nothing will happen any more, and thread {thread} is runnable"), at }
+}

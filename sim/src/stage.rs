@@ -1,0 +1,194 @@
+//! The stage: plays scenarios, written as `async fn`, on a simulated machine, one poll a step.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use coldframe_abi::{Call, ExitCode, Reply, Request, Sys, UserAddress, UserRange, Word};
+use coldframe_hal::paging::Rights;
+use coldframe_hal::{Cpu, Trap};
+use coldframe_kernel::{Kernel, Segment};
+use coldframe_scenarios::{Ground, Part, Recorder, SCENARIOS, play};
+use hal_host::{HardwareFormat, HostCpu, HostMachine};
+
+use crate::world::{UserStep, Userland, World};
+
+/// Where every thread starts: no instruction lives there, the stage looks at the part that the thread plays.
+const ENTRY: UserAddress = UserAddress(0x1000);
+/// The text that scenarios may print from.
+const SAMPLE: UserAddress = UserAddress(0x2000);
+/// One page a seat, for lines.
+const BUFFERS: u64 = 0x10_0000;
+const PAGE: u64 = 0x1000;
+
+/// What a program wants from its machine.
+#[derive(Clone, Copy, Debug)]
+enum Wish {
+    Call(Request),
+    Store { address: u64, value: u64 },
+    Compute(coldframe_abi::Nanos),
+}
+
+/// Where a program and the stage meet: the program leaves a wish, the stage leaves the answer.
+#[derive(Debug, Default)]
+struct Exchange {
+    wish: Option<Wish>,
+    answer: Option<Reply>,
+}
+
+/// The ground under a scenario, under glass.
+struct GlassGround {
+    exchange: Rc<RefCell<Exchange>>,
+    seat: u8,
+}
+
+impl GlassGround {
+    async fn wish(&self, wish: Wish) -> Reply {
+        self.exchange.borrow_mut().wish = Some(wish);
+        poll_fn(|_| match self.exchange.borrow_mut().answer.take() {
+            Some(reply) => Poll::Ready(reply),
+            None => Poll::Pending,
+        })
+        .await
+    }
+}
+
+impl Sys for GlassGround {
+    async fn request(&self, request: Request) -> Reply {
+        self.wish(Wish::Call(request)).await
+    }
+}
+
+impl Ground for GlassGround {
+    fn entry(&self) -> UserAddress {
+        ENTRY
+    }
+
+    fn stack(&self, seat: u8) -> UserAddress {
+        UserAddress(BUFFERS + PAGE * (u64::from(seat) + 1))
+    }
+
+    fn sample(&self) -> UserAddress {
+        SAMPLE
+    }
+
+    async fn print(&self, line: &str) {
+        let buffer = BUFFERS + PAGE * u64::from(self.seat);
+        for (index, chunk) in line.as_bytes().chunks(8).enumerate() {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            let address = buffer + index as u64 * 8;
+            self.wish(Wish::Store { address, value: u64::from_le_bytes(word) }).await;
+        }
+        let text = UserRange { start: UserAddress(buffer), length: line.len() as u64 };
+        self.wish(Wish::Call(Call::ConsoleWrite { text }.encode())).await;
+    }
+
+    async fn hold_registers(&self, _pattern: u64, rounds: u32) -> bool {
+        // Under glass the registers are watched at every step by the oracle `context-kept`.
+        for _ in 0..rounds {
+            self.wish(Wish::Compute(coldframe_abi::Nanos::from_micros(200))).await;
+        }
+        true
+    }
+}
+
+struct Actor {
+    exchange: Rc<RefCell<Exchange>>,
+    script: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+/// The actors of a scenario: one a thread, found through a register of that thread.
+#[derive(Default)]
+pub struct Stage {
+    actors: BTreeMap<u64, Actor>,
+    made: u64,
+}
+
+/// The register in which a thread keeps the number of its actor.
+const ACTOR: usize = 0;
+
+impl Stage {
+    fn new_actor(&mut self, part: Part) -> u64 {
+        self.made += 1;
+        let exchange = Rc::default();
+        let ground = GlassGround { exchange: Rc::clone(&exchange), seat: part.seat };
+        let script = Box::pin(perform(ground, part));
+        self.actors.insert(self.made, Actor { exchange, script });
+        self.made
+    }
+}
+
+/// What a thread does from start to end: its part, and then the call that ends it.
+async fn perform(ground: GlassGround, part: Part) {
+    let recorder = Recorder::new(&ground, part);
+    let result = play(&recorder, part).await;
+    let end = if part.role == 0 { Call::PowerOff { status: ExitCode(0) } } else { Call::ThreadExit { result: Word(result) } };
+    ground.request(end.encode()).await;
+}
+
+impl<F: HardwareFormat> Userland<F> for Stage {
+    fn next(&mut self, cpu: &mut HostCpu<F>, machine: &mut HostMachine<F>) -> UserStep {
+        let argument = cpu.registers().argument;
+        if cpu.registers().saved[ACTOR] == 0 {
+            cpu.registers().saved[ACTOR] = self.new_actor(Part::from_word(argument));
+        } else {
+            let reply = cpu.registers().reply;
+            if let Some(actor) = self.actors.get(&cpu.registers().saved[ACTOR]) {
+                actor.exchange.borrow_mut().answer = Some(reply);
+            }
+        }
+        let number = cpu.registers().saved[ACTOR];
+        let Some(actor) = self.actors.get_mut(&number) else { return UserStep::Went };
+        let _ = actor.script.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let wish = actor.exchange.borrow_mut().wish.take();
+        match wish {
+            Some(Wish::Call(request)) => {
+                cpu.registers().request = request;
+                UserStep::Trap(Trap::Syscall)
+            }
+            Some(Wish::Compute(span)) => UserStep::Compute(span),
+            Some(Wish::Store { address, value }) => match cpu.store(machine.ram_mut(), address, value) {
+                Ok(()) => UserStep::Went,
+                Err(fault) => UserStep::Trap(Trap::Fault { cause: 15, address: fault.address }),
+            },
+            None => UserStep::Trap(Trap::Fault { cause: 2, address: 0 }),
+        }
+    }
+}
+
+/// A world in which a scenario is about to be played; `None` if there is none with this name.
+///
+/// # Panics
+/// If the simulated machine is too small for the scenario, which is a mistake in this file.
+#[must_use]
+pub fn world<F: HardwareFormat>(name: &str, cpus: u16, entropy: u64) -> Option<World<F, Stage>> {
+    let scenario = SCENARIOS.iter().position(|scenario| scenario.name == name)? as u8;
+    let machine = HostMachine::<F>::new(cpus, 4_096, entropy);
+    let map = machine.memory_map();
+    let mut kernel = Kernel::new(machine, cpus, map).unwrap_or_else(|error| panic!("{error:?}"));
+    let process = kernel.create_process().unwrap_or_else(|error| panic!("{error:?}"));
+    let sample = Segment { start: SAMPLE, bytes: b"a text to print\n", length: PAGE, rights: Rights::Read };
+    kernel.load(process, sample).unwrap_or_else(|error| panic!("{error:?}"));
+    let buffers =
+        Segment { start: UserAddress(BUFFERS), bytes: &[], length: PAGE * 16, rights: Rights::ReadWrite };
+    kernel.load(process, buffers).unwrap_or_else(|error| panic!("{error:?}"));
+    let part = Part { scenario, role: 0, seat: 0 };
+    kernel.start_process(process, ENTRY, UserAddress(0), part.to_word()).unwrap_or_else(|error| panic!("{error:?}"));
+    Some(World::new(kernel, cpus, Stage::default()))
+}
+
+/// The transcript in what a machine has printed: the lines of each thread, by scenario and seat.
+#[must_use]
+pub fn transcript(console: &str) -> BTreeMap<String, Vec<String>> {
+    let mut lines: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in console.lines() {
+        let Some(at) = line.find('@') else { continue };
+        let Some((who, what)) = line[at + 1..].trim_end().split_once(' ') else { continue };
+        lines.entry(who.to_owned()).or_default().push(what.to_owned());
+    }
+    lines
+}

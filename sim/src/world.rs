@@ -1,0 +1,242 @@
+//! A world: a machine, its kernel, and what its CPUs do between two entries.
+
+use coldframe_abi::{CpuId, Instant, Nanos};
+use coldframe_hal::{Clock, Cpu, Trap};
+use coldframe_kernel::{Kernel, Resume};
+use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
+
+use crate::oracle::{Violation, Watch};
+use crate::source::Source;
+
+/// How much time one step of user mode or one entry takes.
+const STEP: Nanos = Nanos(200);
+
+/// What user mode does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserStep {
+    /// It computes for so long.
+    Compute(Nanos),
+    /// It enters the kernel.
+    Trap(Trap),
+    /// It did something that needs no kernel, and goes on.
+    Went,
+}
+
+/// The programs of a world: given the CPU, the next thing that its thread does.
+///
+/// All that a thread is lies in its registers, so that a register that is lost shows.
+pub trait Userland<F> {
+    /// The next step of the thread that runs on `cpu`.
+    fn next(&mut self, cpu: &mut HostCpu<F>, machine: &mut HostMachine<F>) -> UserStep;
+}
+
+/// The register in which a thread keeps how long it still computes.
+pub const COMPUTES: usize = 3;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// In user mode; the moment until which it computes, or now.
+    User { busy_until: Instant },
+    Idle,
+    Again,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    Step(u16),
+    Kick(u16),
+    Timer(u16),
+    Again(u16),
+}
+
+/// How a step went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// There is more to come.
+    Going,
+    /// The machine is off.
+    Off,
+    /// Nothing will ever happen again: all threads wait for something that no timer brings.
+    Rest,
+}
+
+/// A machine under glass with all that is needed to run it.
+pub struct World<F: HardwareFormat, U> {
+    kernel: Kernel<HostMachine<F>>,
+    cpus: Vec<HostCpu<F>>,
+    modes: Vec<Mode>,
+    userland: U,
+    now: Instant,
+    entries: u64,
+    /// The last step was one of a program.
+    called: bool,
+    watch: Watch,
+    /// Kept from step to step, so that a step allocates nothing.
+    actions: Vec<Action>,
+}
+
+impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
+    /// A world around a kernel that has its first processes; every CPU is about to enter for the first time.
+    pub fn new(kernel: Kernel<HostMachine<F>>, cpus: u16, userland: U) -> Self {
+        Self {
+            watch: Watch::new(usize::from(cpus)),
+            kernel,
+            cpus: (0..cpus).map(|id| HostCpu::new(CpuId(id))).collect(),
+            modes: vec![Mode::Again; usize::from(cpus)],
+            userland,
+            now: Instant(1_000),
+            entries: 0,
+            called: false,
+            actions: Vec::with_capacity(usize::from(cpus) * 3),
+        }
+    }
+
+    /// The kernel.
+    #[must_use]
+    pub const fn kernel(&self) -> &Kernel<HostMachine<F>> {
+        &self.kernel
+    }
+
+    /// The kernel, for a run that wants a trace.
+    pub const fn kernel_mut(&mut self) -> &mut Kernel<HostMachine<F>> {
+        &mut self.kernel
+    }
+
+    /// The programs.
+    #[must_use]
+    pub const fn userland(&self) -> &U {
+        &self.userland
+    }
+
+    /// How often the kernel has been entered.
+    #[must_use]
+    pub const fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// Whether the last step was one of a program.
+    #[must_use]
+    pub const fn called(&self) -> bool {
+        self.called
+    }
+
+    /// What time it is.
+    #[must_use]
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Runs one step that `source` chooses among the possible ones.
+    ///
+    /// # Errors
+    /// What an oracle has to say about it.
+    pub fn step(&mut self, source: &mut impl Source) -> Result<Progress, Violation> {
+        if self.modes.contains(&Mode::Off) {
+            return Ok(Progress::Off);
+        }
+        self.list_actions();
+        if self.actions.is_empty() {
+            self.watch.quiet(&self.kernel, &self.cpus, self.now)?;
+            return Ok(self.leap());
+        }
+        let choice = if self.actions.len() == 1 { 0 } else { source.choose(self.actions.len() as u32) as usize };
+        self.now = self.now.after(STEP);
+        self.called = matches!(self.actions[choice], Action::Step(_));
+        match self.actions[choice] {
+            Action::Step(cpu) => self.step_user(usize::from(cpu))?,
+            Action::Kick(cpu) => {
+                self.kernel.machine_mut().take_kick(CpuId(cpu));
+                self.enter(usize::from(cpu), Trap::Kick)?;
+            }
+            Action::Timer(cpu) => {
+                self.cpus[usize::from(cpu)].fired();
+                self.enter(usize::from(cpu), Trap::Timer)?;
+            }
+            Action::Again(cpu) => self.enter(usize::from(cpu), Trap::Again)?,
+        }
+        Ok(Progress::Going)
+    }
+
+    #[inline]
+    fn list_actions(&mut self) {
+        self.actions.clear();
+        let now = self.now;
+        for (cpu, mode) in (0..).zip(&self.modes) {
+            match mode {
+                Mode::User { busy_until } if *busy_until <= now => self.actions.push(Action::Step(cpu)),
+                Mode::Again => self.actions.push(Action::Again(cpu)),
+                Mode::User { .. } | Mode::Idle | Mode::Off => {}
+            }
+            if self.kernel.machine().kick_pending(CpuId(cpu)) {
+                self.actions.push(Action::Kick(cpu));
+            }
+            if self.cpus[usize::from(cpu)].armed().is_some_and(|deadline| deadline <= now) {
+                self.actions.push(Action::Timer(cpu));
+            }
+        }
+    }
+
+    /// Nothing can happen now: time jumps to the next moment at which something can.
+    fn leap(&mut self) -> Progress {
+        let busy = self.modes.iter().filter_map(|mode| match mode {
+            Mode::User { busy_until } => Some(*busy_until),
+            _ => None,
+        });
+        let armed = self.cpus.iter().filter_map(HostCpu::armed);
+        match busy.chain(armed).min() {
+            Some(next) => {
+                self.now = self.now.max(next);
+                Progress::Going
+            }
+            None => Progress::Rest,
+        }
+    }
+
+    fn step_user(&mut self, cpu: usize) -> Result<(), Violation> {
+        let here = &mut self.cpus[cpu];
+        here.set_now(self.now);
+        here.registers().saved[COMPUTES] = 0;
+        match self.userland.next(here, self.kernel.machine_mut()) {
+            UserStep::Compute(span) => {
+                here.registers().saved[COMPUTES] = span.0;
+                self.modes[cpu] = Mode::User { busy_until: self.now.after(span) };
+                Ok(())
+            }
+            UserStep::Went => Ok(()),
+            UserStep::Trap(trap) => self.enter(cpu, trap),
+        }
+    }
+
+    fn enter(&mut self, cpu: usize, trap: Trap) -> Result<(), Violation> {
+        let here = &mut self.cpus[cpu];
+        here.set_now(self.now);
+        if let Mode::User { busy_until } = self.modes[cpu] {
+            // An interrupt: what is left of the computation goes with the thread.
+            let left = busy_until.since(self.now).0;
+            if matches!(trap, Trap::Kick | Trap::Timer) {
+                here.registers().saved[COMPUTES] = left;
+            }
+        }
+        let before: HostRegisters = *here.peek();
+        let was = self.kernel.loaded(here.id());
+        let resume = self.kernel.enter(here, trap);
+        self.entries += 1;
+        self.modes[cpu] = match resume {
+            Resume::Off => Mode::Off,
+            Resume::Idle => Mode::Idle,
+            Resume::Again => Mode::Again,
+            Resume::User => Mode::User { busy_until: self.now.after(Nanos(here.peek().saved[COMPUTES])) },
+        };
+        debug_assert_eq!(here.now(), self.now);
+        self.watch.after_entry(&self.kernel, &self.cpus, cpu, trap, resume, was, &before, self.now)
+    }
+
+    /// Checks everything there is to check, however long it takes.
+    ///
+    /// # Errors
+    /// What an oracle has to say.
+    pub fn audit(&self) -> Result<(), Violation> {
+        self.watch.audit(&self.kernel, &self.cpus, self.now)
+    }
+}
