@@ -110,7 +110,12 @@ impl<F: HardwareFormat> HostCpu<F> {
     ///
     /// # Errors
     /// The fault that the program takes.
-    pub fn translate(&mut self, ram: &Ram, address: u64, access: Access) -> Result<PhysicalAddress, AccessFault> {
+    pub fn translate(
+        &mut self,
+        ram: &Ram,
+        address: u64,
+        access: Access,
+    ) -> Result<PhysicalAddress, AccessFault> {
         if !address.is_multiple_of(8) {
             return Err(AccessFault { address, access });
         }

@@ -4,7 +4,8 @@ use std::marker::PhantomData;
 
 use coldframe_abi::{CpuId, ExitCode, Instant};
 use coldframe_hal::{
-    Console, Entropy, Event, Frame, FrameRun, Kicks, Machine, PhysicalAddress, PhysicalMemory, Power, Row, TraceSink,
+    Console, Entropy, Event, Frame, FrameRun, Kicks, Machine, PhysicalAddress, PhysicalMemory, Power, Row,
+    TraceSink,
 };
 use coldframe_memory::MemoryMap;
 use crossbeam::channel::Sender;

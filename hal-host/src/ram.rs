@@ -25,7 +25,9 @@ impl Ram {
 
     fn page(&self, frame: Frame) -> &Option<Page> {
         let count = self.pages.len();
-        self.pages.get(frame.0 as usize).unwrap_or_else(|| panic!("{frame:?} is not RAM: there are {count} frames"))
+        self.pages
+            .get(frame.0 as usize)
+            .unwrap_or_else(|| panic!("{frame:?} is not RAM: there are {count} frames"))
     }
 
     fn page_mut(&mut self, frame: Frame) -> &mut Option<Page> {

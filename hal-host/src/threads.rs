@@ -57,14 +57,16 @@ where
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..cpus).map(|_| bounded(1)).unzip();
     let machine = HostMachine::<F>::with_mailboxes(senders, frames, seed);
     let map = machine.memory_map();
-    let mut kernel = Kernel::new(machine, cpus, map).unwrap_or_else(|error| panic!("the machine is too small: {error:?}"));
+    let mut kernel =
+        Kernel::new(machine, cpus, map).unwrap_or_else(|error| panic!("the machine is too small: {error:?}"));
     boot(&mut kernel);
     let shared: SharedKernel<F> = Lock::new(kernel);
     let clock = Arc::new(AtomicU64::new(1));
     crossbeam::thread::scope(|scope| {
         for (id, mailbox) in (0..cpus).zip(&receivers) {
             let (shared, clock) = (&shared, Arc::clone(&clock));
-            scope.spawn(move |_| run_cpu(HostCpu::with_shared_clock(CpuId(id), clock), shared, mailbox, user));
+            scope
+                .spawn(move |_| run_cpu(HostCpu::with_shared_clock(CpuId(id), clock), shared, mailbox, user));
         }
     })
     .unwrap_or_else(|_| panic!("a CPU panicked"));
@@ -101,7 +103,11 @@ fn pending<F: HardwareFormat>(cpu: &mut HostCpu<F>, mailbox: &Receiver<()>) -> O
     None
 }
 
-fn run_user<F: HardwareFormat, U: UserMode<F>>(cpu: &mut HostCpu<F>, mailbox: &Receiver<()>, user: &U) -> Trap {
+fn run_user<F: HardwareFormat, U: UserMode<F>>(
+    cpu: &mut HostCpu<F>,
+    mailbox: &Receiver<()>,
+    user: &U,
+) -> Trap {
     use coldframe_hal::Cpu;
     loop {
         if let Some(trap) = pending(cpu, mailbox) {

@@ -266,8 +266,9 @@ fn hostile(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     let mut programs = vec![starter(4, 2)];
     for _ in 0..2 {
         let length = between(source, 4, 16);
-        let mut ops: Vec<_> =
-            (0..length).map(|_| if source.choose(3) == 0 { any_op(source, cpus) } else { raw(source) }).collect();
+        let mut ops: Vec<_> = (0..length)
+            .map(|_| if source.choose(3) == 0 { any_op(source, cpus) } else { raw(source) })
+            .collect();
         ops.push(Op::Again { times: 30 });
         programs.push(ops);
     }

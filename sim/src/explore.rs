@@ -63,7 +63,12 @@ pub enum Verdict {
 }
 
 /// Explores; `progress` is called now and then from one thread, `stop` ends it early.
-pub fn explore(plan: &Plan, counts: &Counts, stop: &AtomicBool, progress: impl Fn(&Counts, Duration)) -> Verdict {
+pub fn explore(
+    plan: &Plan,
+    counts: &Counts,
+    stop: &AtomicBool,
+    progress: impl Fn(&Counts, Duration),
+) -> Verdict {
     let started = Instant::now();
     let next = AtomicU64::new(plan.first_seed);
     let verdict = Mutex::new(Verdict::Fine);

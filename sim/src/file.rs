@@ -54,7 +54,10 @@ impl fmt::Display for FileError {
         match self {
             Self::NotARun => write!(f, "this is no run file: its first line should be '{MAGIC}'"),
             Self::Damaged { line, expected } => {
-                write!(f, "line {line} is damaged: {expected} should be there; make the file again with 'sim explore'")
+                write!(
+                    f,
+                    "line {line} is damaged: {expected} should be there; make the file again with 'sim explore'"
+                )
             }
             Self::Incomplete { announced, found } => write!(
                 f,

@@ -10,9 +10,8 @@ pub mod explore;
 pub mod file;
 pub mod timeline;
 
-
-pub mod oracle;
 pub mod ops;
+pub mod oracle;
 pub mod reference;
 pub mod run;
 pub mod source;

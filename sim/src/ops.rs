@@ -17,25 +17,53 @@ pub enum Op {
     Null,
     Yield,
     Sleep(Nanos),
-    Spawn { program: u8 },
-    Join { slot: u8, within: Option<Nanos> },
+    Spawn {
+        program: u8,
+    },
+    Join {
+        slot: u8,
+        within: Option<Nanos>,
+    },
     Exit,
-    SetClass { slot: u8, class: Class },
-    SetPriority { slot: u8, priority: Priority },
-    SetAffinity { slot: u8, cpus: u64 },
-    Suspend { slot: u8 },
-    Resume { slot: u8 },
+    SetClass {
+        slot: u8,
+        class: Class,
+    },
+    SetPriority {
+        slot: u8,
+        priority: Priority,
+    },
+    SetAffinity {
+        slot: u8,
+        cpus: u64,
+    },
+    Suspend {
+        slot: u8,
+    },
+    Resume {
+        slot: u8,
+    },
     GroupCreate,
-    SetGroup { slot: u8, group: u8 },
+    SetGroup {
+        slot: u8,
+        group: u8,
+    },
     Offline(CpuId),
     Online(CpuId),
-    CpuTime { slot: u8 },
-    Write { start: u64, length: u64 },
+    CpuTime {
+        slot: u8,
+    },
+    Write {
+        start: u64,
+        length: u64,
+    },
     Raw(Request),
     Fault,
     ProcessExit,
     /// From the start again, so often in all.
-    Again { times: u16 },
+    Again {
+        times: u16,
+    },
 }
 
 /// How many threads or groups of a world can be named.

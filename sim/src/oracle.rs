@@ -63,7 +63,11 @@ pub struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "oracle {}: {} [{}; at {} ns]", self.oracle.name, self.detail, self.oracle.statement, self.at.0)
+        write!(
+            f,
+            "oracle {}: {} [{}; at {} ns]",
+            self.oracle.name, self.detail, self.oracle.statement, self.at.0
+        )
     }
 }
 

@@ -13,8 +13,8 @@ use hal_host::{HardwareFormat, Stamped};
 use crate::draw::Kind;
 use crate::oracle::{Oracle, REST, Violation};
 use crate::source::Source;
-use crate::world::{Progress, Userland, World};
 use crate::stage;
+use crate::world::{Progress, Userland, World};
 
 /// The kernel's own assertions and the harness's are oracles too.
 pub const ASSERTION: Oracle =
@@ -40,7 +40,9 @@ impl Subject {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         let scenario = coldframe_scenarios::SCENARIOS.iter().find(|scenario| scenario.name == name);
-        crate::draw::kind(name).map(Self::Drawn).or_else(|| scenario.map(|scenario| Self::Scenario(scenario.name)))
+        crate::draw::kind(name)
+            .map(Self::Drawn)
+            .or_else(|| scenario.map(|scenario| Self::Scenario(scenario.name)))
     }
 
     /// What the command line calls it.
@@ -158,7 +160,9 @@ fn guarded<F: HardwareFormat, U: Userland<F>>(
 
 fn message(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("an assertion without words").to_owned()
+    text.or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("an assertion without words")
+        .to_owned()
 }
 
 fn drive<F: HardwareFormat, U: Userland<F>>(
@@ -200,5 +204,9 @@ fn at_rest<F: HardwareFormat, U: Userland<F>>(world: &World<F, U>) -> Result<(),
 }
 
 fn violation_at_rest(thread: usize, at: Instant) -> Violation {
-    Violation { oracle: REST, detail: format!("nothing will happen any more, and thread {thread} is runnable"), at }
+    Violation {
+        oracle: REST,
+        detail: format!("nothing will happen any more, and thread {thread} is runnable"),
+        at,
+    }
 }

@@ -126,7 +126,11 @@ impl Stage {
 async fn perform(ground: GlassGround, part: Part) {
     let recorder = Recorder::new(&ground, part);
     let result = play(&recorder, part).await;
-    let end = if part.role == 0 { Call::PowerOff { status: ExitCode(0) } } else { Call::ThreadExit { result: Word(result) } };
+    let end = if part.role == 0 {
+        Call::PowerOff { status: ExitCode(0) }
+    } else {
+        Call::ThreadExit { result: Word(result) }
+    };
     ground.request(end.encode()).await;
 }
 
@@ -177,7 +181,9 @@ pub fn world<F: HardwareFormat>(name: &str, cpus: u16, entropy: u64) -> Option<W
         Segment { start: UserAddress(BUFFERS), bytes: &[], length: PAGE * 16, rights: Rights::ReadWrite };
     kernel.load(process, buffers).unwrap_or_else(|error| panic!("{error:?}"));
     let part = Part { scenario, role: 0, seat: 0 };
-    kernel.start_process(process, ENTRY, UserAddress(0), part.to_word()).unwrap_or_else(|error| panic!("{error:?}"));
+    kernel
+        .start_process(process, ENTRY, UserAddress(0), part.to_word())
+        .unwrap_or_else(|error| panic!("{error:?}"));
     Some(World::new(kernel, cpus, Stage::default()))
 }
 

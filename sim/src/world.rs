@@ -36,7 +36,9 @@ pub const COMPUTES: usize = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     /// In user mode; the moment until which it computes, or now.
-    User { busy_until: Instant },
+    User {
+        busy_until: Instant,
+    },
     Idle,
     Again,
     Off,
@@ -140,7 +142,8 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
             self.watch.quiet(&self.kernel, &self.cpus, self.now)?;
             return Ok(self.leap());
         }
-        let choice = if self.actions.len() == 1 { 0 } else { source.choose(self.actions.len() as u32) as usize };
+        let choice =
+            if self.actions.len() == 1 { 0 } else { source.choose(self.actions.len() as u32) as usize };
         self.now = self.now.after(STEP);
         self.called = matches!(self.actions[choice], Action::Step(_));
         match self.actions[choice] {

@@ -1,8 +1,8 @@
 //! How one argument becomes words and is decoded again, once, at the door.
 
 use crate::{
-    Class, CpuId, Deadline, Error, ExitCode, GroupHandle, Instant, Nanos, Priority, ThreadHandle, UserAddress,
-    UserRange, Word,
+    Class, CpuId, Deadline, Error, ExitCode, GroupHandle, Instant, Nanos, Priority, ThreadHandle,
+    UserAddress, UserRange, Word,
 };
 
 /// The words of a call as they stand in registers.

@@ -48,7 +48,6 @@ impl Words<'_> {
         self.0 = &self.0[T::KIND.words()..];
         Ok(value)
     }
-
 }
 
 /// The argument words that have not been written yet.
@@ -60,7 +59,6 @@ impl Slots<'_> {
         let words = core::mem::take(&mut self.0);
         self.0 = &mut words[T::KIND.words()..];
     }
-
 }
 
 macro_rules! syscalls {

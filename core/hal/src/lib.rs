@@ -14,7 +14,7 @@ mod registers;
 mod store;
 mod trace;
 
-pub use address::{Frame, FRAME_BYTES, FRAME_WORDS, FrameRun, PhysicalAddress};
+pub use address::{FRAME_BYTES, FRAME_WORDS, Frame, FrameRun, PhysicalAddress};
 pub use cpu_set::{CpuSet, MAX_CPUS};
 pub use machine::{Clock, Console, Cpu, Entropy, Kicks, Machine, PhysicalMemory, Power, Translation};
 pub use registers::UserRegisters;

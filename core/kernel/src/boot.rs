@@ -152,7 +152,12 @@ impl<M: Machine> Kernel<M> {
         Ok(())
     }
 
-    fn page_for(&mut self, process: ProcessId, page: UserAddress, rights: Rights) -> Result<Frame, BootError> {
+    fn page_for(
+        &mut self,
+        process: ProcessId,
+        page: UserAddress,
+        rights: Rights,
+    ) -> Result<Frame, BootError> {
         let Self { machine, frames, processes, .. } = self;
         let space = processes.rows_mut()[process.0 as usize].space.as_mut();
         let space = space.ok_or(BootError::BadLength(page))?;

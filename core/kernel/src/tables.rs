@@ -53,7 +53,8 @@ impl<M: Machine> Kernel<M> {
         grow_to(turns, first + 1, machine, frames)?;
         grow_to(timers, first + 1, machine, frames)?;
         // The largest rows set the pace: what the other tables have beyond is used at the next growth.
-        let end = threads.rows().len().min(rows.rows().len()).min(turns.rows().len()).min(timers.rows().len());
+        let end =
+            threads.rows().len().min(rows.rows().len()).min(turns.rows().len()).min(timers.rows().len());
         for thread in (first..end).rev() {
             self.thread(thread as u32).next = self.free_thread;
             self.free_thread = thread as u32;

@@ -110,7 +110,11 @@ impl<F: Format> AddressSpace<F> {
 
     /// What is at an address of the user half.
     #[must_use]
-    pub fn translate(&self, memory: &impl PhysicalMemory, address: UserAddress) -> Option<(PhysicalAddress, Leaf)> {
+    pub fn translate(
+        &self,
+        memory: &impl PhysicalMemory,
+        address: UserAddress,
+    ) -> Option<(PhysicalAddress, Leaf)> {
         if address.0 >= F::USER_END {
             return None;
         }
@@ -150,7 +154,11 @@ impl<F: Format> AddressSpace<F> {
     }
 
     /// Empties the entry under the cursor, moves on, and frees the tables that are left behind.
-    fn take_down_entry(&mut self, memory: &mut impl PhysicalMemory, frames: &mut Frames) -> Result<(), FrameError> {
+    fn take_down_entry(
+        &mut self,
+        memory: &mut impl PhysicalMemory,
+        frames: &mut Frames,
+    ) -> Result<(), FrameError> {
         let mut path = [self.root; MAX_LEVELS];
         let mut level = F::LEVELS - 1;
         loop {

@@ -45,10 +45,10 @@ impl Scheduler<'_> {
         None
     }
 
-    /// Looks for a thread queued on `here` that may run on `target`.
-    pub(crate) fn find_here(&self, here: CpuId, target: CpuId) -> Option<u32> {
+    /// Looks for a thread queued on `here`, of at least the class `lowest`, that may run on `target`.
+    pub(crate) fn find_here(&self, here: CpuId, target: CpuId, lowest: usize) -> Option<u32> {
         let mut looked_at = 0;
-        (0..4).rev().find_map(|class| self.find_on(here, class, target, &mut looked_at))
+        (lowest..4).rev().find_map(|class| self.find_on(here, class, target, &mut looked_at))
     }
 
     fn find_on(&self, victim: CpuId, class: usize, cpu: CpuId, looked_at: &mut usize) -> Option<u32> {

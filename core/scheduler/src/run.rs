@@ -3,7 +3,7 @@
 use coldframe_abi::{CpuId, Instant};
 use coldframe_hal::CpuSet;
 
-use crate::{Context, Loose, NONE, Place, Scheduler};
+use crate::{Context, Loose, NONE, Place, SEARCH_LIMIT, Scheduler};
 
 /// What all CPUs share.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -225,7 +225,10 @@ impl Scheduler<'_> {
     #[inline]
     pub fn yield_now(&mut self, cpu: CpuId, now: Instant) {
         self.charge(cpu, now);
-        self.put_back(cpu, PutBack::Yielded);
+        // One that may not be here any more is not queued here: `settle` takes it elsewhere.
+        if self.allowed(self.cpus[usize::from(cpu.0)].current).contains(cpu) {
+            self.put_back(cpu, PutBack::Yielded);
+        }
     }
 
     #[inline]
@@ -312,11 +315,10 @@ impl Scheduler<'_> {
             }
         }
         if self.cpus[usize::from(cpu.0)].current == NONE && self.state.online.contains(cpu) {
-            self.dispatch(cpu);
+            self.dispatch(cpu, &mut kicks);
         }
-        let queued = self.cpus[usize::from(cpu.0)].queued() > 0;
-        if queued && !self.state.by_urgency[0].is_empty() {
-            self.spread(cpu, &mut kicks);
+        if let Some(class) = self.cpus[usize::from(cpu.0)].waiting_class() {
+            self.spread(cpu, class, &mut kicks);
         }
         settled.current = self.cpus[usize::from(cpu.0)].current();
         if settled.current == settled.preempted {
@@ -366,14 +368,17 @@ impl Scheduler<'_> {
         (None, None)
     }
 
-    /// Whoever waits here goes to a CPU that idles, if there is one that it may run on (SCH-3).
-    fn spread(&mut self, cpu: CpuId, kicks: &mut CpuSet) {
-        let idle = self.state.by_urgency[0].and(&self.state.online);
-        for target in idle.iter() {
-            let Some(thread) = self.find_here(cpu, target) else { continue };
-            let loose = self.take(thread);
-            if let Some(Kick(target)) = self.enqueue(loose, target, false, cpu) {
-                kicks.insert(target);
+    /// Whoever waits here goes to a CPU that idles or runs a lower class, if it may (SCH-3, SCH-4).
+    fn spread(&mut self, cpu: CpuId, class: usize, kicks: &mut CpuSet) {
+        for urgency in 0..=class {
+            let mut targets = self.state.by_urgency[urgency].and(&self.state.online);
+            targets.remove(cpu);
+            for target in targets.iter() {
+                let Some(thread) = self.find_here(cpu, target, urgency) else { continue };
+                let loose = self.take(thread);
+                if let Some(Kick(target)) = self.enqueue(loose, target, false, cpu) {
+                    kicks.insert(target);
+                }
             }
         }
     }
@@ -394,7 +399,22 @@ impl Scheduler<'_> {
 
     /// Gives an empty CPU its most urgent thread, from here or from elsewhere.
     #[inline]
-    fn dispatch(&mut self, cpu: CpuId) {
+    fn dispatch(&mut self, cpu: CpuId, kicks: &mut CpuSet) {
+        // A thread that was queued here while none of its own CPUs was on-line goes back once one is.
+        for _ in 0..SEARCH_LIMIT {
+            self.dispatch_top(cpu);
+            let current = self.cpus[usize::from(cpu.0)].current;
+            if current == NONE || self.allowed(current).contains(cpu) {
+                return;
+            }
+            if let Some(Kick(target)) = self.move_away(cpu) {
+                kicks.insert(target);
+            }
+        }
+    }
+
+    #[inline]
+    fn dispatch_top(&mut self, cpu: CpuId) {
         let top = self.cpus[usize::from(cpu.0)].top();
         let elsewhere = match top {
             Some(level) => self.find_elsewhere_if_any(cpu, level),

@@ -210,7 +210,8 @@ impl Timers<'_> {
             (timer.wheel, timer.slot) = (wheel, index as u16);
             return;
         }
-        let earliest = record.unsorted[digit] >> slot & 1 == 0 && deadline < self.timers[first as usize].deadline;
+        let earliest =
+            record.unsorted[digit] >> slot & 1 == 0 && deadline < self.timers[first as usize].deadline;
         if earliest {
             record.heads[index] = thread;
         }

@@ -129,7 +129,8 @@ fn conclude(plan: &Plan, counts: &Counts, verdict: Verdict, json: bool) -> Exit 
     let runs = counts.runs.load(Ordering::Relaxed);
     let entries = counts.entries.load(Ordering::Relaxed);
     let twice = counts.twice.load(Ordering::Relaxed);
-    let mut report = json!({ "first_seed": plan.first_seed, "runs": runs, "entries": entries, "done_twice": twice });
+    let mut report =
+        json!({ "first_seed": plan.first_seed, "runs": runs, "entries": entries, "done_twice": twice });
     if !json {
         println!("{runs} runs, {entries} kernel entries, {twice} runs done twice and compared");
     }

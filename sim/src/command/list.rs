@@ -9,10 +9,14 @@ use super::Exit;
 
 pub(crate) fn run(json: bool) -> Exit {
     if json {
-        let worlds: Vec<_> = KINDS.iter().map(|kind| json!({ "name": kind.name, "about": kind.about })).collect();
-        let scenarios: Vec<_> = SCENARIOS.iter().map(|s| json!({ "name": s.name, "about": s.about })).collect();
-        let oracles: Vec<_> =
-            ORACLES.iter().map(|oracle| json!({ "name": oracle.name, "statement": oracle.statement })).collect();
+        let worlds: Vec<_> =
+            KINDS.iter().map(|kind| json!({ "name": kind.name, "about": kind.about })).collect();
+        let scenarios: Vec<_> =
+            SCENARIOS.iter().map(|s| json!({ "name": s.name, "about": s.about })).collect();
+        let oracles: Vec<_> = ORACLES
+            .iter()
+            .map(|oracle| json!({ "name": oracle.name, "statement": oracle.statement }))
+            .collect();
         println!("{}", json!({ "worlds": worlds, "scenarios": scenarios, "oracles": oracles }));
         return Exit::Fine;
     }

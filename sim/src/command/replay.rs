@@ -24,7 +24,9 @@ pub(crate) fn run(arguments: &Arguments, json: bool) -> Exit {
     let path = arguments.file.display();
     let text = match std::fs::read_to_string(&arguments.file) {
         Ok(text) => text,
-        Err(error) => return usage(&format!("{path}: {error}; 'sim explore' leaves its failures under failures/")),
+        Err(error) => {
+            return usage(&format!("{path}: {error}; 'sim explore' leaves its failures under failures/"));
+        }
     };
     let file = match RunFile::parse(&text) {
         Ok(file) => file,
@@ -43,10 +45,13 @@ pub(crate) fn run(arguments: &Arguments, json: bool) -> Exit {
     let mut source = Replay::new(file.decisions.clone());
     let outcome = run_subject(subject, &mut source, Options { traced: true, ..file.options() });
     if source.strayed() {
-        eprintln!("note: some decisions of the file were not possible here; the first possibility was taken instead");
+        eprintln!(
+            "note: some decisions of the file were not possible here; the first possibility was taken instead"
+        );
     }
     let fired = outcome.violation.as_ref().map(|violation| violation.oracle.name);
-    let exit = report(&outcome, arguments.events, json, &format!("cargo run --release -p sim -- replay {path}"));
+    let exit =
+        report(&outcome, arguments.events, json, &format!("cargo run --release -p sim -- replay {path}"));
     if file.kernel == KERNEL && fired != file.oracle.as_deref() {
         eprintln!("error: the file says that {:?} fires, and {fired:?} did: not deterministic", file.oracle);
         return Exit::NotDeterministic;

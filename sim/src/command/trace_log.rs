@@ -6,8 +6,9 @@ use tracing_subscriber::EnvFilter;
 
 /// Installs the filter; a filter that cannot be read is a mistake of the user.
 pub(crate) fn install(filter: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|error| format!("--log: {error}; give a level (info) or a filter (kernel=trace,sim=debug)"))?;
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
+        format!("--log: {error}; give a level (info) or a filter (kernel=trace,sim=debug)")
+    })?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

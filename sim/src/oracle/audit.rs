@@ -55,12 +55,15 @@ fn walk_queues<F: HardwareFormat>(
         let mut turn = *head;
         loop {
             let record = &view.turns[turn as usize];
-            let at_home = usize::from(record.cpu().0) == slot / LEVELS && record.level().index() == slot % LEVELS;
+            let at_home =
+                usize::from(record.cpu().0) == slot / LEVELS && record.level().index() == slot % LEVELS;
             demand(at_home, ONE_PLACE, now, || format!("turn {turn} is in the ring of another level"))?;
             let mut thread = record.first();
             while thread != NONE {
                 found[thread as usize] += 1;
-                demand(found[thread as usize] == 1, ONE_PLACE, now, || format!("thread {thread} is queued twice"))?;
+                demand(found[thread as usize] == 1, ONE_PLACE, now, || {
+                    format!("thread {thread} is queued twice")
+                })?;
                 let next = view.rows[thread as usize].next();
                 thread = if next == record.first() { NONE } else { next };
             }
@@ -87,7 +90,11 @@ fn wait_can_end<F: HardwareFormat>(
         let other = &view.threads[target as usize];
         let fits = other.life() == Life::Alive && other.joiner() == Some(thread as u32);
         demand(fits, WAITS_END, now, || {
-            format!("thread {thread} waits for thread {target}, which is {:?} and awaited by {:?}", other.life(), other.joiner())
+            format!(
+                "thread {thread} waits for thread {target}, which is {:?} and awaited by {:?}",
+                other.life(),
+                other.joiner()
+            )
         })?;
     }
     let armed = view.timers[thread].deadline().is_some();

@@ -74,7 +74,8 @@ impl Shares {
         let class = Class::ALL[level / 256];
         let bound = slice_of(class).0 * 2 + Nanos::from_millis(1).0;
         demand(most - least <= bound, GROUP_SHARES, now, || {
-            let shares: Vec<_> = span.groups.iter().map(|(group, had)| format!("group {group}: {had}")).collect();
+            let shares: Vec<_> =
+                span.groups.iter().map(|(group, had)| format!("group {group}: {had}")).collect();
             format!("on cpu{cpu} at level {level}: {}", shares.join(", "))
         })
     }

@@ -7,8 +7,8 @@ use coldframe_scheduler::{NONE, Place, SEARCH_LIMIT, boost_limit, slice_of};
 use hal_host::{HardwareFormat, HostCpu, HostMachine};
 
 use super::{
-    BOOST_ENDS, CLASS_ORDER, CURRENT, DEADLINE, ORDERS_OBEYED, SLICE_ENDS, TIME_ACCOUNTED, TIMER_SET, Violation,
-    WORK_CONSERVING, demand,
+    BOOST_ENDS, CLASS_ORDER, CURRENT, DEADLINE, ORDERS_OBEYED, SLICE_ENDS, TIME_ACCOUNTED, TIMER_SET,
+    Violation, WORK_CONSERVING, demand,
 };
 
 /// An entry may come late by what other CPUs do meanwhile: the grace of every statement about running time.
@@ -121,7 +121,10 @@ impl Steps {
         running.boosted_since = if counts { running.boosted_since.or(Some(now)) } else { None };
         if let Some(since) = running.boosted_since {
             demand(now.since(since) <= limit, BOOST_ENDS, now, || {
-                format!("thread {} has run since {} ns and is still raised by {boost}", running.thread, since.0)
+                format!(
+                    "thread {} has run since {} ns and is still raised by {boost}",
+                    running.thread, since.0
+                )
             })?;
         }
         Ok(())
@@ -141,7 +144,11 @@ fn current_is_consistent<F: HardwareFormat>(
     let fine = row.place() == Place::Running && row.cpu() == here && kernel.loaded(here) == thread;
     demand(fine, CURRENT, now, || {
         let loaded = kernel.loaded(here);
-        format!("cpu{cpu} runs thread {thread}, which is {:?} on {}; loaded is {loaded}", row.place(), row.cpu())
+        format!(
+            "cpu{cpu} runs thread {thread}, which is {:?} on {}; loaded is {loaded}",
+            row.place(),
+            row.cpu()
+        )
     })
 }
 
@@ -157,7 +164,10 @@ fn orders_are_obeyed<F: HardwareFormat>(
     let ended = view.processes[object.process() as usize].ended().is_some();
     let allowed = may_run(view, row.affinity()).contains(CpuId(cpu as u16));
     demand(!object.is_suspended() && !ended && allowed, ORDERS_OBEYED, now, || {
-        format!("thread {thread} runs on cpu{cpu}: suspended {}, process ended {ended}, allowed {allowed}", object.is_suspended())
+        format!(
+            "thread {thread} runs on cpu{cpu}: suspended {}, process ended {ended}, allowed {allowed}",
+            object.is_suspended()
+        )
     })
 }
 
@@ -178,7 +188,9 @@ fn timer_is_set<F: HardwareFormat>(
     let queue = &view.queues[cpu];
     if queue.current().is_none() && armed.is_some() {
         let useful = view.timers.iter().any(|timer| timer.cpu() == Some(CpuId(cpu as u16)));
-        demand(useful, TIMER_SET, now, || format!("cpu{cpu} goes idle with its timer set to {armed:?} for nothing"))?;
+        demand(useful, TIMER_SET, now, || {
+            format!("cpu{cpu} goes idle with its timer set to {armed:?} for nothing")
+        })?;
     }
     if queue.current().is_some() && queue.queued() > 0 {
         let row = &view.rows[queue.current().unwrap_or(0) as usize];
@@ -209,34 +221,37 @@ impl Steps {
         for (index, queue) in view.queues.iter().enumerate().take(self.about_to_enter.len()) {
             let cpu = CpuId(index as u16);
             let idle = queue.current().is_none() && view.state.online().contains(cpu);
-            let will_look = self.about_to_enter[index] || queue.is_kicked() || kernel.machine().kick_pending(cpu);
+            let will_look =
+                self.about_to_enter[index] || queue.is_kicked() || kernel.machine().kick_pending(cpu);
             if idle && !will_look {
-                nobody_waits_for(view, cpu, now)?;
+                self.nobody_waits_for(view, cpu, now)?;
             }
         }
         Ok(())
     }
-}
 
-fn nobody_waits_for<F: HardwareFormat>(
-    view: &Inspection<'_, HostMachine<F>>,
-    cpu: CpuId,
-    now: Instant,
-) -> Result<(), Violation> {
-    // Beyond the limit of one search a thread with an affinity of its own may be overlooked, and says so here.
-    let many = view.queues.iter().map(|queue| queue.queued() as usize).sum::<usize>() >= SEARCH_LIMIT;
-    for (thread, row) in view.rows.iter().enumerate() {
-        let overlooked = many && row.affinity() != CpuSet::ALL;
-        // The thread's own CPU is about to look.
-        let on_its_way = view.queues[usize::from(row.cpu().0)].is_kicked();
-        if row.place() == Place::Queued && !overlooked && !on_its_way {
-            let may = may_run(view, row.affinity()).contains(cpu);
-            demand(!may, WORK_CONSERVING, now, || {
-                format!("{cpu} idles while thread {thread} waits on {}", row.cpu())
-            })?;
+    fn nobody_waits_for<F: HardwareFormat>(
+        &self,
+        view: &Inspection<'_, HostMachine<F>>,
+        cpu: CpuId,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        // Beyond the limit of one search a thread with an affinity of its own may be overlooked, and says so here.
+        let many = view.queues.iter().map(|queue| queue.queued() as usize).sum::<usize>() >= SEARCH_LIMIT;
+        for (thread, row) in view.rows.iter().enumerate() {
+            let overlooked = many && row.affinity() != CpuSet::ALL;
+            // The thread's own CPU is about to look.
+            let its_cpu = usize::from(row.cpu().0);
+            let on_its_way = view.queues[its_cpu].is_kicked() || self.about_to_enter[its_cpu];
+            if row.place() == Place::Queued && !overlooked && !on_its_way {
+                let may = may_run(view, row.affinity()).contains(cpu);
+                demand(!may, WORK_CONSERVING, now, || {
+                    format!("{cpu} idles while thread {thread} waits on {}", row.cpu())
+                })?;
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// What must hold once everything that was on its way has arrived.
@@ -252,7 +267,10 @@ pub(crate) fn quiet<F: HardwareFormat>(
             })?;
             let armed = cpus[usize::from(cpu.0)].armed();
             demand(armed.is_some_and(|armed| armed <= deadline), TIMER_SET, now, || {
-                format!("thread {thread} waits until {} ns and the timer of {cpu} is set to {armed:?}", deadline.0)
+                format!(
+                    "thread {thread} waits until {} ns and the timer of {cpu} is set to {armed:?}",
+                    deadline.0
+                )
             })?;
         }
     }
@@ -274,7 +292,9 @@ fn classes_are_in_order<F: HardwareFormat>(
             let Some(current) = queue.current() else { continue };
             let running = queue.level().class_index();
             demand(running >= class as usize, CLASS_ORDER, now, || {
-                format!("thread {thread} of class {class:?} waits while {cpu} runs thread {current} of a lower one")
+                format!(
+                    "thread {thread} of class {class:?} waits while {cpu} runs thread {current} of a lower one"
+                )
             })?;
         }
     }

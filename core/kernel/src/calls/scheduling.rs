@@ -86,7 +86,12 @@ impl<M: Machine> Kernel<M> {
         Ok(GroupHandle { slot, generation }.to_word())
     }
 
-    pub(super) fn cpu_time(&mut self, now: Instant, caller: Caller, handle: ThreadHandle) -> Result<u64, Error> {
+    pub(super) fn cpu_time(
+        &mut self,
+        now: Instant,
+        caller: Caller,
+        handle: ThreadHandle,
+    ) -> Result<u64, Error> {
         let thread = self.alive(caller, handle)?;
         let row = &self.rows.rows()[thread as usize];
         let (place, cpu) = (row.place(), row.cpu());

@@ -70,7 +70,13 @@ impl<M: Machine> Kernel<M> {
         Outcome::Settled
     }
 
-    pub(super) fn sleep(&mut self, cpu: &mut M::Cpu, now: Instant, caller: Caller, until: Deadline) -> Outcome {
+    pub(super) fn sleep(
+        &mut self,
+        cpu: &mut M::Cpu,
+        now: Instant,
+        caller: Caller,
+        until: Deadline,
+    ) -> Outcome {
         self.answer(cpu, caller.thread, Ok(0));
         if until.0 > now.0 {
             self.wait(cpu, now, WaitsFor::Time, until);

@@ -25,7 +25,8 @@ pub(crate) async fn play<G: Ground>(sys: &Recorder<'_, G>, _role: u8) -> u64 {
         let takes_thread = row.parameters.first().is_some_and(|first| first.name == "thread");
         if takes_thread {
             for word in [0, 1 << 32, u64::MAX, u64::MAX >> 1] {
-                let _ = sys.request(Request { number: *number as u64, arguments: [word, 1, 1, 0, 0, 0] }).await;
+                let _ =
+                    sys.request(Request { number: *number as u64, arguments: [word, 1, 1, 0, 0, 0] }).await;
             }
         }
     }

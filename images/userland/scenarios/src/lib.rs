@@ -6,10 +6,10 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-mod ground;
-mod recorder;
 mod console;
 mod faulty;
+mod ground;
+mod recorder;
 mod registers;
 mod scheduling;
 mod suspend;

@@ -73,7 +73,8 @@ impl<'a, G: Ground> Recorder<'a, G> {
         {
             let mut past = self.past.borrow_mut();
             past.events += 1;
-            let scenario = SCENARIOS.get(usize::from(self.part.scenario)).map_or("?", |scenario| scenario.name);
+            let scenario =
+                SCENARIOS.get(usize::from(self.part.scenario)).map_or("?", |scenario| scenario.name);
             // A line that is too long is cut; all grounds cut it at the same place.
             let _ = write!(line, "@{scenario}.{} {:03} ", self.part.seat, past.events);
             let _ = fill(&mut line, &mut past);

@@ -52,7 +52,10 @@ async fn sleeps<G: Ground>(sys: &Recorder<'_, G>) -> u64 {
 
 impl<G: Ground> Recorder<'_, G> {
     /// Resumes a thread without a record.
-    pub(crate) async fn ground_resume(&self, thread: coldframe_abi::ThreadHandle) -> Result<(), coldframe_abi::Error> {
+    pub(crate) async fn ground_resume(
+        &self,
+        thread: coldframe_abi::ThreadHandle,
+    ) -> Result<(), coldframe_abi::Error> {
         self.ground().thread_resume(thread).await
     }
 

@@ -11,7 +11,11 @@ pub(crate) async fn play<G: Ground>(sys: &Recorder<'_, G>, role: u8) -> u64 {
 }
 
 /// Starts a thread in a seat.
-pub(crate) async fn start<G: Ground>(sys: &Recorder<'_, G>, role: u8, seat: u8) -> Result<ThreadHandle, Error> {
+pub(crate) async fn start<G: Ground>(
+    sys: &Recorder<'_, G>,
+    role: u8,
+    seat: u8,
+) -> Result<ThreadHandle, Error> {
     let ground = sys.ground();
     sys.thread_create(ground.entry(), ground.stack(seat), Word(sys.part_word(role, seat))).await
 }

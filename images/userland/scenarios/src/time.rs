@@ -29,7 +29,8 @@ async fn first<G: Ground>(sys: &Recorder<'_, G>) -> u64 {
     let Ok(now) = sys.clock().await else { return 1 };
     let soon = Deadline::at(now.after(Nanos::from_millis(1)));
     let outcome = sys.thread_join(child, soon).await;
-    sys.note(if outcome == Err(Error::TimedOut) { "the wait ended by its deadline" } else { "it did not" }).await;
+    sys.note(if outcome == Err(Error::TimedOut) { "the wait ended by its deadline" } else { "it did not" })
+        .await;
     let _ = sys.thread_join(child, Deadline::NOW).await;
     0
 }
