@@ -1,0 +1,192 @@
+//! The device tree of a RISC-V machine (Devicetree Specification 0.4).
+
+use coldframe_memory::{MapFull, MemoryMap};
+use dtoolkit::fdt::{Fdt, FdtNode};
+use dtoolkit::{Node, Property};
+
+use super::{Bytes, CpuList, usable_ram};
+
+/// How many separate ranges of one kind are read.
+const MANY: usize = 64;
+
+/// Why a tree cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TreeError {
+    /// The bytes are no device tree.
+    NotATree,
+    /// It has no memory, or no CPU, or no time base, or no serial port.
+    Missing(&'static str),
+    /// It has more separate ranges than fit.
+    TooMany,
+}
+
+impl From<MapFull> for TreeError {
+    fn from(_: MapFull) -> Self {
+        Self::TooMany
+    }
+}
+
+/// What the kernel wants to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// RAM without what firmware and the tree itself need.
+    pub ram: MemoryMap,
+    /// The harts that can be started.
+    pub cpus: CpuList,
+    /// How fast `time` counts.
+    pub timebase: u64,
+    /// The registers of the serial port.
+    pub serial: u64,
+    /// A word that ends the emulation with an exit code.
+    pub finisher: Option<u64>,
+    /// The boot archive.
+    pub archive: Option<Bytes>,
+}
+
+/// A few ranges in a fixed place.
+struct Ranges {
+    ranges: [Bytes; MANY],
+    count: usize,
+}
+
+impl Ranges {
+    const fn new() -> Self {
+        Self { ranges: [Bytes { start: 0, length: 0 }; MANY], count: 0 }
+    }
+
+    fn push(&mut self, range: Bytes) -> Result<(), TreeError> {
+        *self.ranges.get_mut(self.count).ok_or(TreeError::TooMany)? = range;
+        self.count += 1;
+        Ok(())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Bytes> {
+        self.ranges[..self.count].iter().copied()
+    }
+}
+
+/// Reads a tree; `also_used` are ranges that it does not know of, such as the kernel and the tree itself.
+///
+/// # Errors
+/// What is wrong or missing.
+pub fn read(bytes: &[u8], also_used: &[Bytes]) -> Result<Facts, TreeError> {
+    let tree = Fdt::new(bytes).map_err(|_| TreeError::NotATree)?;
+    let root = tree.root();
+    let mut ram = Ranges::new();
+    let mut used = Ranges::new();
+    for range in also_used {
+        used.push(*range)?;
+    }
+    for reservation in tree.memory_reservations() {
+        used.push(Bytes { start: reservation.address(), length: reservation.size() })?;
+    }
+    let mut facts = Facts {
+        ram: MemoryMap::default(),
+        cpus: CpuList::default(),
+        timebase: 0,
+        serial: 0,
+        finisher: None,
+        archive: None,
+    };
+    for node in root.children() {
+        match node.name_without_address() {
+            "memory" => regs(&node, 2, 2, |range| ram.push(range))?,
+            "reserved-memory" => {
+                for child in node.children() {
+                    regs(&child, 2, 2, |range| used.push(range))?;
+                }
+            }
+            "cpus" => read_cpus(&node, &mut facts),
+            "chosen" => facts.archive = archive(&node),
+            "soc" => read_devices(&node, &mut facts)?,
+            _ => {}
+        }
+    }
+    if let Some(archive) = facts.archive {
+        used.push(archive)?;
+    }
+    facts.ram = usable_ram(ram.iter(), used.iter())?;
+    for (value, name) in [
+        (facts.ram.frames(), "memory"),
+        (facts.cpus.ids().len() as u64, "cpus"),
+        (facts.timebase, "timebase-frequency"),
+        (facts.serial, "a serial port of kind ns16550a"),
+    ] {
+        if value == 0 {
+            return Err(TreeError::Missing(name));
+        }
+    }
+    Ok(facts)
+}
+
+/// The value of a property as big-endian cells joined to one number: one or two cells.
+fn number(node: &FdtNode<'_>, name: &str) -> Option<u64> {
+    let property = node.property(name)?;
+    cells(property.value())
+}
+
+fn cells(bytes: &[u8]) -> Option<u64> {
+    match bytes.len() {
+        4 => Some(u64::from(u32::from_be_bytes(bytes.try_into().ok()?))),
+        8 => Some(u64::from_be_bytes(bytes.try_into().ok()?)),
+        _ => None,
+    }
+}
+
+/// The ranges of a node's `reg`; the cell counts are those of the parent.
+fn regs(
+    node: &FdtNode<'_>,
+    address_cells: usize,
+    size_cells: usize,
+    mut take: impl FnMut(Bytes) -> Result<(), TreeError>,
+) -> Result<(), TreeError> {
+    let Some(property) = node.property("reg") else { return Ok(()) };
+    for entry in property.value().chunks_exact(4 * (address_cells + size_cells)) {
+        let (start, length) = entry.split_at(4 * address_cells);
+        if let (Some(start), Some(length)) = (cells(start), cells(length)) {
+            take(Bytes { start, length })?;
+        }
+    }
+    Ok(())
+}
+
+fn read_cpus(node: &FdtNode<'_>, facts: &mut Facts) {
+    facts.timebase = number(node, "timebase-frequency").unwrap_or(0);
+    for cpu in node.children() {
+        let disabled = cpu.property("status").is_some_and(|status| status.value() != b"okay\0");
+        if cpu.name_without_address() == "cpu" && !disabled
+            && let Some(id) = number(&cpu, "reg").and_then(|id| u32::try_from(id).ok())
+        {
+            facts.cpus.push(id);
+        }
+    }
+}
+
+fn archive(chosen: &FdtNode<'_>) -> Option<Bytes> {
+    let start = number(chosen, "linux,initrd-start")?;
+    let end = number(chosen, "linux,initrd-end")?;
+    (start < end).then_some(Bytes { start, length: end.saturating_sub(start) })
+}
+
+fn is_compatible(node: &FdtNode<'_>, kind: &str) -> bool {
+    let Some(property) = node.property("compatible") else { return false };
+    property.value().split(|byte| *byte == 0).any(|name| name == kind.as_bytes())
+}
+
+fn read_devices(soc: &FdtNode<'_>, facts: &mut Facts) -> Result<(), TreeError> {
+    for device in soc.children() {
+        if is_compatible(&device, "ns16550a") && facts.serial == 0 {
+            regs(&device, 2, 2, |range| {
+                facts.serial = range.start;
+                Ok(())
+            })?;
+        }
+        if is_compatible(&device, "sifive,test0") {
+            regs(&device, 2, 2, |range| {
+                facts.finisher = Some(range.start);
+                Ok(())
+            })?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! From a counter's ticks to nanoseconds, without overflow for longer than any machine runs.
+
+use coldframe_abi::{Instant, Nanos};
+
+/// A counter cannot run at this frequency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadFrequency(pub u64);
+
+/// How fast a counter counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TickRate {
+    hertz: u64,
+}
+
+const NANOS_PER_SECOND: u128 = 1_000_000_000;
+
+impl TickRate {
+    /// The rate of a counter; between 1 kHz and 1 THz.
+    ///
+    /// # Errors
+    /// `BadFrequency` for any other: firmware is wrong or was misread.
+    pub const fn new(hertz: u64) -> Result<Self, BadFrequency> {
+        if hertz < 1_000 || hertz > 1_000_000_000_000 { Err(BadFrequency(hertz)) } else { Ok(Self { hertz }) }
+    }
+
+    /// The moment at which the counter, that started at zero, shows `ticks`.
+    #[must_use]
+    pub fn instant(self, ticks: u64) -> Instant {
+        let nanos = u128::from(ticks) * NANOS_PER_SECOND / u128::from(self.hertz);
+        Instant(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// What the counter shows once a moment is reached: never too early.
+    #[must_use]
+    pub fn ticks_at(self, moment: Instant) -> u64 {
+        let ticks = (u128::from(moment.0) * u128::from(self.hertz)).div_ceil(NANOS_PER_SECOND);
+        u64::try_from(ticks).unwrap_or(u64::MAX)
+    }
+
+    /// How many ticks pass in a span: never too few.
+    #[must_use]
+    pub fn ticks_in(self, span: Nanos) -> u64 {
+        self.ticks_at(Instant(span.0))
+    }
+}

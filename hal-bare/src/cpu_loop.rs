@@ -1,0 +1,45 @@
+//! The loop around the kernel: wait for a trap, take the lock, enter, let the lock go, act on what it says.
+
+use coldframe_hal::Trap;
+use coldframe_kernel::{Kernel, Resume};
+use coldframe_sync::Lock;
+
+use crate::arch::{self, UserExit};
+use crate::machine::{BareCpu, BareMachine, KICKS};
+
+/// The kernel, once the first CPU has made it.
+pub(crate) static KERNEL: Lock<Option<Kernel<BareMachine>>> = Lock::new(None);
+
+/// Runs one CPU for ever.
+pub(crate) fn run(mut cpu: BareCpu) -> ! {
+    let mut trap = Trap::Again;
+    loop {
+        let resume = {
+            let mut kernel = KERNEL.lock();
+            arch::catch_up_with_windows(&mut cpu.windows_seen);
+            match kernel.as_mut() {
+                Some(kernel) => kernel.enter(&mut cpu, trap),
+                None => unreachable!("CPUs start once the kernel is there"),
+            }
+        };
+        trap = match resume {
+            Resume::User => run_user(&mut cpu),
+            Resume::Idle => arch::wait_for_interrupt(),
+            Resume::Again => arch::pending_interrupt().unwrap_or(Trap::Again),
+            Resume::Off => arch::halt(),
+        };
+        if trap == Trap::Kick {
+            let _ = KICKS[usize::from(cpu.id.0)].take();
+            crate::panic::stop_if_another_cpu_panicked();
+        }
+    }
+}
+
+fn run_user(cpu: &mut BareCpu) -> Trap {
+    loop {
+        match arch::run_user(&mut cpu.registers) {
+            UserExit::Trap(trap) => return trap,
+            UserExit::WantsFloat => cpu.registers.allow_float(),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The machine and its CPUs as the kernel sees them.
+
+use coldframe_abi::{CpuId, ExitCode, Instant};
+use coldframe_hal::{
+    Clock, Console, Cpu, Entropy, Event, FRAME_BYTES, Frame, Kicks, MAX_CPUS, Machine, PhysicalAddress,
+    PhysicalMemory, Power, Row, TraceSink, Translation,
+};
+use coldframe_sync::KickWord;
+
+use crate::arch;
+use crate::window::WindowStore;
+
+/// One word a CPU: set by whoever kicks it, taken when the interrupt arrives.
+pub(crate) static KICKS: [KickWord; MAX_CPUS] = [const { KickWord::new() }; MAX_CPUS];
+
+/// The machine that the kernel runs on. There is one; what it has is in hardware.
+pub(crate) struct BareMachine {
+    entropy: u64,
+    stores: usize,
+}
+
+impl BareMachine {
+    /// Takes charge of the hardware.
+    ///
+    /// # Safety
+    /// There is one in the machine, the direct window maps all RAM, and the kernel's tables are in place.
+    pub(crate) unsafe fn new() -> Self {
+        Self { entropy: arch::ticks() ^ 0x6a09_e667_f3bc_c908, stores: 0 }
+    }
+}
+
+/// One CPU of it.
+pub(crate) struct BareCpu {
+    pub(crate) id: CpuId,
+    /// Up to which change it knows the windows of the kernel tables.
+    pub(crate) windows_seen: u64,
+    pub(crate) registers: arch::Registers,
+}
+
+fn pointer(address: PhysicalAddress) -> *mut u64 {
+    core::ptr::with_exposed_provenance_mut((arch::DIRECT_WINDOW + address.0) as usize)
+}
+
+impl PhysicalMemory for BareMachine {
+    fn read_word(&self, address: PhysicalAddress) -> u64 {
+        // SAFETY: the caller names an aligned word of RAM (precondition), all RAM is in the direct window, and the
+        // kernel lock is held. Volatile: user mode and page walkers use the same memory.
+        unsafe { pointer(address).read_volatile() }
+    }
+
+    fn write_word(&mut self, address: PhysicalAddress, value: u64) {
+        // SAFETY: as above, and the word belongs to the kernel or to user memory (precondition): no Rust object is
+        // there.
+        unsafe { pointer(address).write_volatile(value) }
+    }
+
+    fn zero_frame(&mut self, frame: Frame) {
+        // SAFETY: the frame is RAM that the kernel owns (precondition): nobody else reads or writes it now.
+        unsafe { core::ptr::write_bytes(pointer(frame.start()).cast::<u8>(), 0, FRAME_BYTES as usize) }
+    }
+
+    fn share_kernel_half(&mut self, root: Frame) {
+        for (index, entry) in arch::kernel_half() {
+            self.write_word(root.word(index), entry);
+        }
+    }
+}
+
+impl Kicks for BareMachine {
+    fn kick(&mut self, cpu: CpuId) {
+        if KICKS[usize::from(cpu.0)].set() {
+            arch::interrupt(cpu);
+        }
+    }
+}
+
+impl Power for BareMachine {
+    fn power_off(&mut self, status: ExitCode) {
+        arch::power_off(status);
+    }
+}
+
+impl Console for BareMachine {
+    fn write(&mut self, bytes: &[u8]) {
+        crate::console::write(bytes);
+    }
+}
+
+impl Entropy for BareMachine {
+    fn random(&mut self) -> u64 {
+        // Boot noise only: what programs get will come from an entropy source of its own.
+        self.entropy = (self.entropy ^ arch::ticks()).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+        self.entropy
+    }
+}
+
+impl TraceSink for BareMachine {
+    const TRACED: bool = false;
+
+    fn record(&mut self, _: CpuId, _: Instant, _: Event) {
+        unreachable!("an untraced machine is told nothing");
+    }
+}
+
+impl Machine for BareMachine {
+    type Cpu = BareCpu;
+    type Paging = arch::Paging;
+    type Store<T: Row> = WindowStore<T>;
+
+    fn store<T: Row>(&mut self) -> WindowStore<T> {
+        let store = self.stores;
+        self.stores += 1;
+        WindowStore::new(store)
+    }
+}
+
+impl Clock for BareCpu {
+    fn now(&self) -> Instant {
+        arch::now()
+    }
+
+    fn arm(&mut self, deadline: Instant) {
+        arch::arm(deadline);
+    }
+
+    fn disarm(&mut self) {
+        arch::disarm();
+    }
+}
+
+impl Translation for BareCpu {
+    fn activate(&mut self, root: Frame) {
+        arch::activate(root);
+    }
+
+    fn deactivate(&mut self) {
+        arch::activate(arch::kernel_root());
+    }
+}
+
+impl Cpu for BareCpu {
+    type Registers = arch::Registers;
+
+    fn id(&self) -> CpuId {
+        self.id
+    }
+
+    fn registers(&mut self) -> &mut arch::Registers {
+        &mut self.registers
+    }
+}

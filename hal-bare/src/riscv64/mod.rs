@@ -1,0 +1,224 @@
+//! RISC-V: S-mode above OpenSBI, harts by HSM, timers by SBI, Sv39.
+
+mod entry;
+mod kernel_map;
+mod sbi;
+mod user;
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use coldframe_abi::{CpuId, ExitCode, Instant};
+use coldframe_hal::paging::Sv39;
+use coldframe_hal::{Frame, MAX_CPUS, Trap};
+
+pub(crate) use kernel_map::{
+    DIRECT_WINDOW, catch_up_with_windows, frame_of_kernel_page, kernel_half, kernel_page, kernel_root, kernel_table,
+    window, window_changed,
+};
+pub(crate) use user::{Registers, UserExit, run_user};
+
+use crate::boot::TickRate;
+use crate::console::say;
+
+pub(crate) type Paging = Sv39;
+
+const INTERRUPT: u64 = 1 << 63;
+const SOFTWARE: u64 = 1;
+const TIMER: u64 = 5;
+
+static TIMEBASE: AtomicU64 = AtomicU64::new(0);
+static SERIAL: AtomicU64 = AtomicU64::new(0);
+static FINISHER: AtomicU64 = AtomicU64::new(0);
+static HARTS: [AtomicU32; MAX_CPUS] = [const { AtomicU32::new(u32::MAX) }; MAX_CPUS];
+
+macro_rules! read_csr {
+    ($name:literal) => {{
+        let value: u64;
+        // SAFETY: reading this register changes nothing.
+        unsafe { core::arch::asm!(concat!("csrr {}, ", $name), out(reg) value, options(nomem, nostack)) };
+        value
+    }};
+}
+use read_csr;
+
+/// Keeps where the devices are that the kernel itself uses.
+fn set_devices(timebase: u64, serial: u64, finisher: Option<u64>) {
+    TIMEBASE.store(timebase, Ordering::Relaxed);
+    SERIAL.store(serial, Ordering::Relaxed);
+    FINISHER.store(finisher.unwrap_or(0), Ordering::Relaxed);
+}
+
+/// Readies this CPU for user mode.
+pub(crate) fn set_up_cpu(_: CpuId) {
+    activate(kernel_root());
+    user::set_trap_vector();
+    // Software and timer interrupts end user mode and `wfi`; the kernel itself runs with interrupts off.
+    // SAFETY: sie only selects which interrupts can become pending for S-mode.
+    unsafe { core::arch::asm!("csrw sie, {}", in(reg) 1_u64 << SOFTWARE | 1 << TIMER, options(nomem, nostack)) };
+}
+
+pub(crate) fn ticks() -> u64 {
+    read_csr!("time")
+}
+
+fn rate() -> TickRate {
+    match TickRate::new(TIMEBASE.load(Ordering::Relaxed)) {
+        Ok(rate) => rate,
+        Err(bad) => panic!("the time base of the device tree cannot be: {bad:?}"),
+    }
+}
+
+pub(crate) fn now() -> Instant {
+    rate().instant(ticks())
+}
+
+pub(crate) fn arm(deadline: Instant) {
+    sbi::set_timer(rate().ticks_at(deadline));
+}
+
+pub(crate) fn disarm() {
+    sbi::set_timer(u64::MAX);
+}
+
+pub(crate) fn activate(root: Frame) {
+    kernel_map::activate(root);
+}
+
+pub(crate) fn interrupt(cpu: CpuId) {
+    let hart = HARTS[usize::from(cpu.0)].load(Ordering::SeqCst);
+    if hart != u32::MAX {
+        sbi::send_ipi(u64::from(hart));
+    }
+}
+
+pub(crate) fn interrupt_all() {
+    for cpu in 0..MAX_CPUS as u16 {
+        interrupt(CpuId(cpu));
+    }
+}
+
+pub(crate) fn start_cpu(cpu: CpuId, hart: u32) -> bool {
+    HARTS[usize::from(cpu.0)].store(hart, Ordering::SeqCst);
+    let started = sbi::start_hart(u64::from(hart), entry::secondary_start(), u64::from(cpu.0));
+    if !started {
+        HARTS[usize::from(cpu.0)].store(u32::MAX, Ordering::SeqCst);
+    }
+    started
+}
+
+fn clear_software_interrupt() {
+    // SAFETY: only takes the pending bit back; whoever set it has set the kick word before.
+    unsafe { core::arch::asm!("csrc sip, {}", in(reg) 1_u64 << SOFTWARE, options(nomem, nostack)) };
+}
+
+/// The interrupt that is pending, if one is, taken.
+pub(crate) fn pending_interrupt() -> Option<Trap> {
+    let pending = read_csr!("sip");
+    if pending & 1 << SOFTWARE != 0 {
+        clear_software_interrupt();
+        return Some(Trap::Kick);
+    }
+    if pending & 1 << TIMER != 0 {
+        disarm();
+        return Some(Trap::Timer);
+    }
+    None
+}
+
+pub(crate) fn wait_for_interrupt() -> Trap {
+    loop {
+        if let Some(trap) = pending_interrupt() {
+            return trap;
+        }
+        // SAFETY: wfi ends when an interrupt of sie is pending, although none is taken with SIE clear.
+        unsafe { core::arch::asm!("wfi", options(nomem, nostack)) };
+    }
+}
+
+/// What an exit from user mode means to the kernel.
+fn trap_of(cause: u64, value: u64, registers: &mut Registers) -> UserExit {
+    const ILLEGAL: u64 = 2;
+    const CALL: u64 = 8;
+    UserExit::Trap(match cause {
+        c if c == INTERRUPT | SOFTWARE => {
+            clear_software_interrupt();
+            Trap::Kick
+        }
+        c if c == INTERRUPT | TIMER => {
+            disarm();
+            Trap::Timer
+        }
+        CALL => {
+            registers.step_over_call();
+            Trap::Syscall
+        }
+        ILLEGAL if !registers.uses_float() => return UserExit::WantsFloat,
+        cause => Trap::Fault { cause, address: value },
+    })
+}
+
+pub(crate) fn halt() -> ! {
+    loop {
+        // SAFETY: with sie clear nothing wakes this hart but what firmware does to it.
+        unsafe { core::arch::asm!("csrw sie, zero", "wfi", options(nomem, nostack)) };
+    }
+}
+
+pub(crate) fn power_off(status: ExitCode) {
+    let finisher = FINISHER.load(Ordering::Relaxed);
+    if finisher != 0 {
+        let word = if status.0 == 0 { 0x5555 } else { 0x3333 | u32::from(status.0) << 16 };
+        let register = core::ptr::with_exposed_provenance_mut::<u32>((DIRECT_WINDOW + finisher) as usize);
+        // SAFETY: the device tree says that the finisher's register is there; the direct window maps it.
+        unsafe { register.write_volatile(word) };
+    }
+    sbi::reset();
+}
+
+pub(crate) fn serial_write(byte: u8) {
+    let base = SERIAL.load(Ordering::Relaxed);
+    if base == 0 {
+        return;
+    }
+    let register = |offset: u64| core::ptr::with_exposed_provenance_mut::<u8>((DIRECT_WINDOW + base + offset) as usize);
+    // SAFETY: the device tree says that a 16550 is there (registers of one byte); the direct window maps it.
+    unsafe {
+        while register(5).read_volatile() & 0x20 == 0 {}
+        register(0).write_volatile(byte);
+    }
+}
+
+pub(crate) fn print_registers() {
+    say!(
+        "scause {:#x}  sepc {:#018x}  stval {:#x}  sstatus {:#x}  satp {:#x}",
+        read_csr!("scause"),
+        read_csr!("sepc"),
+        read_csr!("stval"),
+        read_csr!("sstatus"),
+        read_csr!("satp"),
+    );
+}
+
+pub(crate) fn frame_pointer() -> u64 {
+    let frame: u64;
+    // SAFETY: reads a register.
+    unsafe { core::arch::asm!("mv {}, s0", out(reg) frame, options(nomem, nostack)) };
+    frame
+}
+
+/// The return address and the frame pointer that a stack frame keeps; none outside of the kernel's stacks.
+pub(crate) fn caller_of(frame: u64) -> Option<(u64, u64)> {
+    if frame < DIRECT_WINDOW + 16 || !frame.is_multiple_of(8) {
+        return None;
+    }
+    let word = |address: u64| core::ptr::with_exposed_provenance::<u64>(address as usize);
+    // SAFETY: the code is built with frame pointers, so a frame pointer in the kernel's half is one of a stack that
+    // is mapped; a damaged one ends in a second panic, which says so.
+    let (address, next) = unsafe { (word(frame - 8).read_volatile(), word(frame - 16).read_volatile()) };
+    (address != 0).then_some((address, next))
+}
+
+/// A trap in the kernel itself: there is no good one.
+extern "C" fn kernel_trap() -> ! {
+    panic!("the kernel trapped");
+}

@@ -1,0 +1,181 @@
+//! User mode as a function: it is called with registers and returns when it traps.
+
+use coldframe_abi::{Reply, Request};
+use coldframe_hal::{Trap, UserRegisters};
+
+use super::read_csr;
+
+/// The registers of user mode. The assembly below knows the layout.
+#[repr(C)]
+#[derive(Clone, Debug)]
+pub(crate) struct Registers {
+    /// x1 to x31 by number; the first word keeps the kernel's stack while user mode runs.
+    x: [u64; 32],
+    pc: u64,
+    status: u64,
+    float: [u64; 32],
+    float_status: u64,
+}
+
+/// Why user mode was left.
+pub(crate) enum UserExit {
+    /// For the kernel.
+    Trap(Trap),
+    /// It used a floating-point register for the first time.
+    WantsFloat,
+}
+
+/// Interrupts on after `sret`, user mode, floating point off.
+const START_STATUS: u64 = 1 << 5;
+const FLOAT: u64 = 3 << 13;
+const FLOAT_INITIAL: u64 = 1 << 13;
+/// UXL: user mode has 64 bits. The field is read-only on most harts and must be kept on the others.
+const USER_64: u64 = 2 << 32;
+
+impl Default for Registers {
+    fn default() -> Self {
+        Self { x: [0; 32], pc: 0, status: START_STATUS | USER_64, float: [0; 32], float_status: 0 }
+    }
+}
+
+impl Registers {
+    pub(super) fn step_over_call(&mut self) {
+        self.pc += 4;
+    }
+
+    pub(super) fn uses_float(&self) -> bool {
+        self.status & FLOAT != 0
+    }
+
+    pub(crate) fn allow_float(&mut self) {
+        self.status |= FLOAT_INITIAL;
+    }
+}
+
+impl UserRegisters for Registers {
+    fn start(entry: u64, stack: u64, argument: u64) -> Self {
+        let mut registers = Self { pc: entry, ..Self::default() };
+        registers.x[2] = stack;
+        registers.x[10] = argument;
+        registers
+    }
+
+    fn request(&self) -> Request {
+        let mut arguments = [0; 6];
+        arguments.copy_from_slice(&self.x[10..16]);
+        Request { number: self.x[17], arguments }
+    }
+
+    fn answer(&mut self, reply: Reply) {
+        self.x[10] = reply.status;
+        self.x[11] = reply.value;
+    }
+
+    fn program_counter(&self) -> u64 {
+        self.pc
+    }
+}
+
+core::arch::global_asm!(
+    r#"
+    .section .text
+    .option push
+    .option arch, +d
+    .balign 4
+    .global run_user_asm
+run_user_asm:
+    addi sp, sp, -112
+    sd ra, 0(sp)
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11
+    sd s\n, 8 + 8*\n(sp)
+    .endr
+    sd sp, 0(a0)
+    csrw sscratch, a0
+    ld t0, 256(a0)
+    csrw sepc, t0
+    ld t0, 264(a0)
+    csrw sstatus, t0
+    srli t1, t0, 13
+    andi t1, t1, 3
+    beqz t1, 1f
+    ld t1, 528(a0)
+    fscsr t1
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    fld f\n, 272 + 8*\n(a0)
+    .endr
+    /* Clean: whoever leaves it clean has nothing to save. */
+    li t1, 1 << 13
+    csrc sstatus, t1
+    li t1, 2 << 13
+    csrs sstatus, t1
+1:  .irp n, 1,2,3,4,5,6,7,8,9,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    ld x\n, 8*\n(a0)
+    .endr
+    ld a0, 80(a0)
+    sret
+
+    .balign 4
+    .global trap_vector
+trap_vector:
+    csrrw a0, sscratch, a0
+    beqz a0, 3f
+    .irp n, 1,2,3,4,5,6,7,8,9,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    sd x\n, 8*\n(a0)
+    .endr
+    csrr t0, sscratch
+    sd t0, 80(a0)
+    csrw sscratch, zero
+    csrr t0, sepc
+    sd t0, 256(a0)
+    csrr t0, sstatus
+    sd t0, 264(a0)
+    srli t1, t0, 13
+    andi t1, t1, 3
+    li t2, 3
+    bne t1, t2, 2f
+    frcsr t1
+    sd t1, 528(a0)
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    fsd f\n, 272 + 8*\n(a0)
+    .endr
+2:  ld sp, 0(a0)
+    ld ra, 0(sp)
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11
+    ld s\n, 8 + 8*\n(sp)
+    .endr
+    addi sp, sp, 112
+    ret
+    /* From the kernel itself. */
+3:  csrrw a0, sscratch, a0
+    tail {kernel_trap}
+    .option pop
+    "#,
+    kernel_trap = sym super::kernel_trap,
+);
+
+unsafe extern "C" {
+    fn run_user_asm(registers: *mut Registers);
+    fn trap_vector();
+}
+
+/// From now on traps of this CPU are seen.
+pub(super) fn set_trap_vector() {
+    // SAFETY: `trap_vector` is aligned code; sscratch zero says that the kernel runs.
+    unsafe {
+        core::arch::asm!(
+            "csrw sscratch, zero",
+            "csrw stvec, {}",
+            in(reg) (trap_vector as *const ()).addr(),
+            options(nomem, nostack)
+        );
+    }
+}
+
+/// Runs user mode until it traps.
+pub(crate) fn run_user(registers: &mut Registers) -> UserExit {
+    // SAFETY: the registers' status word leads to user mode, whose memory is apart from the kernel's; the trap vector
+    // is set, and the assembly keeps all registers that a call keeps.
+    unsafe { run_user_asm(registers) };
+    let (cause, value) = (read_csr!("scause"), read_csr!("stval"));
+    super::trap_of(cause, value, registers)
+}

@@ -1,0 +1,119 @@
+//! Kernel tables on metal: a reserved range of kernel addresses each, mapped frame by frame.
+
+use core::marker::PhantomData;
+
+use coldframe_hal::paging::{Entry, Format, index};
+use coldframe_hal::{FRAME_BYTES, Frame, PhysicalAddress, Row, Store};
+
+use crate::arch;
+
+/// How many tables there can be.
+pub(crate) const WINDOWS: usize = 16;
+
+/// A table in a window of its own: rows follow each other in virtual memory, whatever frames they lie in.
+pub(crate) struct WindowStore<T> {
+    base: u64,
+    frames: usize,
+    rows: usize,
+    row: PhantomData<T>,
+}
+
+fn entry_at(table: Frame, at: usize) -> *mut u64 {
+    let address: PhysicalAddress = table.word(at);
+    core::ptr::with_exposed_provenance_mut((arch::DIRECT_WINDOW + address.0) as usize)
+}
+
+impl<T: Row> WindowStore<T> {
+    pub(crate) fn new(number: usize) -> Self {
+        assert!(number < WINDOWS, "there are {WINDOWS} windows for kernel tables");
+        Self { base: arch::window(number), frames: 0, rows: 0, row: PhantomData }
+    }
+
+    /// Puts the frame where the next one is missing: behind the rows, or into the page tables that lead there.
+    /// Says whether it is behind the rows now.
+    fn place(&mut self, frame: Frame) -> bool {
+        let address = self.base + self.frames as u64 * FRAME_BYTES;
+        let mut table = arch::kernel_root();
+        for level in (1..arch::Paging::LEVELS).rev() {
+            let slot = entry_at(table, index(address, level));
+            // SAFETY: `slot` is an entry of a page table of the kernel's half, which the direct window maps; the
+            // kernel lock is held, so nobody else changes it.
+            match arch::Paging::read(unsafe { slot.read_volatile() }, level) {
+                Entry::Table(next) => table = next,
+                Entry::Page(_) => unreachable!("windows are mapped by small pages"),
+                Entry::Empty => {
+                    // SAFETY: the frame is ours (precondition of `grow`) and becomes an empty table before it is
+                    // linked.
+                    unsafe {
+                        entry_at(frame, 0).write_bytes(0, coldframe_hal::FRAME_WORDS);
+                        slot.write_volatile(arch::kernel_table(frame));
+                    }
+                    return false;
+                }
+            }
+        }
+        // SAFETY: as above; the entry was empty, nobody has a reference to what it will map.
+        unsafe { entry_at(table, index(address, 0)).write_volatile(arch::kernel_page(frame)) };
+        arch::window_changed();
+        true
+    }
+
+    fn pointer(&self) -> *mut T {
+        core::ptr::with_exposed_provenance_mut(self.base as usize)
+    }
+}
+
+impl<T: Row> Store<T> for WindowStore<T> {
+    fn rows(&self) -> &[T] {
+        // SAFETY: `rows` rows from the base on are mapped and have been written (`grow`); only this store has a
+        // pointer there, and the borrow of `self` is the borrow of the rows.
+        unsafe { core::slice::from_raw_parts(self.pointer(), self.rows) }
+    }
+
+    fn rows_mut(&mut self) -> &mut [T] {
+        // SAFETY: as in `rows`, with an exclusive borrow.
+        unsafe { core::slice::from_raw_parts_mut(self.pointer(), self.rows) }
+    }
+
+    fn grow(&mut self, frame: Frame) {
+        if !self.place(frame) {
+            return;
+        }
+        self.frames += 1;
+        let fit = self.frames * FRAME_BYTES as usize / size_of::<T>();
+        for row in self.rows..fit {
+            // SAFETY: the row lies within the mapped frames and no valid row was there before.
+            unsafe { self.pointer().add(row).write(T::default()) };
+        }
+        self.rows = fit;
+    }
+
+    fn shrink(&mut self) -> Option<Frame> {
+        let last = self.frames.checked_sub(1)?;
+        let address = self.base + last as u64 * FRAME_BYTES;
+        let fit = last * FRAME_BYTES as usize / size_of::<T>();
+        for row in fit..self.rows {
+            // SAFETY: the row is valid and nobody uses it (precondition); it is not read again.
+            unsafe { self.pointer().add(row).drop_in_place() };
+        }
+        self.rows = fit;
+        self.frames = last;
+        let mut table = arch::kernel_root();
+        for level in (0..arch::Paging::LEVELS).rev() {
+            let slot = entry_at(table, index(address, level));
+            // SAFETY: an entry of a kernel page table, in the direct window, under the kernel lock.
+            let entry = unsafe { slot.read_volatile() };
+            if level == 0 {
+                // SAFETY: as above; the rows behind it are gone.
+                unsafe { slot.write_volatile(0) };
+                arch::window_changed();
+                return Some(arch::frame_of_kernel_page(entry));
+            }
+            match arch::Paging::read(entry, level) {
+                Entry::Table(next) => table = next,
+                _ => unreachable!("a mapped frame has page tables above it"),
+            }
+        }
+        None
+    }
+}

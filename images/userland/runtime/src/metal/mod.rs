@@ -1,0 +1,137 @@
+//! The runtime on metal.
+
+#[cfg_attr(target_arch = "riscv64", path = "riscv64.rs")]
+#[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
+mod arch;
+
+use core::cell::UnsafeCell;
+use core::future::Future;
+use core::panic::PanicInfo;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+
+use coldframe_abi::{Call, ExitCode, Reply, Request, Sys, UserAddress, UserRange, Word};
+use coldframe_scenarios::{Ground, Part, Recorder, play};
+
+/// How many threads a program can have at once.
+const SEATS: usize = 16;
+const STACK_BYTES: usize = 32 * 1024;
+
+/// The stacks of the threads that the program makes, by seat.
+#[repr(C, align(16))]
+struct Stacks(UnsafeCell<[[u8; STACK_BYTES]; SEATS]>);
+
+// SAFETY: a stack is used by the one thread in its seat; nobody makes a reference to it.
+unsafe impl Sync for Stacks {}
+
+static STACKS: Stacks = Stacks(UnsafeCell::new([[0; STACK_BYTES]; SEATS]));
+
+static SAMPLE: [u8; 16] = *b"a text to print\n";
+
+/// The real machine as a ground: calls are instructions, and are over when they return.
+#[derive(Clone, Copy, Debug)]
+pub struct Metal;
+
+impl Sys for Metal {
+    async fn request(&self, request: Request) -> Reply {
+        arch::call(&request)
+    }
+}
+
+impl Ground for Metal {
+    fn entry(&self) -> UserAddress {
+        UserAddress(arch::thread_entry())
+    }
+
+    fn stack(&self, seat: u8) -> UserAddress {
+        let seats = STACKS.0.get().addr() as u64;
+        UserAddress(seats + (u64::from(seat) + 1) * STACK_BYTES as u64)
+    }
+
+    fn sample(&self) -> UserAddress {
+        UserAddress(SAMPLE.as_ptr().addr() as u64)
+    }
+
+    async fn print(&self, line: &str) {
+        print(line);
+    }
+
+    async fn hold_registers(&self, pattern: u64, rounds: u32) -> bool {
+        // One round is about as long as one under glass.
+        arch::hold_registers(pattern, u64::from(rounds) * 20_000)
+    }
+}
+
+/// Writes text to the console, in as many calls as it takes.
+pub fn print(mut text: &str) {
+    while !text.is_empty() {
+        let range = UserRange { start: UserAddress(text.as_ptr().addr() as u64), length: text.len() as u64 };
+        let reply = arch::call(&Call::ConsoleWrite { text: range }.encode());
+        match reply.result() {
+            Ok(written) if written > 0 => text = text.get(written as usize..).unwrap_or(""),
+            _ => return,
+        }
+    }
+}
+
+/// Turns the machine off.
+pub fn power_off(status: u8) -> ! {
+    loop {
+        let _ = arch::call(&Call::PowerOff { status: ExitCode(status) }.encode());
+    }
+}
+
+/// The executor: on metal a future is ready when it is polled, because its calls wait in the kernel.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return value;
+        }
+    }
+}
+
+/// Plays one part of a scenario.
+pub fn play_part(part: Part) -> u64 {
+    let recorder = Recorder::new(&Metal, part);
+    block_on(play(&recorder, part))
+}
+
+/// Where the threads go that a scenario makes.
+extern "C" fn thread_main(word: u64) -> ! {
+    let result = play_part(Part::from_word(word));
+    loop {
+        let _ = arch::call(&Call::ThreadExit { result: Word(result) }.encode());
+    }
+}
+
+unsafe extern "Rust" {
+    /// The program's own start, which `program!` defines.
+    safe fn program_main();
+}
+
+extern "C" fn program_start(_: u64) -> ! {
+    program_main();
+    loop {
+        let _ = arch::call(&Call::ProcessExit { status: ExitCode(0) }.encode());
+    }
+}
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    print("a program panicked\n");
+    loop {
+        let _ = arch::call(&Call::ProcessExit { status: ExitCode(101) }.encode());
+    }
+}
+
+/// Says which function a program starts with.
+#[macro_export]
+macro_rules! program {
+    ($main:path) => {
+        #[unsafe(no_mangle)]
+        fn program_main() {
+            $main()
+        }
+    };
+}

@@ -1,0 +1,79 @@
+//! RISC-V: `ecall` with the number in a7, status and value in a0 and a1.
+
+use coldframe_abi::{Reply, Request};
+
+core::arch::global_asm!(
+    ".section .text._start",
+    ".global _start",
+    "_start: j {start}",
+    ".global thread_start",
+    "thread_start: j {thread}",
+    start = sym super::program_start,
+    thread = sym super::thread_main,
+);
+
+pub(super) fn thread_entry() -> u64 {
+    unsafe extern "C" {
+        fn thread_start();
+    }
+    (thread_start as *const ()).addr() as u64
+}
+
+pub(super) fn call(request: &Request) -> Reply {
+    let [a0, a1, a2, a3, a4, a5] = request.arguments;
+    let (status, value);
+    // SAFETY: the kernel reads and writes only the memory that the call names, which its caller vouches for, and
+    // keeps every register but a0 and a1.
+    unsafe {
+        core::arch::asm!(
+            "ecall",
+            inlateout("a0") a0 => status,
+            inlateout("a1") a1 => value,
+            in("a2") a2, in("a3") a3, in("a4") a4, in("a5") a5,
+            in("a7") request.number,
+            options(nostack)
+        );
+    }
+    Reply { status, value }
+}
+
+/// Fills registers with a pattern, counts down, and compares.
+pub(super) fn hold_registers(pattern: u64, rounds: u64) -> bool {
+    let wrong: u64;
+    // SAFETY: touches the registers that it names as clobbered and nothing else.
+    unsafe {
+        core::arch::asm!(
+            ".irp n, 1,5,6,7,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29",
+            "addi x\\n, a0, \\n",
+            ".endr",
+            ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+            "fmv.d.x f\\n, a0",
+            ".endr",
+            "2: addi t6, t6, -1",
+            "bnez t6, 2b",
+            ".irp n, 1,5,6,7,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29",
+            "addi x\\n, x\\n, -\\n",
+            "sub x\\n, x\\n, a0",
+            "or t6, t6, x\\n",
+            ".endr",
+            ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+            "fmv.x.d t0, f\\n",
+            "sub t0, t0, a0",
+            "or t6, t6, t0",
+            ".endr",
+            in("a0") pattern,
+            inout("t6") rounds => wrong,
+            out("ra") _, out("t0") _, out("t1") _, out("t2") _,
+            out("a1") _, out("a2") _, out("a3") _, out("a4") _, out("a5") _, out("a6") _, out("a7") _,
+            out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _, out("s8") _,
+            out("s9") _, out("s10") _, out("s11") _, out("t3") _, out("t4") _,
+            out("ft0") _, out("ft1") _, out("ft2") _, out("ft3") _, out("ft4") _, out("ft5") _, out("ft6") _,
+            out("ft7") _, out("fs0") _, out("fs1") _, out("fa0") _, out("fa1") _, out("fa2") _, out("fa3") _,
+            out("fa4") _, out("fa5") _, out("fa6") _, out("fa7") _, out("fs2") _, out("fs3") _, out("fs4") _,
+            out("fs5") _, out("fs6") _, out("fs7") _, out("fs8") _, out("fs9") _, out("fs10") _, out("fs11") _,
+            out("ft8") _, out("ft9") _, out("ft10") _, out("ft11") _,
+            options(nostack)
+        );
+    }
+    wrong == 0
+}
