@@ -1,0 +1,77 @@
+//! Single instructions with names.
+
+use core::arch::asm;
+
+pub(super) fn outb(port: u16, value: u8) {
+    // SAFETY: only ports of devices that the kernel drives are named here.
+    unsafe { asm!("out dx, al", in("dx") port, in("al") value, options(nomem, nostack)) };
+}
+
+pub(super) fn inb(port: u16) -> u8 {
+    let value;
+    // SAFETY: as for `outb`.
+    unsafe { asm!("in al, dx", in("dx") port, out("al") value, options(nomem, nostack)) };
+    value
+}
+
+pub(super) fn read_tsc() -> u64 {
+    let (low, high): (u32, u32);
+    // SAFETY: reads a counter.
+    unsafe { asm!("rdtsc", out("eax") low, out("edx") high, options(nomem, nostack)) };
+    u64::from(high) << 32 | u64::from(low)
+}
+
+pub(super) fn read_msr(register: u32) -> u64 {
+    let (low, high): (u32, u32);
+    // SAFETY: only registers that every x86_64 CPU has are named here.
+    unsafe { asm!("rdmsr", in("ecx") register, out("eax") low, out("edx") high, options(nomem, nostack)) };
+    u64::from(high) << 32 | u64::from(low)
+}
+
+/// Writes a model-specific register.
+///
+/// # Safety
+/// The value is one that the register takes and under which the code that runs goes on as it is.
+pub(super) unsafe fn write_msr(register: u32, value: u64) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!("wrmsr", in("ecx") register, in("eax") value as u32, in("edx") (value >> 32) as u32, options(nostack));
+    }
+}
+
+pub(super) fn read_cr2() -> u64 {
+    let value;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, cr2", out(reg) value, options(nomem, nostack)) };
+    value
+}
+
+pub(super) fn read_cr3() -> u64 {
+    let value;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, cr3", out(reg) value, options(nomem, nostack)) };
+    value
+}
+
+/// The registers that `cpuid` answers with: eax, ebx, ecx, edx.
+pub(super) fn cpuid(leaf: u32) -> [u32; 4] {
+    let result = core::arch::x86_64::__cpuid_count(leaf, 0);
+    [result.eax, result.ebx, result.ecx, result.edx]
+}
+
+/// Lets interrupts in that are pending, and no others.
+pub(super) fn let_interrupts_in() {
+    // SAFETY: the kernel's interrupt stubs only note what came.
+    unsafe { asm!("sti", "nop", "nop", "cli", options(nostack)) };
+}
+
+/// Sleeps until an interrupt has been noted; one that comes before the `hlt` ends it too.
+pub(super) fn wait_for_interrupt() {
+    // SAFETY: as above; `sti` takes effect after the instruction behind it.
+    unsafe { asm!("sti", "hlt", "cli", options(nostack)) };
+}
+
+pub(super) fn halt_for_good() {
+    // SAFETY: nothing of this CPU is needed any more.
+    unsafe { asm!("cli", "hlt", options(nomem, nostack)) };
+}

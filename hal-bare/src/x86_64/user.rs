@@ -1,0 +1,303 @@
+//! User mode as a function: it is called with registers and returns when it traps.
+
+use coldframe_abi::{Reply, Request};
+use coldframe_hal::{Trap, UserRegisters};
+
+use super::descriptors::{KERNEL_CODE, PENDING, TRAP_STACK, USER_CODE, USER_DATA, USER_STACK};
+use super::instructions::write_msr;
+use super::{CALL_VECTOR, KICK_VECTOR};
+
+/// The state of the floating-point and vector registers, as `fxsave64` writes it.
+#[repr(C, align(16))]
+#[derive(Clone, Debug)]
+struct Float([u8; 512]);
+
+/// The registers of user mode. The CPU and the assembly below push into the end of it, so the order is theirs.
+#[repr(C, align(16))]
+#[derive(Clone, Debug)]
+pub(crate) struct Registers {
+    float: Float,
+    kernel_stack: u64,
+    uses_float: u64,
+    r15: u64,
+    r14: u64,
+    r13: u64,
+    r12: u64,
+    r11: u64,
+    r10: u64,
+    r9: u64,
+    r8: u64,
+    rbp: u64,
+    rdi: u64,
+    rsi: u64,
+    rdx: u64,
+    rcx: u64,
+    rbx: u64,
+    rax: u64,
+    vector: u64,
+    error: u64,
+    rip: u64,
+    cs: u64,
+    flags: u64,
+    rsp: u64,
+    ss: u64,
+}
+
+const KERNEL_STACK: usize = core::mem::offset_of!(Registers, kernel_stack);
+const USES_FLOAT: usize = core::mem::offset_of!(Registers, uses_float);
+const GENERAL: usize = core::mem::offset_of!(Registers, r15);
+const END: usize = size_of::<Registers>();
+const _: () = assert!(END.is_multiple_of(16), "the CPU aligns the stack on which it pushes");
+
+/// Why user mode was left.
+pub(crate) enum UserExit {
+    /// For the kernel.
+    Trap(Trap),
+    /// It used a floating-point register for the first time.
+    WantsFloat,
+}
+
+const INTERRUPTS_ON: u64 = 1 << 9 | 1 << 1;
+
+impl Default for Registers {
+    fn default() -> Self {
+        Self {
+            float: Float([0; 512]),
+            kernel_stack: 0,
+            uses_float: 0,
+            r15: 0,
+            r14: 0,
+            r13: 0,
+            r12: 0,
+            r11: 0,
+            r10: 0,
+            r9: 0,
+            r8: 0,
+            rbp: 0,
+            rdi: 0,
+            rsi: 0,
+            rdx: 0,
+            rcx: 0,
+            rbx: 0,
+            rax: 0,
+            vector: 0,
+            error: 0,
+            rip: 0,
+            cs: u64::from(USER_CODE),
+            flags: INTERRUPTS_ON,
+            rsp: 0,
+            ss: u64::from(USER_DATA),
+        }
+    }
+}
+
+impl Registers {
+    pub(super) fn vector(&self) -> u8 {
+        self.vector as u8
+    }
+
+    pub(super) fn uses_float(&self) -> bool {
+        self.uses_float != 0
+    }
+
+    pub(crate) fn allow_float(&mut self) {
+        self.uses_float = 1;
+        // What the registers hold after a reset: all exceptions masked (SDM 1, chapters 8.1.5 and 10.2.3).
+        self.float.0[..2].copy_from_slice(&0x037f_u16.to_le_bytes());
+        self.float.0[24..28].copy_from_slice(&0x1f80_u32.to_le_bytes());
+    }
+}
+
+impl UserRegisters for Registers {
+    fn start(entry: u64, stack: u64, argument: u64) -> Self {
+        Self { rip: entry, rsp: stack, rdi: argument, ..Self::default() }
+    }
+
+    fn request(&self) -> Request {
+        Request { number: self.rax, arguments: [self.rdi, self.rsi, self.rdx, self.r10, self.r8, self.r9] }
+    }
+
+    fn answer(&mut self, reply: Reply) {
+        self.rax = reply.status;
+        self.rdx = reply.value;
+    }
+
+    fn program_counter(&self) -> u64 {
+        self.rip
+    }
+}
+
+core::arch::global_asm!(
+    r#"
+    .section .text
+    .global run_user_asm
+run_user_asm:
+    push rbx
+    push rbp
+    push r12
+    push r13
+    push r14
+    push r15
+    mov [rdi + {kernel_stack}], rsp
+    lea rax, [rdi + {end}]
+    mov gs:[{trap_stack}], rax
+    cmp qword ptr [rdi + {uses_float}], 0
+    je 5f
+    clts
+    fxrstor64 [rdi]
+5:  lea rsp, [rdi + {general}]
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop r11
+    pop r10
+    pop r9
+    pop r8
+    pop rbp
+    pop rdi
+    pop rsi
+    pop rdx
+    pop rcx
+    pop rbx
+    pop rax
+    add rsp, 16
+    swapgs
+    iretq
+
+    .global call_entry
+call_entry:
+    swapgs
+    mov gs:[{user_stack}], rsp
+    mov rsp, gs:[{trap_stack}]
+    push {user_data}
+    push qword ptr gs:[{user_stack}]
+    push r11
+    push {user_code}
+    push rcx
+    push 0
+    push {call_vector}
+    jmp leave_user
+
+trap_common:
+    test qword ptr [rsp + 24], 3
+    jz trap_in_kernel
+    swapgs
+leave_user:
+    push rax
+    push rbx
+    push rcx
+    push rdx
+    push rsi
+    push rdi
+    push rbp
+    push r8
+    push r9
+    push r10
+    push r11
+    push r12
+    push r13
+    push r14
+    push r15
+    cld
+    lea rdi, [rsp - {general}]
+    cmp qword ptr [rdi + {uses_float}], 0
+    je 2f
+    fxsave64 [rdi]
+    mov rax, cr0
+    or rax, 8
+    mov cr0, rax
+2:  mov rsp, [rdi + {kernel_stack}]
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop rbp
+    pop rbx
+    ret
+
+    /* The kernel lets kicks and timers in while it waits: they are noted. Everything else is the end. */
+trap_in_kernel:
+    cmp qword ptr [rsp], {kick_vector}
+    jb 3f
+    cmp qword ptr [rsp], {kick_vector} + 1
+    ja 4f
+    push rcx
+    mov rcx, [rsp + 8]
+    sub rcx, {kick_vector}
+    bts qword ptr gs:[{pending}], rcx
+    pop rcx
+    add rsp, 16
+    iretq
+4:  cmp qword ptr [rsp], 255
+    jne 3f
+    add rsp, 16
+    iretq
+3:  mov rdi, rsp
+    and rsp, -16
+    call {kernel_trap}
+
+    /* One stub a vector, 16 bytes each; the CPU pushes an error code for some. */
+    .balign 16
+    .global trap_stubs
+trap_stubs:
+    .set vector, 0
+    .rept 256
+    .balign 16
+    .if (vector != 8) & (vector != 10) & (vector != 11) & (vector != 12) & (vector != 13) & (vector != 14) & (vector != 17) & (vector != 21) & (vector != 29) & (vector != 30)
+    push 0
+    .endif
+    push vector
+    jmp trap_common
+    .set vector, vector + 1
+    .endr
+    "#,
+    kernel_stack = const KERNEL_STACK,
+    uses_float = const USES_FLOAT,
+    general = const GENERAL,
+    end = const END,
+    trap_stack = const TRAP_STACK,
+    user_stack = const USER_STACK,
+    pending = const PENDING,
+    user_data = const USER_DATA,
+    user_code = const USER_CODE,
+    call_vector = const CALL_VECTOR,
+    kick_vector = const KICK_VECTOR,
+    kernel_trap = sym super::kernel_trap,
+);
+
+unsafe extern "C" {
+    fn run_user_asm(registers: *mut Registers);
+    fn call_entry();
+    fn trap_stubs();
+}
+
+/// The addresses of the stubs, by vector.
+pub(super) fn stubs() -> impl Iterator<Item = u64> {
+    let first = (trap_stubs as *const ()).addr() as u64;
+    (0..256).map(move |vector| first + vector * 16)
+}
+
+/// Readies the fast call instruction of this CPU (SDM 3, chapter 5.8.8).
+pub(super) fn set_up() {
+    const STAR: u32 = 0xc000_0081;
+    const LSTAR: u32 = 0xc000_0082;
+    const MASK: u32 = 0xc000_0084;
+    /// Trap, interrupt, direction, nested task and alignment check are off in the kernel.
+    const CLEARED: u64 = 1 << 8 | 1 << 9 | 1 << 10 | 1 << 14 | 1 << 18;
+    let selectors = u64::from(KERNEL_CODE) << 32 | u64::from(0x10_u16 | 3) << 48;
+    // SAFETY: the selectors are those of this CPU's segments, and the entry is code that expects just this.
+    unsafe {
+        write_msr(STAR, selectors);
+        write_msr(LSTAR, (call_entry as *const ()).addr() as u64);
+        write_msr(MASK, CLEARED);
+    }
+}
+
+/// Runs user mode until it traps.
+pub(crate) fn run_user(registers: &mut Registers) -> UserExit {
+    // SAFETY: the registers lead to user mode (cs, ss), whose memory is apart from the kernel's; segments, task state
+    // and interrupt table are set, and the assembly keeps all registers that a call keeps.
+    unsafe { run_user_asm(registers) };
+    super::trap_of(registers)
+}

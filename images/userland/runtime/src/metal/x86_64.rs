@@ -1,0 +1,85 @@
+//! x86_64: `syscall` with the number in rax, status and value in rax and rdx; `int 0x69` as the slow way.
+
+use coldframe_abi::{Number, Reply, Request};
+
+core::arch::global_asm!(
+    ".section .text._start",
+    ".global _start",
+    "_start: xor ebp, ebp",
+    "call {start}",
+    ".global thread_start",
+    "thread_start: xor ebp, ebp",
+    "call {thread}",
+    start = sym super::program_start,
+    thread = sym super::thread_main,
+);
+
+pub(super) fn thread_entry() -> u64 {
+    unsafe extern "C" {
+        fn thread_start();
+    }
+    (thread_start as *const ()).addr() as u64
+}
+
+pub(super) fn call(request: &Request) -> Reply {
+    let [rdi, rsi, rdx, r10, r8, r9] = request.arguments;
+    let (status, value);
+    // The slow way has to work as well: the call that does nothing takes it.
+    if request.number == Number::Null as u64 {
+        // SAFETY: as below; an interrupt keeps rcx and r11 too.
+        unsafe {
+            core::arch::asm!("int 0x69", inlateout("rax") request.number => status, inlateout("rdx") rdx => value,
+                in("rdi") rdi, in("rsi") rsi, in("r10") r10, in("r8") r8, in("r9") r9);
+        }
+        return Reply { status, value };
+    }
+    // SAFETY: the kernel reads and writes only the memory that the call names, which its caller vouches for, and
+    // keeps every register but rax and rdx; the instruction itself uses rcx and r11.
+    unsafe {
+        core::arch::asm!(
+            "syscall",
+            inlateout("rax") request.number => status,
+            inlateout("rdx") rdx => value,
+            in("rdi") rdi, in("rsi") rsi, in("r10") r10, in("r8") r8, in("r9") r9,
+            out("rcx") _, out("r11") _,
+            options(nostack)
+        );
+    }
+    Reply { status, value }
+}
+
+/// Fills registers with a pattern, counts down, and compares.
+pub(super) fn hold_registers(pattern: u64, rounds: u64) -> bool {
+    let wrong: u64;
+    // SAFETY: touches the registers that it names as clobbered, and rbx, which it puts back.
+    unsafe {
+        core::arch::asm!(
+            "push rbx",
+            "lea rbx, [rax + 1]", "lea rcx, [rax + 2]", "lea rdx, [rax + 3]", "lea rsi, [rax + 4]",
+            "lea r8, [rax + 5]", "lea r9, [rax + 6]", "lea r10, [rax + 7]", "lea r11, [rax + 8]",
+            "lea r12, [rax + 9]", "lea r13, [rax + 10]", "lea r14, [rax + 11]", "lea r15, [rax + 12]",
+            ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+            "movq xmm\\n, rax",
+            ".endr",
+            "2: dec rdi",
+            "jnz 2b",
+            "sub rbx, 1", "sub rcx, 2", "sub rdx, 3", "sub rsi, 4", "sub r8, 5", "sub r9, 6", "sub r10, 7",
+            "sub r11, 8", "sub r12, 9", "sub r13, 10", "sub r14, 11", "sub r15, 12",
+            ".irp r, rbx,rcx,rdx,rsi,r8,r9,r10,r11,r12,r13,r14,r15",
+            "xor \\r, rax",
+            "or rdi, \\r",
+            ".endr",
+            ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+            "movq rcx, xmm\\n",
+            "xor rcx, rax",
+            "or rdi, rcx",
+            ".endr",
+            "pop rbx",
+            in("rax") pattern,
+            inout("rdi") rounds => wrong,
+            out("rcx") _, out("rdx") _, out("rsi") _, out("r8") _, out("r9") _, out("r10") _, out("r11") _,
+            out("r12") _, out("r13") _, out("r14") _, out("r15") _,
+        );
+    }
+    wrong == 0
+}
