@@ -110,6 +110,10 @@ trampoline_end:
     .section .text
     .code64
 secondary_high:
+    /* The boot tables show one gigabyte; the stack may lie beyond. */
+    movabs rcx, offset {root}
+    mov rcx, [rcx]
+    mov cr3, rcx
     movabs rcx, offset {number}
     mov rdi, [rcx]
     movabs rcx, offset CPU_STACKS
@@ -162,15 +166,19 @@ boot_stack_top:
     start = sym start_first,
     secondary = sym start_secondary,
     number = sym STARTING,
+    root = sym ROOT,
 );
 
 /// Which CPU is being started; it takes its number from here.
 static STARTING: AtomicU64 = AtomicU64::new(0);
+/// Where the final tables are, for those CPUs.
+static ROOT: AtomicU64 = AtomicU64::new(0);
 /// How many CPUs have come to Rust.
 static ARRIVED: AtomicU64 = AtomicU64::new(1);
 
 extern "C" fn start_first(start_info: u64) -> ! {
     kernel_map::build();
+    ROOT.store(kernel_map::kernel_root().start().0, Ordering::SeqCst);
     descriptors::build_interrupt_table();
     kernel_map::protect();
     descriptors::set_up(CpuId(0));
