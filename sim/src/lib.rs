@@ -11,6 +11,8 @@ pub mod file;
 pub mod timeline;
 
 pub mod ops;
+pub mod fuzz;
+pub mod kit;
 pub mod oracle;
 pub mod reference;
 pub mod run;

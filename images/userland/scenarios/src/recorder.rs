@@ -28,7 +28,7 @@ impl Write for Line {
 /// What a thread has done so far, as far as names depend on it.
 struct Past {
     events: u32,
-    handles: [u64; HANDLES],
+    handles: [(Kind, u64); HANDLES],
     known: usize,
 }
 
@@ -42,7 +42,7 @@ pub struct Recorder<'a, G> {
 impl<'a, G: Ground> Recorder<'a, G> {
     /// A recorder for one thread.
     pub const fn new(ground: &'a G, part: Part) -> Self {
-        Self { ground, part, past: RefCell::new(Past { events: 0, handles: [0; HANDLES], known: 0 }) }
+        Self { ground, part, past: RefCell::new(Past { events: 0, handles: [(Kind::Nothing, 0); HANDLES], known: 0 }) }
     }
 
     /// The ground, for what is not recorded.
@@ -129,14 +129,15 @@ fn argument(line: &mut Line, past: &mut Past, kind: Kind, word: u64) -> fmt::Res
             Deadline::NEVER => "never",
             _ => "later",
         }),
-        Kind::Thread => write!(line, "thread{}", nickname(past, word)),
-        Kind::Group => write!(line, "group{}", nickname(past, word)),
+        Kind::Thread => write!(line, "thread{}", nickname(past, kind, word)),
+        Kind::Group => write!(line, "group{}", nickname(past, kind, word)),
         Kind::Word | Kind::Class | Kind::Priority | Kind::Cpu | Kind::ExitCode => write!(line, "{word}"),
     }
 }
 
-/// Handles are called by the order of their first use.
-fn nickname(past: &mut Past, handle: u64) -> usize {
+/// Handles are called by the order of their first use; two kinds may well have the same word.
+fn nickname(past: &mut Past, kind: Kind, word: u64) -> usize {
+    let handle = (kind, word);
     let known = past.handles[..past.known].iter().position(|other| *other == handle);
     known.unwrap_or_else(|| {
         let fresh = past.known.min(HANDLES - 1);

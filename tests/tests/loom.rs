@@ -1,0 +1,142 @@
+//! Every interleaving of what `core/sync` owns, and of two CPUs around the lock of one kernel: `cargo loom`.
+
+/// A run of the model checker that was silently native would prove nothing.
+#[test]
+fn this_build_is_what_it_seems() {
+    assert_eq!(coldframe_sync::IS_MODEL, cfg!(model = "loom"));
+    let path = std::env::current_exe().expect("a test has a path");
+    let in_loom_folder = path.components().any(|part| part.as_os_str() == "loom");
+    assert_eq!(in_loom_folder, cfg!(model = "loom"), "does RUSTFLAGS in the environment override the alias' flags?");
+}
+
+#[cfg(model = "loom")]
+mod models {
+    use coldframe_abi::{Call, CpuId, Deadline, ThreadHandle, UserAddress, Word};
+    use coldframe_hal::paging::Sv39;
+    use coldframe_hal::{Cpu, Trap};
+    use coldframe_kernel::{Kernel, Life, Resume};
+    use coldframe_scheduler::Place;
+    use coldframe_sync::{KickWord, Lock};
+    use hal_host::{HostCpu, HostMachine};
+    use loom::sync::Arc;
+    use loom::sync::atomic::{AtomicU32, Ordering};
+    use loom::thread;
+
+    #[test]
+    fn the_lock_lets_one_in() {
+        loom::model(|| {
+            let lock: Arc<Lock<u32>> = Arc::new(Lock::new(0));
+            let other = Arc::clone(&lock);
+            let handle = thread::spawn(move || *other.lock() += 1);
+            *lock.lock() += 1;
+            handle.join().expect("the other CPU ends");
+            assert_eq!(*lock.lock(), 2);
+        });
+    }
+
+    /// SYN-3: what is written before a kick is seen after it, and no kick is lost.
+    #[test]
+    fn a_kick_is_never_lost() {
+        loom::model(|| {
+            let state = Arc::new((KickWord::new(), AtomicU32::new(0), AtomicU32::new(0)));
+            let other = Arc::clone(&state);
+            let kicker = thread::spawn(move || {
+                let (word, news, interrupts) = &*other;
+                for piece in 1..=2 {
+                    news.store(piece, Ordering::Relaxed);
+                    if word.set() {
+                        interrupts.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+            let (word, news, interrupts) = &*state;
+            let mut seen = 0;
+            if word.take() {
+                seen = news.load(Ordering::Relaxed);
+                assert!(seen > 0, "the news came with the kick");
+            }
+            kicker.join().expect("the other CPU ends");
+            // An interrupt is on its way whenever the word is set again.
+            if seen < 2 {
+                assert!(word.take() && interrupts.load(Ordering::Relaxed) > 0, "a kick was lost");
+                assert_eq!(news.load(Ordering::Relaxed), 2);
+            }
+        });
+    }
+
+    struct TwoCpus {
+        kernel: Arc<Lock<Kernel<HostMachine<Sv39>>>>,
+        cpus: [HostCpu<Sv39>; 2],
+    }
+
+    /// Two CPUs in user mode: thread 1 runs on the first, thread 2 on the second.
+    fn two_cpus() -> TwoCpus {
+        let machine = HostMachine::<Sv39>::new(2, 256, 1);
+        let map = machine.memory_map();
+        let mut kernel = Kernel::new(machine, 2, map).expect("there is memory");
+        let process = kernel.create_process().expect("there is memory");
+        for _ in 0..2 {
+            kernel.start_process(process, UserAddress(0), UserAddress(0), 0).expect("there is memory");
+        }
+        let mut cpus = [HostCpu::new(CpuId(0)), HostCpu::new(CpuId(1))];
+        for cpu in &mut cpus {
+            assert_eq!(kernel.enter(cpu, Trap::Again), Resume::User);
+        }
+        TwoCpus { kernel: Arc::new(Lock::new(kernel)), cpus }
+    }
+
+    fn call(kernel: &Lock<Kernel<HostMachine<Sv39>>>, cpu: &mut HostCpu<Sv39>, call: Call) -> Resume {
+        cpu.registers().request = call.encode();
+        kernel.lock().enter(cpu, Trap::Syscall)
+    }
+
+    /// One joins while the other ends: the joiner gets the result, whoever is first (rows W1, W5).
+    #[test]
+    fn a_join_meets_an_exit() {
+        loom::model(|| {
+            let TwoCpus { kernel, cpus: [mut first, mut second] } = two_cpus();
+            let other = Arc::clone(&kernel);
+            let ends = thread::spawn(move || {
+                let _ = call(&other, &mut second, Call::ThreadExit { result: Word(42) });
+            });
+            let target = ThreadHandle { slot: 2, generation: 1 };
+            let resume = call(&kernel, &mut first, Call::ThreadJoin { thread: target, deadline: Deadline::NEVER });
+            ends.join().expect("the other CPU ends");
+            let mut kernel = kernel.lock();
+            if resume == Resume::Idle {
+                assert!(kernel.machine().kick_pending(CpuId(0)) || kernel.inspect().rows[1].place() == Place::Running);
+                kernel.machine_mut().take_kick(CpuId(0));
+                let _ = kernel.enter(&mut first, Trap::Kick);
+            }
+            let view = kernel.inspect();
+            assert_ne!(view.rows[1].place(), Place::Waiting, "the joiner was woken");
+            assert_eq!(view.threads[2].life(), Life::Free, "the joined thread is forgotten");
+        });
+    }
+
+    /// Each suspends the other: neither order leaves a suspended thread running after its CPU has looked.
+    #[test]
+    fn a_suspend_meets_a_suspend() {
+        loom::model(|| {
+            let TwoCpus { kernel, cpus: [mut first, mut second] } = two_cpus();
+            let other = Arc::clone(&kernel);
+            let handle = thread::spawn(move || {
+                let _ = call(&other, &mut second, Call::ThreadSuspend { thread: ThreadHandle { slot: 1, generation: 1 } });
+                second
+            });
+            let _ = call(&kernel, &mut first, Call::ThreadSuspend { thread: ThreadHandle { slot: 2, generation: 1 } });
+            let mut second = handle.join().expect("the other CPU ends");
+            let mut kernel = kernel.lock();
+            for cpu in [&mut first, &mut second] {
+                if kernel.machine_mut().take_kick(cpu.id()) {
+                    let _ = kernel.enter(cpu, Trap::Kick);
+                }
+            }
+            let view = kernel.inspect();
+            for thread in [1, 2] {
+                let stopped = view.rows[thread].place() == Place::Held;
+                assert_eq!(stopped, view.threads[thread].is_suspended(), "thread {thread}");
+            }
+        });
+    }
+}
