@@ -94,7 +94,9 @@ fn load(kernel: &mut Kernel<BareMachine>, file: &[u8]) -> Result<(), &'static st
     let process = kernel.create_process().map_err(|_| "no memory for a process")?;
     for segment in program.segments() {
         let segment = segment.map_err(|_| "a segment is damaged, or writable and executable")?;
-        kernel.load(process, segment).map_err(|_| "a segment does not fit into the user half, or no memory")?;
+        kernel
+            .load(process, segment)
+            .map_err(|_| "a segment does not fit into the user half, or no memory")?;
     }
     let stack = Segment {
         start: UserAddress(USER_STACK_TOP - USER_STACK_BYTES),

@@ -92,10 +92,11 @@ impl Drop for Kill {
 /// If it did not come to its end.
 pub fn boot(image: &Image, options: &Options, mut line: impl FnMut(&str)) -> Result<i32, BootError> {
     let mut command = command(image, options);
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => BootError::NoEmulator(image.arch),
-        _ => BootError::Io(error),
-    })?;
+    let child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => BootError::NoEmulator(image.arch),
+            _ => BootError::Io(error),
+        })?;
     let mut child = Kill(child);
     let Some(output) = child.0.stdout.take() else {
         return Err(BootError::Io(std::io::Error::other("no pipe from the emulator")));

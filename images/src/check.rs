@@ -50,7 +50,9 @@ impl fmt::Display for Fault {
             Self::NotFixed => write!(f, "not linked to fixed addresses: is relocation-model=static missing?"),
             Self::WritableCode(at) => write!(f, "the segment at {at:#x} is writable and executable"),
             Self::Undefined(name) => write!(f, "the symbol {name} is not defined"),
-            Self::Entry { wanted, found } => write!(f, "the loader goes to {wanted:#x}, the code starts at {found:#x}"),
+            Self::Entry { wanted, found } => {
+                write!(f, "the loader goes to {wanted:#x}, the code starts at {found:#x}")
+            }
             Self::NoNote => write!(f, "no PVH note: qemu -kernel would not start it"),
             Self::KernelHalf(at) => write!(f, "the segment at {at:#x} lies in the kernel's half"),
             Self::TooLarge { bytes, budget } => write!(f, "{bytes} bytes in memory, the budget is {budget}"),
@@ -120,10 +122,13 @@ fn pvh_note(elf: &Elf<'_>, bytes: &[u8]) -> Option<Fault> {
         let Some(note) = bytes.get(header.file_range()) else { continue };
         let words = [4_u32, 4, 18].map(u32::to_le_bytes).concat();
         if note.starts_with(&words) && note.get(12..16) == Some(b"Xen\0") {
-            let address = note.get(16..20).and_then(|word| word.try_into().ok()).map_or(0, u32::from_le_bytes);
+            let address =
+                note.get(16..20).and_then(|word| word.try_into().ok()).map_or(0, u32::from_le_bytes);
             let (wanted, found) = (u64::from(address), elf.entry);
             let loaded = elf.program_headers.iter().any(|h| {
-                h.p_type == PT_LOAD && h.p_flags & PF_X != 0 && (h.p_paddr..h.p_paddr + h.p_filesz).contains(&wanted)
+                h.p_type == PT_LOAD
+                    && h.p_flags & PF_X != 0
+                    && (h.p_paddr..h.p_paddr + h.p_filesz).contains(&wanted)
             });
             return (!loaded || wanted != found).then_some(Fault::Entry { wanted, found });
         }
@@ -164,9 +169,10 @@ fn common(arch: Arch, elf: &Elf<'_>, budget: u64) -> Vec<Fault> {
     let loads = || elf.program_headers.iter().filter(|header| header.p_type == PT_LOAD);
     let both = PF_W | PF_X;
     faults.extend(loads().filter(|h| h.p_flags & both == both).map(|h| Fault::WritableCode(h.p_vaddr)));
-    let undefined = elf.syms.iter().filter(|symbol| {
-        symbol.st_shndx == 0 && symbol.st_name != 0 && symbol.st_bind() == sym::STB_GLOBAL
-    });
+    let undefined = elf
+        .syms
+        .iter()
+        .filter(|symbol| symbol.st_shndx == 0 && symbol.st_name != 0 && symbol.st_bind() == sym::STB_GLOBAL);
     let names = undefined.map(|symbol| elf.strtab.get_at(symbol.st_name).unwrap_or("?").to_owned());
     faults.extend(names.map(Fault::Undefined));
     let bytes = loads().map(|header| header.p_memsz).sum();

@@ -29,7 +29,9 @@ pub fn examine() -> Vec<Finding> {
             Some(Compiler::Ready) => Ok("the current toolchain".to_owned()),
             Some(Compiler::Toolchain(name)) => Ok(format!("toolchain {name}")),
             Some(Compiler::Source(name)) => Ok(format!("toolchain {name}, building the library from source")),
-            Some(Compiler::Addable) => Err(format!("rustup target add {} (build does it by itself)", arch.triple())),
+            Some(Compiler::Addable) => {
+                Err(format!("rustup target add {} (build does it by itself)", arch.triple()))
+            }
             None => Err(format!("install rustup, then: rustup target add {}", arch.triple())),
         };
         findings.push(Finding { what: format!("compiler for {arch}"), answer });

@@ -40,7 +40,8 @@ impl Symbols {
     /// A line of the machine with the names of a backtrace added.
     #[must_use]
     pub fn explain(&self, line: &str) -> String {
-        let address = line.trim().strip_prefix("at 0x").and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        let address =
+            line.trim().strip_prefix("at 0x").and_then(|digits| u64::from_str_radix(digits, 16).ok());
         match address.and_then(|address| self.name(address)) {
             Some(name) => format!("{}  {name}", line.trim_end()),
             None => line.trim_end().to_owned(),

@@ -57,14 +57,9 @@ impl Arch {
     pub const fn machine(self) -> &'static [&'static str] {
         match self {
             Self::Riscv64 => &["-machine", "virt"],
-            Self::X86_64 => &[
-                "-machine",
-                "q35",
-                "-cpu",
-                "max",
-                "-device",
-                "isa-debug-exit,iobase=0xf4,iosize=4",
-            ],
+            Self::X86_64 => {
+                &["-machine", "q35", "-cpu", "max", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+            }
         }
     }
 

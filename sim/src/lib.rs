@@ -10,9 +10,9 @@ pub mod explore;
 pub mod file;
 pub mod timeline;
 
-pub mod ops;
 pub mod fuzz;
 pub mod kit;
+pub mod ops;
 pub mod oracle;
 pub mod reference;
 pub mod run;

@@ -47,6 +47,7 @@ oracles! {
     BOOST_ENDS "boost-ends": "a boost is within its class's limit and gone after a slice of running";
     TIME_ACCOUNTED "time-accounted": "a thread is charged for the time that it had a CPU, no more and no less";
     GROUP_SHARES "group-shares": "groups that compute side by side get the same time, within two slices";
+    TEARDOWN_ENDS "teardown-ends": "the reaper is done with a process after a thousand of its own steps";
     REST "rest": "a machine at rest has no runnable thread and no timer set";
 }
 

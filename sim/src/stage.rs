@@ -194,6 +194,11 @@ pub fn transcript(console: &str) -> BTreeMap<String, Vec<String>> {
     for line in console.lines() {
         let Some(at) = line.find('@') else { continue };
         let Some((who, what)) = line[at + 1..].trim_end().split_once(' ') else { continue };
+        // Firmware writes to the same line.
+        let scenario = who.split_once('.').map_or("", |(scenario, _)| scenario);
+        if !SCENARIOS.iter().any(|known| known.name == scenario) {
+            continue;
+        }
         lines.entry(who.to_owned()).or_default().push(what.to_owned());
     }
     lines

@@ -115,7 +115,11 @@ fn root_pointers_of_both_revisions_are_read() {
     let mut old = vec![0; 36];
     old[..8].copy_from_slice(b"RSD PTR ");
     old[16..20].copy_from_slice(&0x1234_u32.to_le_bytes());
-    let old: Vec<u8> = { let mut first = with_checksum(old[..20].to_vec(), 8); first.resize(36, 0); first };
+    let old: Vec<u8> = {
+        let mut first = with_checksum(old[..20].to_vec(), 8);
+        first.resize(36, 0);
+        first
+    };
     assert_eq!(acpi::root_pointer(&old), Some(acpi::RootTable::Rsdt(0x1234)));
     let mut new = old[..20].to_vec();
     new[15] = 2;
@@ -139,9 +143,20 @@ fn what_is_in_use_is_never_free() {
     ];
     let used = [Bytes { start: 0x12_3456, length: 1 }, Bytes { start: 0x20_0000, length: 0x1001 }];
     let map = usable_ram(ram, used).expect("few pieces");
-    for (frame, free) in [(0, false), (1, true), (0x9e, true), (0x9f, false), (0x100, true), (0x123, false),
-        (0x124, true), (0x200, false), (0x201, false), (0x202, true), (0x27f, true), (0x280, false)]
-    {
+    for (frame, free) in [
+        (0, false),
+        (1, true),
+        (0x9e, true),
+        (0x9f, false),
+        (0x100, true),
+        (0x123, false),
+        (0x124, true),
+        (0x200, false),
+        (0x201, false),
+        (0x202, true),
+        (0x27f, true),
+        (0x280, false),
+    ] {
         assert_eq!(map.contains(Frame(frame)), free, "frame {frame:#x}");
     }
 }

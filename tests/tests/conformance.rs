@@ -28,7 +28,9 @@ fn under_glass<F: HardwareFormat>(name: &str, cpus: u16, seed: u64) -> Transcrip
                 let console = String::from_utf8_lossy(world.kernel().machine().console()).into_owned();
                 return transcript(&console);
             }
-            Ok(Progress::Rest) => panic!("{name} on {cpus} CPUs from seed {seed} came to rest before its end"),
+            Ok(Progress::Rest) => {
+                panic!("{name} on {cpus} CPUs from seed {seed} came to rest before its end")
+            }
             Err(violation) => panic!("{name} on {cpus} CPUs from seed {seed}: {violation}"),
         }
     }
@@ -45,7 +47,11 @@ fn transcripts_depend_on_nothing_but_the_scenario() {
     assert!(expected.values().map(Vec::len).sum::<usize>() > 150, "the scenarios say something");
     for cpus in [1, 2, 4, 7] {
         for seed in 0..6 {
-            differ(&expected, &all_under_glass::<Sv39>(cpus, seed), &format!("glass, {cpus} CPUs, seed {seed}"));
+            differ(
+                &expected,
+                &all_under_glass::<Sv39>(cpus, seed),
+                &format!("glass, {cpus} CPUs, seed {seed}"),
+            );
         }
     }
     differ(&expected, &all_under_glass::<Sv48>(2, 1), "glass, Sv48");
@@ -82,7 +88,10 @@ fn metal_says_what_glass_says() {
                     other => panic!("{arch} with {cpus} CPUs, boot {round}: {other:?}\n{console}"),
                 }
                 differ(&expected, &transcript(&console), &format!("{arch}, {cpus} CPUs, boot {round}"));
-                assert!(console.contains("process 0 ended: its thread"), "the crash was reported:\n{console}");
+                assert!(
+                    console.contains("process 0 ended: its thread"),
+                    "the crash was reported:\n{console}"
+                );
                 assert!(!console.contains("still here"), "the crash ended its process:\n{console}");
             }
         }

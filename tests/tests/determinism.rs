@@ -56,7 +56,8 @@ fn damaged_files_are_told_apart() {
     let cut: String = text.lines().take(8).map(|line| format!("{line}\n")).collect();
     assert!(matches!(RunFile::parse(&cut), Err(FileError::Incomplete { .. })));
     for line in 1..8 {
-        let damaged: Vec<_> = text.lines().enumerate().map(|(n, l)| if n == line { "?" } else { l }).collect();
+        let damaged: Vec<_> =
+            text.lines().enumerate().map(|(n, l)| if n == line { "?" } else { l }).collect();
         assert!(RunFile::parse(&damaged.join("\n")).is_err(), "line {line}");
     }
 }

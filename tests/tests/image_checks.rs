@@ -18,12 +18,29 @@ struct File {
 impl File {
     fn riscv_kernel() -> Self {
         let virtual_address = 0xffff_ffff_8020_0000;
-        Self { machine: 243, kind: 2, flags: 5, physical: 0x8020_0000, virtual_address, size: 64, note: None, entry: virtual_address }
+        Self {
+            machine: 243,
+            kind: 2,
+            flags: 5,
+            physical: 0x8020_0000,
+            virtual_address,
+            size: 64,
+            note: None,
+            entry: virtual_address,
+        }
     }
 
     fn x86_kernel() -> Self {
-        Self { machine: 62, kind: 2, flags: 5, physical: 0x20_0000, virtual_address: 0xffff_ffff_8020_0000, size: 64,
-            note: Some(0x20_0010), entry: 0x20_0010 }
+        Self {
+            machine: 62,
+            kind: 2,
+            flags: 5,
+            physical: 0x20_0000,
+            virtual_address: 0xffff_ffff_8020_0000,
+            size: 64,
+            note: Some(0x20_0010),
+            entry: 0x20_0010,
+        }
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -56,7 +73,17 @@ impl File {
     }
 
     #[expect(clippy::too_many_arguments, reason = "these are the fields of a program header")]
-    fn header(&self, bytes: &mut Vec<u8>, kind: u32, flags: u32, at: u64, virt: u64, phys: u64, file: u64, size: u64) {
+    fn header(
+        &self,
+        bytes: &mut Vec<u8>,
+        kind: u32,
+        flags: u32,
+        at: u64,
+        virt: u64,
+        phys: u64,
+        file: u64,
+        size: u64,
+    ) {
         bytes.extend(kind.to_le_bytes());
         bytes.extend(flags.to_le_bytes());
         for word in [at, virt, phys, file, size, 4096] {
@@ -78,10 +105,16 @@ fn each_damage_is_named() {
     assert!(matches!(kernel(rv, b"no file")[..], [Fault::NotElf(_)]));
     assert_eq!(check(rv, File { machine: 62, ..File::riscv_kernel() }), [Fault::WrongMachine]);
     assert_eq!(check(rv, File { kind: 3, ..File::riscv_kernel() }), [Fault::NotFixed]);
-    assert_eq!(check(rv, File { flags: 7, ..File::riscv_kernel() }), [Fault::WritableCode(0xffff_ffff_8020_0000)]);
+    assert_eq!(
+        check(rv, File { flags: 7, ..File::riscv_kernel() }),
+        [Fault::WritableCode(0xffff_ffff_8020_0000)]
+    );
     let moved = check(rv, File { physical: 0x8000_0000, ..File::riscv_kernel() });
     assert_eq!(moved, [Fault::Entry { wanted: 0x8020_0000, found: 0x8000_0000 }]);
-    assert!(matches!(check(rv, File { size: 1 << 30, ..File::riscv_kernel() })[..], [Fault::TooLarge { .. }]));
+    assert!(matches!(
+        check(rv, File { size: 1 << 30, ..File::riscv_kernel() })[..],
+        [Fault::TooLarge { .. }]
+    ));
     assert_eq!(check(Arch::X86_64, File { note: None, ..File::x86_kernel() }), [Fault::NoNote]);
     let astray = check(Arch::X86_64, File { note: Some(0x1000), ..File::x86_kernel() });
     assert_eq!(astray, [Fault::Entry { wanted: 0x1000, found: 0x20_0010 }]);

@@ -30,13 +30,17 @@ fn sixteen_cpus_and_a_hundred_thousand_threads() {
             Err(violation) => panic!("{violation}"),
         }
         if world.entries().is_multiple_of(20_000) {
-            let alive = world.kernel().inspect().timers.iter().filter(|timer| timer.deadline().is_some()).count();
+            let alive =
+                world.kernel().inspect().timers.iter().filter(|timer| timer.deadline().is_some()).count();
             most = most.max(alive);
         }
     }
     world.audit().unwrap_or_else(|violation| panic!("{violation}"));
     assert!(most > 50_000, "at most {most} threads slept at once");
-    assert!(world.kernel().machine().status().is_some(), "the machine was turned off when the last thread had ended");
+    assert!(
+        world.kernel().machine().status().is_some(),
+        "the machine was turned off when the last thread had ended"
+    );
     let idle = world.kernel().inspect().queues.iter().all(|queue| queue.queued() == 0);
     assert!(idle && !world.kernel().machine().kick_pending(CpuId(0)) || idle);
 }

@@ -6,7 +6,11 @@ fn this_build_is_what_it_seems() {
     assert_eq!(coldframe_sync::IS_MODEL, cfg!(model = "loom"));
     let path = std::env::current_exe().expect("a test has a path");
     let in_loom_folder = path.components().any(|part| part.as_os_str() == "loom");
-    assert_eq!(in_loom_folder, cfg!(model = "loom"), "does RUSTFLAGS in the environment override the alias' flags?");
+    assert_eq!(
+        in_loom_folder,
+        cfg!(model = "loom"),
+        "does RUSTFLAGS in the environment override the alias' flags?"
+    );
 }
 
 #[cfg(model = "loom")]
@@ -100,11 +104,15 @@ mod models {
                 let _ = call(&other, &mut second, Call::ThreadExit { result: Word(42) });
             });
             let target = ThreadHandle { slot: 2, generation: 1 };
-            let resume = call(&kernel, &mut first, Call::ThreadJoin { thread: target, deadline: Deadline::NEVER });
+            let resume =
+                call(&kernel, &mut first, Call::ThreadJoin { thread: target, deadline: Deadline::NEVER });
             ends.join().expect("the other CPU ends");
             let mut kernel = kernel.lock();
             if resume == Resume::Idle {
-                assert!(kernel.machine().kick_pending(CpuId(0)) || kernel.inspect().rows[1].place() == Place::Running);
+                assert!(
+                    kernel.machine().kick_pending(CpuId(0))
+                        || kernel.inspect().rows[1].place() == Place::Running
+                );
                 kernel.machine_mut().take_kick(CpuId(0));
                 let _ = kernel.enter(&mut first, Trap::Kick);
             }
@@ -121,10 +129,18 @@ mod models {
             let TwoCpus { kernel, cpus: [mut first, mut second] } = two_cpus();
             let other = Arc::clone(&kernel);
             let handle = thread::spawn(move || {
-                let _ = call(&other, &mut second, Call::ThreadSuspend { thread: ThreadHandle { slot: 1, generation: 1 } });
+                let _ = call(
+                    &other,
+                    &mut second,
+                    Call::ThreadSuspend { thread: ThreadHandle { slot: 1, generation: 1 } },
+                );
                 second
             });
-            let _ = call(&kernel, &mut first, Call::ThreadSuspend { thread: ThreadHandle { slot: 2, generation: 1 } });
+            let _ = call(
+                &kernel,
+                &mut first,
+                Call::ThreadSuspend { thread: ThreadHandle { slot: 2, generation: 1 } },
+            );
             let mut second = handle.join().expect("the other CPU ends");
             let mut kernel = kernel.lock();
             for cpu in [&mut first, &mut second] {

@@ -86,14 +86,16 @@ fn pages() -> impl Strategy<Value = Vec<(u64, bool, Rights)>> {
 fn agree<F: HardwareFormat>(pages: &[(u64, bool, Rights)]) -> Result<(), TestCaseError> {
     let mut machine = HostMachine::<F>::new(1, 1_024, 0);
     let map = machine.memory_map();
-    let mut frames = Frames::new(&mut machine, map).map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
+    let mut frames =
+        Frames::new(&mut machine, map).map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
     let before = frames.free_count();
     let mut space = AddressSpace::<F>::new(&mut machine, &mut frames)
         .map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
     let mut model: BTreeMap<u64, (Frame, Rights)> = BTreeMap::new();
     for (page, high, rights) in pages {
         let address = if *high { F::USER_END - (page + 1) * 4096 } else { page * 4096 };
-        let frame = frames.take_zeroed(&mut machine).map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
+        let frame =
+            frames.take_zeroed(&mut machine).map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
         let placed = space.map(&mut machine, &mut frames, UserAddress(address), frame, *rights);
         prop_assert_eq!(placed.is_ok(), !model.contains_key(&address));
         if placed.is_ok() {
@@ -122,7 +124,10 @@ fn agree<F: HardwareFormat>(pages: &[(u64, bool, Rights)]) -> Result<(), TestCas
         }
     }
     for beyond in [F::USER_END, u64::MAX & !7, 1 << 63] {
-        prop_assert!(cpu.translate(machine.ram(), beyond, Access::Load).is_err(), "user mode reaches {beyond:#x}");
+        prop_assert!(
+            cpu.translate(machine.ram(), beyond, Access::Load).is_err(),
+            "user mode reaches {beyond:#x}"
+        );
         prop_assert!(space.translate(&machine, UserAddress(beyond)).is_none());
     }
     cpu.deactivate();
@@ -153,7 +158,11 @@ fn user_ranges_are_checked_at_the_door() {
         (0, end, true),
         (0, end + 1, false),
     ] {
-        assert_eq!(UserSlice::check::<Sv39>(range(start, length)).is_some(), fine, "{start:#x} + {length:#x}");
+        assert_eq!(
+            UserSlice::check::<Sv39>(range(start, length)).is_some(),
+            fine,
+            "{start:#x} + {length:#x}"
+        );
     }
 }
 
@@ -167,7 +176,9 @@ fn a_copy_crosses_pages_and_stops_at_a_hole() {
         let frame = frames.take_zeroed(&mut machine).expect("there is memory");
         let word = if page == 0x1000 { 511 } else { 0 };
         machine.write_word(frame.word(word), u64::from_le_bytes(text));
-        space.map(&mut machine, &mut frames, UserAddress(page), frame, Rights::Read).expect("the page is free");
+        space
+            .map(&mut machine, &mut frames, UserAddress(page), frame, Rights::Read)
+            .expect("the page is free");
     }
     let slice = |start, length| {
         UserSlice::check::<Sv39>(UserRange { start: UserAddress(start), length }).expect("in the user half")

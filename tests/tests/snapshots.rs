@@ -9,6 +9,23 @@ fn the_syscall_reference() {
     insta::assert_snapshot!(sim::reference::text());
 }
 
+/// The transcripts of all scenarios: a result that changes is seen, also when it changes on all grounds at once.
+#[test]
+fn the_transcripts_of_the_scenarios() {
+    let mut text = String::new();
+    for scenario in coldframe_scenarios::SCENARIOS {
+        let subject = Subject::named(scenario.name).expect("the scenario is there");
+        let (_, outcome) = record(subject, 3, Options::default());
+        assert_eq!(outcome.violation, None);
+        for (thread, lines) in sim::stage::transcript(&outcome.console) {
+            for line in lines {
+                text.push_str(&format!("{thread} {line}\n"));
+            }
+        }
+    }
+    insta::assert_snapshot!(text);
+}
+
 #[test]
 fn a_timeline_reads_at_a_glance() {
     let subject = Subject::named("threads").expect("the scenario is there");

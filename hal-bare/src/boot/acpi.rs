@@ -59,7 +59,9 @@ pub fn is_intact(table: &[u8]) -> bool {
 pub fn tables(root: &[u8], wide: bool) -> impl Iterator<Item = u64> {
     let entries = root.get(HEADER_LENGTH..).unwrap_or_default();
     let size = if wide { 8 } else { 4 };
-    entries.chunks_exact(size).map(|entry| entry.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    entries
+        .chunks_exact(size)
+        .map(|entry| entry.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
 }
 
 /// What the MADT says.

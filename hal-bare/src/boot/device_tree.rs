@@ -154,7 +154,8 @@ fn read_cpus(node: &FdtNode<'_>, facts: &mut Facts) {
     facts.timebase = number(node, "timebase-frequency").unwrap_or(0);
     for cpu in node.children() {
         let disabled = cpu.property("status").is_some_and(|status| status.value() != b"okay\0");
-        if cpu.name_without_address() == "cpu" && !disabled
+        if cpu.name_without_address() == "cpu"
+            && !disabled
             && let Some(id) = number(&cpu, "reg").and_then(|id| u32::try_from(id).ok())
         {
             facts.cpus.push(id);

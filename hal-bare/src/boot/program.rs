@@ -67,7 +67,8 @@ impl<'a> Program<'a> {
             };
             let end = header.p_offset.checked_add(header.p_filesz);
             let content = end.and_then(|end| bytes.get(header.p_offset as usize..end as usize));
-            let fits = header.p_filesz <= header.p_memsz && header.p_vaddr.checked_add(header.p_memsz).is_some();
+            let fits =
+                header.p_filesz <= header.p_memsz && header.p_vaddr.checked_add(header.p_memsz).is_some();
             match content {
                 Some(bytes) if fits => Some(Ok(Segment {
                     start: UserAddress(header.p_vaddr),

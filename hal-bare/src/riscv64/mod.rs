@@ -12,8 +12,8 @@ use coldframe_hal::paging::Sv39;
 use coldframe_hal::{Frame, MAX_CPUS, Trap};
 
 pub(crate) use kernel_map::{
-    DIRECT_WINDOW, catch_up_with_windows, frame_of_kernel_page, kernel_half, kernel_page, kernel_root, kernel_table,
-    window, window_changed,
+    DIRECT_WINDOW, catch_up_with_windows, frame_of_kernel_page, kernel_half, kernel_page, kernel_root,
+    kernel_table, window, window_changed,
 };
 pub(crate) use user::{Registers, UserExit, run_user};
 
@@ -54,7 +54,9 @@ pub(crate) fn set_up_cpu(_: CpuId) {
     user::set_trap_vector();
     // Software and timer interrupts end user mode and `wfi`; the kernel itself runs with interrupts off.
     // SAFETY: sie only selects which interrupts can become pending for S-mode.
-    unsafe { core::arch::asm!("csrw sie, {}", in(reg) 1_u64 << SOFTWARE | 1 << TIMER, options(nomem, nostack)) };
+    unsafe {
+        core::arch::asm!("csrw sie, {}", in(reg) 1_u64 << SOFTWARE | 1 << TIMER, options(nomem, nostack))
+    };
 }
 
 pub(crate) fn ticks() -> u64 {
@@ -180,7 +182,8 @@ pub(crate) fn serial_write(byte: u8) {
     if base == 0 {
         return;
     }
-    let register = |offset: u64| core::ptr::with_exposed_provenance_mut::<u8>((DIRECT_WINDOW + base + offset) as usize);
+    let register =
+        |offset: u64| core::ptr::with_exposed_provenance_mut::<u8>((DIRECT_WINDOW + base + offset) as usize);
     // SAFETY: the device tree says that a 16550 is there (registers of one byte); the direct window maps it.
     unsafe {
         while register(5).read_volatile() & 0x20 == 0 {}

@@ -2,7 +2,9 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::{APIC_HERTZ, DIRECT_WINDOW, KICK_VECTOR, SPURIOUS_VECTOR, TIMER_VECTOR, TSC_HERTZ, inb, instructions, outb};
+use super::{
+    APIC_HERTZ, DIRECT_WINDOW, KICK_VECTOR, SPURIOUS_VECTOR, TIMER_VECTOR, TSC_HERTZ, inb, instructions, outb,
+};
 
 static BASE: AtomicU64 = AtomicU64::new(0xfee0_0000);
 
@@ -82,7 +84,8 @@ pub(super) fn calibrate(hpet: u64) {
     const CONFIGURATION: u64 = 0x10;
     const COUNTER: u64 = 0xf0;
     const FEMTOS_PER_SECOND: u128 = 1_000_000_000_000_000;
-    let register = |offset: u64| core::ptr::with_exposed_provenance_mut::<u64>((DIRECT_WINDOW + hpet + offset) as usize);
+    let register =
+        |offset: u64| core::ptr::with_exposed_provenance_mut::<u64>((DIRECT_WINDOW + hpet + offset) as usize);
     // SAFETY: the HPET table says that the registers are there; the direct window maps them uncached.
     let read = |offset: u64| unsafe { register(offset).read_volatile() };
     let period = read(CAPABILITIES) >> 32;

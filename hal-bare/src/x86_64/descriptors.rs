@@ -123,17 +123,16 @@ pub(super) fn set_up(cpu: CpuId) {
     unsafe {
         let task = (&raw const (*block).task).addr() as u64;
         let limit = size_of::<TaskState>() as u64 - 1;
-        (*block).segments[5] =
-            limit | (task & 0xff_ffff) << 16 | 0x89 << 40 | (task >> 24 & 0xff) << 56;
+        (*block).segments[5] = limit | (task & 0xff_ffff) << 16 | 0x89 << 40 | (task >> 24 & 0xff) << 56;
         (*block).segments[6] = task >> 32;
         let last = LAST_STACK.0.get().addr() as u64 + size_of::<LastStack>() as u64;
         (&raw mut (*block).task.interrupt_stacks[0]).write_unaligned(last);
-        let segments =
-            Pointer { limit: size_of::<[u64; 7]>() as u16 - 1, base: (&raw const (*block).segments).addr() as u64 };
-        let interrupts = Pointer {
-            limit: size_of::<InterruptTable>() as u16 - 1,
-            base: INTERRUPTS.0.get().addr() as u64,
+        let segments = Pointer {
+            limit: size_of::<[u64; 7]>() as u16 - 1,
+            base: (&raw const (*block).segments).addr() as u64,
         };
+        let interrupts =
+            Pointer { limit: size_of::<InterruptTable>() as u16 - 1, base: INTERRUPTS.0.get().addr() as u64 };
         asm!(
             "lgdt [{segments}]",
             "push {code}",

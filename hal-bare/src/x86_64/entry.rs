@@ -304,7 +304,9 @@ impl Tables {
 
 fn root_table(rsdp: u64) -> Option<acpi::RootTable> {
     const LENGTH: u64 = 36;
-    if rsdp != 0 && let Some(root) = acpi::root_pointer(bytes_at(rsdp, LENGTH)) {
+    if rsdp != 0
+        && let Some(root) = acpi::root_pointer(bytes_at(rsdp, LENGTH))
+    {
         return Some(root);
     }
     // Where a BIOS leaves it.

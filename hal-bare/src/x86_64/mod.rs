@@ -14,8 +14,8 @@ use coldframe_hal::paging::FourLevel;
 use coldframe_hal::{Frame, MAX_CPUS, Trap};
 
 pub(crate) use kernel_map::{
-    DIRECT_WINDOW, catch_up_with_windows, frame_of_kernel_page, kernel_half, kernel_page, kernel_root, kernel_table,
-    window, window_changed,
+    DIRECT_WINDOW, catch_up_with_windows, frame_of_kernel_page, kernel_half, kernel_page, kernel_root,
+    kernel_table, window, window_changed,
 };
 pub(crate) use user::{Registers, UserExit, run_user};
 
@@ -188,5 +188,8 @@ pub(crate) fn caller_of(frame: u64) -> Option<(u64, u64)> {
 
 /// A trap in the kernel itself: there is no good one.
 extern "C" fn kernel_trap(frame: &[u64; 5]) -> ! {
-    panic!("the kernel trapped: vector {}, error {:#x}, at {:#x}, stack {:#x}", frame[0], frame[1], frame[2], frame[4]);
+    panic!(
+        "the kernel trapped: vector {}, error {:#x}, at {:#x}, stack {:#x}",
+        frame[0], frame[1], frame[2], frame[4]
+    );
 }

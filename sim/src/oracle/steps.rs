@@ -7,8 +7,8 @@ use coldframe_scheduler::{NONE, Place, SEARCH_LIMIT, boost_limit, slice_of};
 use hal_host::{HardwareFormat, HostCpu, HostMachine};
 
 use super::{
-    BOOST_ENDS, CLASS_ORDER, CURRENT, DEADLINE, ORDERS_OBEYED, SLICE_ENDS, TIME_ACCOUNTED, TIMER_SET,
-    Violation, WORK_CONSERVING, demand,
+    BOOST_ENDS, CLASS_ORDER, CURRENT, DEADLINE, ORDERS_OBEYED, SLICE_ENDS, TEARDOWN_ENDS, TIME_ACCOUNTED,
+    TIMER_SET, Violation, WORK_CONSERVING, demand,
 };
 
 /// An entry may come late by what other CPUs do meanwhile: the grace of every statement about running time.
@@ -31,11 +31,15 @@ pub(crate) struct Steps {
     running: Vec<Option<Running>>,
     /// CPUs that enter again without being asked.
     about_to_enter: Vec<bool>,
+    /// How many steps in a row the reaper has made without an end.
+    reaping: u32,
+    /// How many processes had ended and were still there.
+    ending: usize,
 }
 
 impl Steps {
     pub(crate) fn new(cpus: usize) -> Self {
-        Self { running: vec![None; cpus], about_to_enter: vec![true; cpus] }
+        Self { running: vec![None; cpus], about_to_enter: vec![true; cpus], ..Self::default() }
     }
 
     #[expect(clippy::too_many_arguments, reason = "an entry is judged by all that is known about it")]
@@ -52,6 +56,9 @@ impl Steps {
     ) -> Result<(), Violation> {
         self.about_to_enter[cpu] = resume == Resume::Again;
         let current = view.queues[cpu].current();
+        if current == Some(0) {
+            self.teardown_ends(view, now)?;
+        }
         self.account(view, cpu, current, now)?;
         if let Some(thread) = current {
             current_is_consistent(kernel, view, cpu, thread, now)?;
@@ -65,6 +72,25 @@ impl Steps {
             self.work_is_conserved(kernel, view, now)?;
         }
         Ok(())
+    }
+
+    /// A teardown that starts again and again never ends (row S3).
+    fn teardown_ends<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        const MANY: u32 = 1_000;
+        let ending = view
+            .processes
+            .iter()
+            .filter(|process| process.ended().is_some() && process.space().is_some())
+            .count();
+        self.reaping = if ending == self.ending { self.reaping + 1 } else { 0 };
+        self.ending = ending;
+        demand(self.reaping <= MANY, TEARDOWN_ENDS, now, || {
+            format!("{ending} processes have ended and the reaper does not get on")
+        })
     }
 
     /// The kernel's account of running time against the world's own.

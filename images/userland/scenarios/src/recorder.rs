@@ -42,7 +42,11 @@ pub struct Recorder<'a, G> {
 impl<'a, G: Ground> Recorder<'a, G> {
     /// A recorder for one thread.
     pub const fn new(ground: &'a G, part: Part) -> Self {
-        Self { ground, part, past: RefCell::new(Past { events: 0, handles: [(Kind::Nothing, 0); HANDLES], known: 0 }) }
+        Self {
+            ground,
+            part,
+            past: RefCell::new(Past { events: 0, handles: [(Kind::Nothing, 0); HANDLES], known: 0 }),
+        }
     }
 
     /// The ground, for what is not recorded.
