@@ -37,6 +37,18 @@ fn armed(threads: u32) -> Kit {
 fn pick_and_enqueue(mut kit: Kit) -> Kit {
     let mut scheduler = kit.scheduler();
     for _ in 0..TIMES {
+        // The running thread is queued again and the next one is picked.
+        scheduler.yield_now(CPU, NOW);
+    }
+    kit
+}
+
+#[library_benchmark]
+#[bench::ten(busy(10))]
+#[bench::many(busy(100_000))]
+fn yield_and_settle(mut kit: Kit) -> Kit {
+    let mut scheduler = kit.scheduler();
+    for _ in 0..TIMES {
         scheduler.yield_now(CPU, NOW);
         black_box(scheduler.settle(CPU, NOW));
     }
@@ -73,6 +85,6 @@ fn timer_arm_and_cancel(mut kit: Kit) -> Kit {
 
 library_benchmark_group!(
     name = scheduler,
-    benchmarks = [pick_and_enqueue, block_and_wake, timer_arm_and_cancel]
+    benchmarks = [pick_and_enqueue, yield_and_settle, block_and_wake, timer_arm_and_cancel]
 );
 main!(library_benchmark_groups = scheduler);

@@ -1,5 +1,4 @@
 //! Wall times of the scheduler's hot paths, from ten threads to a hundred thousand.
-#![expect(missing_docs, reason = "criterion's macros make items without")]
 
 use std::hint::black_box;
 

@@ -257,7 +257,7 @@ fn raw(source: &mut dyn Source) -> Op {
         _ => u64::from(source.choose(TABLE.len() as u32)),
     };
     // The ends of process and machine come often enough by themselves.
-    let number = if number >= 19 && number <= 20 && source.choose(8) != 0 { 0 } else { number };
+    let number = if (19..=20).contains(&number) && source.choose(8) != 0 { 0 } else { number };
     Op::Raw(Request { number, arguments: std::array::from_fn(|_| word(source)) })
 }
 

@@ -32,7 +32,7 @@ impl Random {
 impl Source for Random {
     #[inline]
     fn choose(&mut self, n: u32) -> u32 {
-        ((self.word() >> 32) * u64::from(n) >> 32) as u32
+        (((self.word() >> 32) * u64::from(n)) >> 32) as u32
     }
 }
 

@@ -17,7 +17,7 @@ fn the_tree_of_qemu_is_read() {
     assert_eq!(facts.serial, 0x1000_0000);
     assert_eq!(facts.finisher, Some(0x10_0000));
     assert_eq!(facts.ram.frames(), 65_536 - 1);
-    assert!(!facts.ram.contains(Frame(0x8020_0)) && facts.ram.contains(Frame(0x8020_1)));
+    assert!(!facts.ram.contains(Frame(0x80200)) && facts.ram.contains(Frame(0x80201)));
     assert_eq!(facts.archive, None);
 }
 
@@ -112,7 +112,7 @@ fn a_madt_names_the_enabled_cpus() {
 
 #[test]
 fn root_pointers_of_both_revisions_are_read() {
-    let mut old = vec![0; 36];
+    let mut old = [0; 36];
     old[..8].copy_from_slice(b"RSD PTR ");
     old[16..20].copy_from_slice(&0x1234_u32.to_le_bytes());
     let old: Vec<u8> = {

@@ -1,6 +1,6 @@
 //! Sixteen CPUs and a hundred thousand threads are an ordinary machine.
 
-use coldframe_abi::{CpuId, Nanos, UserAddress};
+use coldframe_abi::{Nanos, UserAddress};
 use coldframe_hal::paging::Sv39;
 use coldframe_kernel::Kernel;
 use hal_host::HostMachine;
@@ -42,5 +42,5 @@ fn sixteen_cpus_and_a_hundred_thousand_threads() {
         "the machine was turned off when the last thread had ended"
     );
     let idle = world.kernel().inspect().queues.iter().all(|queue| queue.queued() == 0);
-    assert!(idle && !world.kernel().machine().kick_pending(CpuId(0)) || idle);
+    assert!(idle, "nobody waits for a CPU");
 }

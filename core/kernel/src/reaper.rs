@@ -10,7 +10,7 @@ use crate::{Kernel, Life, Process};
 /// The thread that the reaper runs as.
 pub(crate) const THREAD: u32 = 0;
 
-/// How many threads one step ends.
+/// How many threads one step ends, or groups it gives back.
 const STEP: usize = 64;
 
 /// What one step has found out.
@@ -106,7 +106,12 @@ impl<M: Machine> Kernel<M> {
         if !self.process(process).active_on.is_empty() {
             return Step::WaitsForCpu;
         }
-        if self.give_group_row(process) {
+        for _ in 0..STEP {
+            if !self.give_group_row(process) {
+                break;
+            }
+        }
+        if self.process(process).first_group != NONE {
             return Step::More;
         }
         let Self { machine, frames, processes, .. } = self;

@@ -12,6 +12,13 @@ impl Scheduler<'_> {
         if mask.is_empty() { self.state.online } else { mask }
     }
 
+    /// Whether a thread may run on a CPU now.
+    #[inline]
+    pub(crate) fn may_stay(&self, thread: u32, cpu: CpuId) -> bool {
+        let at_home = self.rows[thread as usize].unbound && self.cpus[usize::from(cpu.0)].online;
+        at_home || self.allowed(thread).contains(cpu)
+    }
+
     /// The CPU for a thread: its last one if that is idle or does something less urgent, else an idle one, else one
     /// that runs a lower class (SCH-4), else its last one again.
     pub(crate) fn choose_cpu(&self, thread: u32, level: Level) -> CpuId {

@@ -2,6 +2,7 @@
 
 use coldframe_abi::{CpuId, Instant};
 
+use crate::run::COUNT_BITS;
 use crate::{LEVELS, Level, NONE, Place, Scheduler};
 
 const WORDS: usize = LEVELS / 64;
@@ -23,8 +24,10 @@ pub struct CpuQueue {
     pub(crate) queued: [u32; 4],
     /// Somebody asked this CPU to look and it has not come yet.
     pub(crate) kicked: bool,
+    /// It takes part.
+    pub(crate) online: bool,
     /// One more than the class of the most urgent thread here, zero if there is none.
-    busy: u8,
+    pub(crate) busy: u8,
 }
 
 impl Default for CpuQueue {
@@ -37,6 +40,7 @@ impl Default for CpuQueue {
             since: Instant(0),
             queued: [0; 4],
             kicked: false,
+            online: false,
             busy: 0,
         }
     }
@@ -144,6 +148,10 @@ impl Scheduler<'_> {
         if before != busy {
             self.state.by_urgency[usize::from(before)].remove(cpu);
             self.state.by_urgency[usize::from(busy)].insert(cpu);
+            if queue.online {
+                self.state.urgency_counts -= 1 << (COUNT_BITS * u32::from(before));
+                self.state.urgency_counts += 1 << (COUNT_BITS * u32::from(busy));
+            }
         }
     }
 
@@ -171,6 +179,7 @@ impl Scheduler<'_> {
         *queued += 1;
         if *queued == 1 {
             self.state.waiting[class].insert(cpu);
+            self.state.waiting_classes |= 1 << class;
         }
     }
 
@@ -193,6 +202,9 @@ impl Scheduler<'_> {
         *queued -= 1;
         if *queued == 0 {
             self.state.waiting[class].remove(cpu);
+            if self.state.waiting[class].is_empty() {
+                self.state.waiting_classes &= !(1 << class);
+            }
         }
     }
 }

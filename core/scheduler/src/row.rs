@@ -41,6 +41,8 @@ pub struct Row {
     /// Its own context.
     pub(crate) own: Context,
     pub(crate) affinity: CpuSet,
+    /// It may run on every CPU: the usual case, told by one byte.
+    pub(crate) unbound: bool,
     pub(crate) run_time: Nanos,
 }
 
@@ -56,6 +58,7 @@ impl Default for Row {
             place: Place::Free,
             own: Context::default(),
             affinity: CpuSet::ALL,
+            unbound: true,
             run_time: Nanos::ZERO,
         }
     }

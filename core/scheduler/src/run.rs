@@ -14,6 +14,10 @@ pub struct State {
     pub(crate) by_urgency: [CpuSet; 5],
     /// CPUs on which threads of a class are queued.
     pub(crate) waiting: [CpuSet; 4],
+    /// How many on-line CPUs there are of each urgency: `COUNT_BITS` bits each, `by_urgency[0]` the lowest.
+    pub(crate) urgency_counts: u64,
+    /// The classes of which a thread is queued somewhere, a bit each.
+    pub(crate) waiting_classes: u8,
     /// How many rows have been admitted.
     pub(crate) buckets: u32,
     /// Makes the places of turns in the hash table unguessable.
@@ -79,6 +83,23 @@ pub struct Settled {
     pub current: Option<u32>,
 }
 
+/// How wide a count in `State::urgency_counts` is: `MAX_CPUS` fits.
+pub(crate) const COUNT_BITS: u32 = 12;
+
+impl State {
+    /// Whether a thread of a class is queued on some CPU.
+    #[inline]
+    pub(crate) const fn is_waiting_above(&self, class: usize) -> bool {
+        self.waiting_classes as usize >> (class + 1) != 0
+    }
+
+    /// Whether some on-line CPU has nothing to do, or nothing of this class or above.
+    #[inline]
+    pub(crate) const fn is_less_urgent_cpu(&self, class: usize) -> bool {
+        self.urgency_counts & ((1 << (COUNT_BITS * (class as u32 + 1))) - 1) != 0
+    }
+}
+
 enum PutBack {
     Exhausted,
     Preempted,
@@ -101,6 +122,7 @@ impl Scheduler<'_> {
             own: Context { holder: thread, ..context },
             runs_on: thread,
             affinity,
+            unbound: affinity == CpuSet::ALL,
             cpu,
             place: Place::Held,
             ..crate::Row::default()
@@ -194,7 +216,7 @@ impl Scheduler<'_> {
         let spent = now.since(queue.since);
         queue.since = now;
         let current = queue.current;
-        if current == NONE {
+        if current == NONE || spent.0 == 0 {
             return;
         }
         let row = &mut self.rows[current as usize];
@@ -225,10 +247,46 @@ impl Scheduler<'_> {
     #[inline]
     pub fn yield_now(&mut self, cpu: CpuId, now: Instant) {
         self.charge(cpu, now);
+        if self.swap_with_next(cpu) {
+            return;
+        }
         // One that may not be here any more is not queued here: `settle` takes it elsewhere.
-        if self.allowed(self.cpus[usize::from(cpu.0)].current).contains(cpu) {
+        if self.may_stay(self.cpus[usize::from(cpu.0)].current, cpu) {
             self.put_back(cpu, PutBack::Yielded);
         }
+    }
+
+    /// The common yield: the next thread of the same turn runs, and the running one takes the last place, which is
+    /// the one that the next has left in the ring. Nothing else changes. False if it is not that simple.
+    #[inline]
+    fn swap_with_next(&mut self, cpu: CpuId) -> bool {
+        let queue = &mut self.cpus[usize::from(cpu.0)];
+        let thread = queue.current;
+        let row = &self.rows[thread as usize];
+        let turn = &mut self.turns[row.turn as usize];
+        let next = turn.first;
+        let simple = next != NONE && turn.left.0 != 0 && row.unbound && queue.online && row.runs_on == thread;
+        if !simple || row.own.slice_left.0 == 0 {
+            return false;
+        }
+        let coming = &mut self.rows[next as usize];
+        if !coming.unbound {
+            return false;
+        }
+        coming.place = Place::Running;
+        let (behind, last) = (coming.next, coming.previous);
+        queue.current = next;
+        let alone = behind == next;
+        let (behind, last) = if alone { (thread, thread) } else { (behind, last) };
+        turn.first = behind;
+        if !alone {
+            self.rows[behind as usize].previous = thread;
+            self.rows[last as usize].next = thread;
+        }
+        let row = &mut self.rows[thread as usize];
+        row.place = Place::Queued;
+        (row.next, row.previous) = (behind, last);
+        true
     }
 
     #[inline]
@@ -314,10 +372,12 @@ impl Scheduler<'_> {
                 kicks.insert(target);
             }
         }
-        if self.cpus[usize::from(cpu.0)].current == NONE && self.state.online.contains(cpu) {
+        if self.cpus[usize::from(cpu.0)].current == NONE && self.cpus[usize::from(cpu.0)].online {
             self.dispatch(cpu, &mut kicks);
         }
-        if let Some(class) = self.cpus[usize::from(cpu.0)].waiting_class() {
+        if let Some(class) = self.cpus[usize::from(cpu.0)].waiting_class()
+            && self.state.is_less_urgent_cpu(class)
+        {
             self.spread(cpu, class, &mut kicks);
         }
         settled.current = self.cpus[usize::from(cpu.0)].current();
@@ -333,7 +393,7 @@ impl Scheduler<'_> {
         let thread = self.cpus[usize::from(cpu.0)].current;
         let row = &self.rows[thread as usize];
         let (turn, context) = (row.turn, row.runs_on);
-        if !self.allowed(thread).contains(cpu) {
+        if !self.may_stay(thread, cpu) {
             return (Some(thread), self.move_away(cpu));
         }
         let slice_over = self.rows[context as usize].own.slice_left.0 == 0;
@@ -385,8 +445,11 @@ impl Scheduler<'_> {
 
     #[inline]
     fn find_elsewhere_if_any(&self, cpu: CpuId, above: crate::Level) -> Option<u32> {
-        let any = (above.class_index() + 1..4).any(|class| !self.state.waiting[class].is_empty());
-        if any { self.find_elsewhere(cpu, Some(above)) } else { None }
+        if self.state.is_waiting_above(above.class_index()) {
+            self.find_elsewhere(cpu, Some(above))
+        } else {
+            None
+        }
     }
 
     /// The running thread goes to another CPU that has time for it.
@@ -404,7 +467,7 @@ impl Scheduler<'_> {
         for _ in 0..SEARCH_LIMIT {
             self.dispatch_top(cpu);
             let current = self.cpus[usize::from(cpu.0)].current;
-            if current == NONE || self.allowed(current).contains(cpu) {
+            if current == NONE || self.may_stay(current, cpu) {
                 return;
             }
             if let Some(Kick(target)) = self.move_away(cpu) {
@@ -456,6 +519,7 @@ impl Scheduler<'_> {
         }
         let row = &mut self.rows[thread as usize];
         change(&mut row.own, &mut row.affinity);
+        row.unbound = row.affinity == CpuSet::ALL;
         row.own.boost = 0;
         row.own.slice_left = row.own.slice_left.min(crate::slice_of(row.own.class));
         if let Some(loose) = requeue {
@@ -476,12 +540,22 @@ impl Scheduler<'_> {
     /// Takes a CPU in.
     pub fn set_online(&mut self, cpu: CpuId, here: CpuId) -> Option<Kick> {
         self.state.online.insert(cpu);
+        let queue = self.queue(cpu);
+        let (was, busy) = (core::mem::replace(&mut queue.online, true), queue.busy);
+        if !was {
+            self.state.urgency_counts += 1 << (COUNT_BITS * u32::from(busy));
+        }
         self.kick(cpu, here)
     }
 
     /// Takes a CPU out; it gives its threads away when it looks, in steps.
     pub fn set_offline(&mut self, cpu: CpuId, here: CpuId) -> Option<Kick> {
         self.state.online.remove(cpu);
+        let queue = self.queue(cpu);
+        let (was, busy) = (core::mem::replace(&mut queue.online, false), queue.busy);
+        if was {
+            self.state.urgency_counts -= 1 << (COUNT_BITS * u32::from(busy));
+        }
         self.kick(cpu, here)
     }
 

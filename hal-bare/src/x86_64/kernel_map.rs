@@ -40,16 +40,18 @@ struct Table(UnsafeCell<[u64; FRAME_WORDS]>);
 // SAFETY: the tables are written by the first CPU before the others start, and after that under the kernel lock.
 unsafe impl Sync for Table {}
 
-const EMPTY: Table = Table(UnsafeCell::new([0; FRAME_WORDS]));
-
-static ROOT: Table = EMPTY;
-static DIRECT_UPPER: Table = EMPTY;
-static DIRECT_LOWER: [Table; DIRECT_GIGABYTES] = [EMPTY; DIRECT_GIGABYTES];
-static IMAGE_UPPER_TABLE: Table = EMPTY;
-static IMAGE_LOWER_TABLE: Table = EMPTY;
-static WINDOW_TABLES: [Table; WINDOWS] = [EMPTY; WINDOWS];
+static ROOT: Table = Table::empty();
+static DIRECT_UPPER: Table = Table::empty();
+static DIRECT_LOWER: [Table; DIRECT_GIGABYTES] = [const { Table::empty() }; DIRECT_GIGABYTES];
+static IMAGE_UPPER_TABLE: Table = Table::empty();
+static IMAGE_LOWER_TABLE: Table = Table::empty();
+static WINDOW_TABLES: [Table; WINDOWS] = [const { Table::empty() }; WINDOWS];
 
 impl Table {
+    const fn empty() -> Self {
+        Self(UnsafeCell::new([0; FRAME_WORDS]))
+    }
+
     fn frame(&'static self) -> Frame {
         Frame((self.0.get().addr() as u64 - IMAGE_OFFSET) / FRAME_BYTES)
     }
@@ -85,21 +87,24 @@ pub(super) fn direct_end() -> u64 {
     gigabytes as u64 * GIGABYTE
 }
 
+/// Shows a gigabyte by pages of 2 MiB; the entry that leads to them.
+fn split(table: &'static Table, gigabyte: u64) -> u64 {
+    for page in 0..FRAME_WORDS {
+        table.set(page, gigabyte | (page as u64 * MEGAPAGE));
+    }
+    kernel_table(table.frame())
+}
+
 /// Writes the final tables: code is not writable, data not executable.
 pub(super) fn build() {
     let data_page = PRESENT | WRITABLE | USED | LARGE | GLOBAL | NO_EXECUTE;
     let large = has_gigapages();
-    for gigabyte in 0..if large { FRAME_WORDS } else { DIRECT_GIGABYTES } {
+    let gigabytes = if large { FRAME_WORDS } else { DIRECT_GIGABYTES };
+    for gigabyte in 0..gigabytes {
         let cache = if gigabyte == DEVICE_GIGABYTE { UNCACHED } else { 0 };
-        let base = gigabyte as u64 * GIGABYTE;
-        if large {
-            DIRECT_UPPER.set(gigabyte, base | data_page | cache);
-            continue;
-        }
-        for page in 0..FRAME_WORDS {
-            DIRECT_LOWER[gigabyte].set(page, base | page as u64 * MEGAPAGE | data_page | cache);
-        }
-        DIRECT_UPPER.set(gigabyte, kernel_table(DIRECT_LOWER[gigabyte].frame()));
+        let page = (gigabyte as u64 * GIGABYTE) | data_page | cache;
+        let entry = if large { page } else { split(&DIRECT_LOWER[gigabyte], page) };
+        DIRECT_UPPER.set(gigabyte, entry);
     }
     let rodata = (&raw const __rodata_start).addr() as u64;
     let data = (&raw const __data_start).addr() as u64;
@@ -158,11 +163,11 @@ pub(crate) fn kernel_root() -> Frame {
 }
 
 pub(crate) fn kernel_table(frame: Frame) -> u64 {
-    frame.0 * FRAME_BYTES | PRESENT | WRITABLE
+    (frame.0 * FRAME_BYTES) | PRESENT | WRITABLE
 }
 
 pub(crate) fn kernel_page(frame: Frame) -> u64 {
-    frame.0 * FRAME_BYTES | PRESENT | WRITABLE | USED | GLOBAL | NO_EXECUTE
+    (frame.0 * FRAME_BYTES) | PRESENT | WRITABLE | USED | GLOBAL | NO_EXECUTE
 }
 
 pub(crate) fn frame_of_kernel_page(entry: u64) -> Frame {
