@@ -103,7 +103,10 @@ pub(super) fn build() {
     for gigabyte in 0..gigabytes {
         let cache = if gigabyte == DEVICE_GIGABYTE { UNCACHED } else { 0 };
         let page = (gigabyte as u64 * GIGABYTE) | data_page | cache;
-        let entry = if large { page } else { split(&DIRECT_LOWER[gigabyte], page) };
+        let entry = match DIRECT_LOWER.get(gigabyte) {
+            Some(table) if !large => split(table, page),
+            _ => page,
+        };
         DIRECT_UPPER.set(gigabyte, entry);
     }
     let rodata = (&raw const __rodata_start).addr() as u64;
