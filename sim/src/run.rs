@@ -23,7 +23,7 @@ pub const ASSERTION: Oracle =
 /// A run has to get somewhere.
 pub const PROGRESS: Oracle = Oracle {
     name: "progress",
-    statement: "some thread or the clock gets on within a hundred thousand entries of the kernel",
+    statement: "some thread or the clock gets on within five thousand entries of the kernel",
 };
 
 /// What can be run.
@@ -84,7 +84,7 @@ pub struct Options {
 }
 
 const SCENARIO_STEPS: u64 = 2_000_000;
-const STUCK: u64 = 100_000;
+const STUCK: u64 = 5_000;
 
 /// Runs a subject to its end.
 pub fn run(subject: Subject, source: &mut impl Source, options: Options) -> Outcome {

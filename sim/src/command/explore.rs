@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments, json: bool) -> Exit {
     };
     let names: Vec<_> = plan.subjects.iter().map(|subject| subject.name()).collect();
     if !json {
-        println!("exploring {} from seed {:#x}", names.join(", "), plan.first_seed);
+        outln!("exploring {} from seed {:#x}", names.join(", "), plan.first_seed);
         // Whatever happens next, the seed is out.
         let _ = std::io::stdout().flush();
     }
@@ -132,13 +132,13 @@ fn conclude(plan: &Plan, counts: &Counts, verdict: Verdict, json: bool) -> Exit 
     let mut report =
         json!({ "first_seed": plan.first_seed, "runs": runs, "entries": entries, "done_twice": twice });
     if !json {
-        println!("{runs} runs, {entries} kernel entries, {twice} runs done twice and compared");
+        outln!("{runs} runs, {entries} kernel entries, {twice} runs done twice and compared");
     }
     let exit = match verdict {
         Verdict::Fine => {
             report["verdict"] = json!("fine");
             if !json {
-                println!("no oracle fired");
+                outln!("no oracle fired");
             }
             Exit::Fine
         }
@@ -146,22 +146,22 @@ fn conclude(plan: &Plan, counts: &Counts, verdict: Verdict, json: bool) -> Exit 
             report["verdict"] = json!("interrupted");
             let next = plan.first_seed + runs;
             if !json {
-                println!("interrupted; to go on: cargo run --release -p sim -- explore --seed {next:#x}");
+                outln!("interrupted; to go on: cargo run --release -p sim -- explore --seed {next:#x}");
             }
             Exit::Interrupted
         }
         Verdict::NotDeterministic { subject, seed } => {
             report["verdict"] = json!("not deterministic");
             if !json {
-                println!("two runs of the same decisions differ");
-                println!("cargo run --release -p sim -- run {} --seed {seed:#x}", subject.name());
+                outln!("two runs of the same decisions differ");
+                outln!("cargo run --release -p sim -- run {} --seed {seed:#x}", subject.name());
             }
             Exit::NotDeterministic
         }
         Verdict::Failed { file, violation } => failed(&file, &violation, &mut report, json),
     };
     if json {
-        println!("{report}");
+        outln!("{report}");
     }
     exit
 }
@@ -175,13 +175,13 @@ fn failed(file: &RunFile, violation: &Violation, report: &mut serde_json::Value,
     report["file"] = json!(path.display().to_string());
     if !json {
         picture(file);
-        println!("{violation}");
+        outln!("{violation}");
         match written {
-            Ok(()) => println!("cargo run --release -p sim -- replay {}", path.display()),
+            Ok(()) => outln!("cargo run --release -p sim -- replay {}", path.display()),
             Err(error) => {
                 eprintln!("error: {}: {error}; the seed does it again all the same:", path.display());
                 let cpus = file.cpus.map_or_else(String::new, |cpus| format!(" --cpus {cpus}"));
-                println!("cargo run --release -p sim -- run {} --seed {:#x}{cpus}", file.subject, file.seed);
+                outln!("cargo run --release -p sim -- run {} --seed {:#x}{cpus}", file.subject, file.seed);
             }
         }
     }
@@ -195,5 +195,5 @@ fn picture(file: &RunFile) {
     let outcome = run_subject(subject, &mut Replay::new(file.decisions.clone()), options);
     let cpus = outcome.trace.iter().map(|stamped| usize::from(stamped.cpu.0) + 1).max().unwrap_or(1);
     let tail = outcome.trace.len().saturating_sub(40);
-    print!("{}", timeline::draw(&outcome.trace[tail..], cpus));
+    out!("{}", timeline::draw(&outcome.trace[tail..], cpus));
 }

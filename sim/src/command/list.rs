@@ -17,20 +17,20 @@ pub(crate) fn run(json: bool) -> Exit {
             .iter()
             .map(|oracle| json!({ "name": oracle.name, "statement": oracle.statement }))
             .collect();
-        println!("{}", json!({ "worlds": worlds, "scenarios": scenarios, "oracles": oracles }));
+        outln!("{}", json!({ "worlds": worlds, "scenarios": scenarios, "oracles": oracles }));
         return Exit::Fine;
     }
-    println!("Drawn worlds (explore, run):");
+    outln!("Drawn worlds (explore, run):");
     for kind in KINDS {
-        println!("  {:<12} {}", kind.name, kind.about);
+        outln!("  {:<12} {}", kind.name, kind.about);
     }
-    println!("\nScenarios (explore, run; the same programs run in the images):");
+    outln!("\nScenarios (explore, run; the same programs run in the images):");
     for scenario in SCENARIOS {
-        println!("  {:<12} {}", scenario.name, scenario.about);
+        outln!("  {:<12} {}", scenario.name, scenario.about);
     }
-    println!("\nOracles:");
+    outln!("\nOracles:");
     for oracle in ORACLES {
-        println!("  {:<16} {}", oracle.name, oracle.statement);
+        outln!("  {:<16} {}", oracle.name, oracle.statement);
     }
     Exit::Fine
 }

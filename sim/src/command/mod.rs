@@ -1,5 +1,22 @@
 //! The command line: what can be asked, and what the exit codes say.
 
+/// Prints like `print!`; whoever has closed the other end of the pipe wants no more, and that is no failure.
+macro_rules! out {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        if write!(std::io::stdout(), $($text)*).is_err() {
+            std::process::exit(0);
+        }
+    }};
+}
+
+/// Prints like `println!`, with the same patience.
+macro_rules! outln {
+    ($($text:tt)*) => {
+        out!("{}\n", format_args!($($text)*))
+    };
+}
+
 mod explore;
 mod list;
 mod replay;

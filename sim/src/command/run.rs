@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Arguments, json: bool) -> Exit {
     };
     let options = Options { cpus: arguments.cpus, traced: true, steps: arguments.steps };
     if !json {
-        println!("seed {:#x}", arguments.seed);
+        outln!("seed {:#x}", arguments.seed);
     }
     let (_, outcome) = record(subject, arguments.seed, options);
     let again = format!("cargo run --release -p sim -- run {} --seed {:#x}", subject.name(), arguments.seed);
@@ -53,18 +53,18 @@ pub(crate) fn report(outcome: &Outcome, events: usize, json: bool, again: &str) 
             "entries": outcome.entries, "steps": outcome.steps, "violation": found,
             "digest": format!("{:016x}", outcome.digest), "console": outcome.console,
         });
-        println!("{report}");
+        outln!("{report}");
         return exit;
     }
     let cpus = outcome.trace.iter().map(|stamped| usize::from(stamped.cpu.0) + 1).max().unwrap_or(1);
     let tail = outcome.trace.len().saturating_sub(events);
-    print!("{}", timeline::draw(&outcome.trace[tail..], cpus));
+    out!("{}", timeline::draw(&outcome.trace[tail..], cpus));
     if !outcome.console.is_empty() {
-        println!("\nconsole:\n{}", outcome.console.trim_end());
+        outln!("\nconsole:\n{}", outcome.console.trim_end());
     }
-    println!("\n{} steps, {} kernel entries, state {:016x}", outcome.steps, outcome.entries, outcome.digest);
+    outln!("\n{} steps, {} kernel entries, state {:016x}", outcome.steps, outcome.entries, outcome.digest);
     if let Some(found) = found {
-        println!("{found}\n{again}");
+        outln!("{found}\n{again}");
     }
     exit
 }

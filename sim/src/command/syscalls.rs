@@ -19,9 +19,9 @@ pub(crate) fn run(json: bool) -> Exit {
                 })
             })
             .collect();
-        println!("{}", json!(rows));
+        outln!("{}", json!(rows));
     } else {
-        print!("{}", sim::reference::text());
+        out!("{}", sim::reference::text());
     }
     Exit::Fine
 }
