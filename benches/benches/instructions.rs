@@ -38,7 +38,7 @@ fn pick_and_enqueue(mut kit: Kit) -> Kit {
     let mut scheduler = kit.scheduler();
     for _ in 0..TIMES {
         // The running thread is queued again and the next one is picked.
-        scheduler.yield_now(CPU, NOW);
+        scheduler.yield_now(CPU);
     }
     kit
 }
@@ -49,7 +49,7 @@ fn pick_and_enqueue(mut kit: Kit) -> Kit {
 fn yield_and_settle(mut kit: Kit) -> Kit {
     let mut scheduler = kit.scheduler();
     for _ in 0..TIMES {
-        scheduler.yield_now(CPU, NOW);
+        scheduler.yield_now(CPU);
         black_box(scheduler.settle(CPU, NOW));
     }
     kit

@@ -33,7 +33,7 @@ fn scheduler(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(threads), |bencher| {
             bencher.iter(|| {
                 let mut scheduler = kit.scheduler();
-                scheduler.yield_now(CPU, NOW);
+                scheduler.yield_now(CPU);
                 black_box(scheduler.settle(CPU, NOW))
             });
         });

@@ -81,7 +81,7 @@ proptest! {
                     kit.scheduler().hold(loose);
                 }
                 Op::Yield if naive.current.is_some() => {
-                    kit.scheduler().yield_now(CPU, NOW);
+                    kit.scheduler().yield_now(CPU);
                     naive.queue.extend(naive.current.take());
                 }
                 Op::Level(thread, class, priority) => {

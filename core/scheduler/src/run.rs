@@ -243,10 +243,9 @@ impl Scheduler<'_> {
         Loose::new(thread)
     }
 
-    /// Lets the others of the running thread's level go first.
+    /// Lets the others of the running thread's level go first. Precondition: it has been charged.
     #[inline]
-    pub fn yield_now(&mut self, cpu: CpuId, now: Instant) {
-        self.charge(cpu, now);
+    pub fn yield_now(&mut self, cpu: CpuId) {
         if self.swap_with_next(cpu) {
             return;
         }

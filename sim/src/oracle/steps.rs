@@ -86,7 +86,7 @@ impl Steps {
             .iter()
             .filter(|process| process.ended().is_some() && process.space().is_some())
             .count();
-        self.reaping = if ending == self.ending { self.reaping + 1 } else { 0 };
+        self.reaping = if ending > 0 && ending == self.ending { self.reaping + 1 } else { 0 };
         self.ending = ending;
         demand(self.reaping <= MANY, TEARDOWN_ENDS, now, || {
             format!("{ending} processes have ended and the reaper does not get on")

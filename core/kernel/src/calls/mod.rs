@@ -60,7 +60,7 @@ impl<M: Machine> Kernel<M> {
     fn perform(&mut self, cpu: &mut M::Cpu, now: Instant, caller: Caller, call: Call) -> Outcome {
         match call {
             Call::Null {} => Ok(0).into(),
-            Call::YieldNow {} => self.yield_now(cpu, now, caller),
+            Call::YieldNow {} => self.yield_now(cpu, caller),
             Call::ThreadCreate { entry, stack, argument } => {
                 self.thread_create(cpu, caller, entry, stack, argument.0).into()
             }

@@ -8,9 +8,9 @@ use super::{Caller, Outcome};
 use crate::Kernel;
 
 impl<M: Machine> Kernel<M> {
-    pub(super) fn yield_now(&mut self, cpu: &mut M::Cpu, now: Instant, caller: Caller) -> Outcome {
+    pub(super) fn yield_now(&mut self, cpu: &mut M::Cpu, caller: Caller) -> Outcome {
         self.answer(cpu, caller.thread, Ok(0));
-        self.scheduler().yield_now(cpu.id(), now);
+        self.scheduler().yield_now(cpu.id());
         Outcome::Settled
     }
 

@@ -26,10 +26,12 @@ async fn first<G: Ground>(sys: &Recorder<'_, G>) -> u64 {
     let _ = sys.thread_join(selfish, Deadline::NEVER).await;
 
     let Ok(sleeper) = start(sys, 2, 2).await else { return 1 };
+    // By now it sleeps, and will for long: it is stopped in its sleep.
+    sys.ground_pause(Nanos::from_millis(5)).await;
     let _ = sys.thread_suspend(sleeper).await;
     let _ = sys.thread_suspend(sleeper).await;
     // Its sleep is over long before this, and it stays where it is all the same.
-    pause(sys, Nanos::from_millis(30)).await;
+    pause(sys, Nanos::from_millis(300)).await;
     let _ = sys.thread_join(sleeper, Deadline::NOW).await;
     let _ = sys.thread_resume(sleeper).await;
     let _ = sys.thread_join(sleeper, Deadline::NEVER).await;
@@ -46,7 +48,7 @@ async fn stops_itself<G: Ground>(sys: &Recorder<'_, G>) -> u64 {
 
 async fn sleeps<G: Ground>(sys: &Recorder<'_, G>) -> u64 {
     // Without a record: whether it comes to its first call before it is stopped is nobody's business.
-    sys.ground_pause(Nanos::from_millis(20)).await;
+    sys.ground_pause(Nanos::from_millis(200)).await;
     9
 }
 
