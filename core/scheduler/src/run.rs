@@ -547,15 +547,23 @@ impl Scheduler<'_> {
         self.kick(cpu, here)
     }
 
-    /// Takes a CPU out; it gives its threads away when it looks, in steps.
-    pub fn set_offline(&mut self, cpu: CpuId, here: CpuId) -> Option<Kick> {
+    /// Takes a CPU out; it gives its threads away when it looks, in steps. The CPUs in the set have to be kicked:
+    /// threads elsewhere whose mask has no CPU left may run on any of them now.
+    #[must_use]
+    pub fn set_offline(&mut self, cpu: CpuId, here: CpuId) -> CpuSet {
+        let mut kicks = CpuSet::EMPTY;
+        for other in self.state.online.iter() {
+            if let Some(Kick(target)) = self.kick(other, here) {
+                kicks.insert(target);
+            }
+        }
         self.state.online.remove(cpu);
         let queue = self.queue(cpu);
         let (was, busy) = (core::mem::replace(&mut queue.online, false), queue.busy);
         if was {
             self.state.urgency_counts -= 1 << (COUNT_BITS * u32::from(busy));
         }
-        self.kick(cpu, here)
+        kicks
     }
 
     /// Moves one thread that is queued on an off-line CPU to another; `None` if none is left.

@@ -202,6 +202,12 @@ fn orders_are_obeyed<F: HardwareFormat>(
     })
 }
 
+/// One search looks at so many threads that may not run on a CPU, and gives up behind them.
+fn search_gives_up<F: HardwareFormat>(view: &Inspection<'_, HostMachine<F>>, cpu: CpuId) -> bool {
+    let queued = view.rows.iter().filter(|row| row.place() == Place::Queued);
+    queued.filter(|row| !may_run(view, row.affinity()).contains(cpu)).count() >= SEARCH_LIMIT
+}
+
 fn may_run<F: HardwareFormat>(view: &Inspection<'_, HostMachine<F>>, affinity: CpuSet) -> CpuSet {
     let online = view.state.online();
     let mask = affinity.and(&online);
@@ -267,14 +273,14 @@ impl Steps {
         cpu: CpuId,
         now: Instant,
     ) -> Result<(), Violation> {
-        // Beyond the limit of one search a thread with an affinity of its own may be overlooked, and says so here.
-        let many = view.queues.iter().map(|queue| queue.queued() as usize).sum::<usize>() >= SEARCH_LIMIT;
+        if search_gives_up(view, cpu) {
+            return Ok(());
+        }
         for (thread, row) in view.rows.iter().enumerate() {
-            let overlooked = many && row.affinity() != CpuSet::ALL;
             // The thread's own CPU is about to look.
             let its_cpu = usize::from(row.cpu().0);
             let on_its_way = view.queues[its_cpu].is_kicked() || self.about_to_enter[its_cpu];
-            if row.place() == Place::Queued && !overlooked && !on_its_way {
+            if row.place() == Place::Queued && !on_its_way {
                 let may = may_run(view, row.affinity()).contains(cpu);
                 demand(!may, WORK_CONSERVING, now, || {
                     format!("{cpu} idles while thread {thread} waits on {}", row.cpu())
@@ -312,9 +318,8 @@ fn classes_are_in_order<F: HardwareFormat>(
     view: &Inspection<'_, HostMachine<F>>,
     now: Instant,
 ) -> Result<(), Violation> {
-    let many = view.queues.iter().map(|queue| queue.queued() as usize).sum::<usize>() >= SEARCH_LIMIT;
     for (thread, row) in view.rows.iter().enumerate() {
-        if row.place() != Place::Queued || (many && row.affinity() != CpuSet::ALL) {
+        if row.place() != Place::Queued {
             continue;
         }
         let class = view.rows[row.runs_on() as usize].context().class();
@@ -322,7 +327,8 @@ fn classes_are_in_order<F: HardwareFormat>(
             let Some(queue) = view.queues.get(usize::from(cpu.0)) else { break };
             let Some(current) = queue.current() else { continue };
             let running = queue.level().class_index();
-            demand(running >= class as usize, CLASS_ORDER, now, || {
+            let fine = running >= class as usize || search_gives_up(view, cpu);
+            demand(fine, CLASS_ORDER, now, || {
                 format!(
                     "thread {thread} of class {class:?} waits while {cpu} runs thread {current} of a lower one"
                 )

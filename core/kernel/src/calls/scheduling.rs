@@ -2,7 +2,7 @@
 
 use coldframe_abi::{Class, CpuId, Error, GroupHandle, Instant, Priority, ThreadHandle};
 use coldframe_hal::{Cpu, CpuSet, Machine, Store};
-use coldframe_scheduler::{Context, Place};
+use coldframe_scheduler::{Context, Kick, Place};
 
 use super::{Caller, Outcome};
 use crate::Kernel;
@@ -112,8 +112,10 @@ impl<M: Machine> Kernel<M> {
         if others.is_empty() || !self.state.online().contains(target) {
             return Err(Error::BadState);
         }
-        let kick = self.scheduler().set_offline(target, cpu.id());
-        self.deliver(cpu, kick);
+        let kicks = self.scheduler().set_offline(target, cpu.id());
+        for other in kicks.iter() {
+            self.deliver(cpu, Some(Kick(other)));
+        }
         Ok(())
     }
 
