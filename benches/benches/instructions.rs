@@ -1,4 +1,5 @@
 //! Instruction counts of the scheduler's hot paths: `cargo bench -p benches --features instructions`.
+#![expect(missing_docs, reason = "gungraun's macros make modules without")]
 
 use std::hint::black_box;
 
@@ -12,16 +13,6 @@ const NOW: Instant = Instant(1_000);
 /// Each figure is that of so many operations: divide.
 const TIMES: u64 = 1_000;
 
-fn busy(threads: u32) -> Kit {
-    let mut kit = Kit::new(1, threads);
-    for thread in 0..threads {
-        let loose = kit.scheduler().take(thread);
-        let _ = kit.scheduler().place(loose, Wake::Start, CPU);
-    }
-    let _ = kit.scheduler().settle(CPU, NOW);
-    kit
-}
-
 fn armed(threads: u32) -> Kit {
     let mut kit = Kit::new(1, threads);
     for thread in 1..threads {
@@ -32,8 +23,8 @@ fn armed(threads: u32) -> Kit {
 }
 
 #[library_benchmark]
-#[bench::ten(busy(10))]
-#[bench::many(busy(100_000))]
+#[bench::ten(Kit::busy(10))]
+#[bench::many(Kit::busy(100_000))]
 fn pick_and_enqueue(mut kit: Kit) -> Kit {
     let mut scheduler = kit.scheduler();
     for _ in 0..TIMES {
@@ -44,8 +35,8 @@ fn pick_and_enqueue(mut kit: Kit) -> Kit {
 }
 
 #[library_benchmark]
-#[bench::ten(busy(10))]
-#[bench::many(busy(100_000))]
+#[bench::ten(Kit::busy(10))]
+#[bench::many(Kit::busy(100_000))]
 fn yield_and_settle(mut kit: Kit) -> Kit {
     let mut scheduler = kit.scheduler();
     for _ in 0..TIMES {
@@ -56,8 +47,8 @@ fn yield_and_settle(mut kit: Kit) -> Kit {
 }
 
 #[library_benchmark]
-#[bench::ten(busy(10))]
-#[bench::many(busy(100_000))]
+#[bench::ten(Kit::busy(10))]
+#[bench::many(Kit::busy(100_000))]
 fn block_and_wake(mut kit: Kit) -> Kit {
     let mut scheduler = kit.scheduler();
     for _ in 0..TIMES {

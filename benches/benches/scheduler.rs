@@ -15,21 +15,10 @@ const CPU: CpuId = CpuId(0);
 const NOW: Instant = Instant(1_000);
 const SIZES: [u32; 5] = [10, 100, 1_000, 10_000, 100_000];
 
-/// All threads runnable on one CPU, one of them running.
-fn busy(threads: u32) -> Kit {
-    let mut kit = Kit::new(1, threads);
-    for thread in 0..threads {
-        let loose = kit.scheduler().take(thread);
-        let _ = kit.scheduler().place(loose, Wake::Start, CPU);
-    }
-    let _ = kit.scheduler().settle(CPU, NOW);
-    kit
-}
-
 fn scheduler(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("pick and enqueue");
     for threads in SIZES {
-        let mut kit = busy(threads);
+        let mut kit = Kit::busy(threads);
         group.bench_function(BenchmarkId::from_parameter(threads), |bencher| {
             bencher.iter(|| {
                 let mut scheduler = kit.scheduler();
@@ -41,7 +30,7 @@ fn scheduler(criterion: &mut Criterion) {
     group.finish();
     let mut group = criterion.benchmark_group("block and wake");
     for threads in SIZES {
-        let mut kit = busy(threads);
+        let mut kit = Kit::busy(threads);
         group.bench_function(BenchmarkId::from_parameter(threads), |bencher| {
             bencher.iter(|| {
                 let mut scheduler = kit.scheduler();

@@ -1,9 +1,9 @@
 //! The scheduler's tables without a kernel around them, for laws and benches.
 
-use coldframe_abi::{Class, CpuId, Priority};
+use coldframe_abi::{Class, CpuId, Instant, Priority};
 use coldframe_hal::CpuSet;
 use coldframe_scheduler::timer::{Timer, Timers, Wheel};
-use coldframe_scheduler::{Context, CpuQueue, LEVELS, NONE, Row, Scheduler, State, Turn};
+use coldframe_scheduler::{Context, CpuQueue, LEVELS, NONE, Row, Scheduler, State, Turn, Wake};
 
 /// The tables of a scheduler.
 #[derive(Clone, Debug)]
@@ -39,6 +39,20 @@ impl Kit {
             let context = Context::new(Class::Normal, Priority(128), 0);
             kit.scheduler().create(thread, context, CpuSet::ALL, CpuId(0));
         }
+        kit
+    }
+
+    /// All threads runnable on one CPU, one of them running.
+    #[must_use]
+    pub fn busy(threads: u32) -> Self {
+        let cpu = CpuId(0);
+        let mut kit = Self::new(1, threads);
+        for thread in 0..threads {
+            let loose = kit.scheduler().take(thread);
+            let kick = kit.scheduler().place(loose, Wake::Start, cpu);
+            assert!(kick.is_none(), "the only CPU is not kicked");
+        }
+        let _ = kit.scheduler().settle(cpu, Instant(1_000));
         kit
     }
 
