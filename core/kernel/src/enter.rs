@@ -130,6 +130,9 @@ impl<M: Machine> Kernel<M> {
         let loaded = self.of_cpu(cpu).loaded;
         if loaded != next {
             self.switch(cpu, loaded, next);
+        } else if next == NONE || next == reaper::THREAD {
+            // Whoever ended the process of the space that is still active here has kicked this CPU for it (row T5).
+            self.leave_dead_space(cpu);
         }
     }
 
