@@ -12,6 +12,7 @@ pub mod timeline;
 
 pub mod fuzz;
 pub mod kit;
+mod model;
 pub mod ops;
 pub mod oracle;
 pub mod reference;

@@ -12,6 +12,8 @@ use coldframe_hal::Trap;
 use coldframe_kernel::{Kernel, Resume};
 use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
+use crate::model::Model;
+
 pub use shares::Shares;
 
 /// An oracle: a name and what it claims, its grace included.
@@ -48,7 +50,9 @@ oracles! {
     TIME_ACCOUNTED "time-accounted": "a thread is charged for the time that it had a CPU, no more and no less";
     GROUP_SHARES "group-shares": "groups that compute side by side get the same time, within two slices";
     TEARDOWN_ENDS "teardown-ends": "the reaper is done with a process after a thousand of its own steps";
-    REST "rest": "a machine at rest has no runnable thread and no timer set";
+    REST "rest": "a machine at rest has no runnable thread, and no process that has ended has memory left";
+    MODEL "model":
+        "every call is answered as the reference model says, and whoever may run by its rules does, and nobody else";
 }
 
 /// An oracle has fired.
@@ -78,6 +82,7 @@ pub struct Watch {
     contexts: context::Contexts,
     steps: steps::Steps,
     shares: Shares,
+    model: Model,
     entries: u64,
 }
 
@@ -85,10 +90,16 @@ pub struct Watch {
 const AUDIT_EVERY: u64 = 1_024;
 
 impl Watch {
-    /// Nothing seen yet.
+    /// Nothing seen yet but a kernel that has its first processes.
     #[must_use]
-    pub fn new(cpus: usize) -> Self {
-        Self { steps: steps::Steps::new(cpus), ..Self::default() }
+    pub fn new<F: HardwareFormat>(kernel: &Kernel<HostMachine<F>>, cpus: usize) -> Self {
+        let model = Model::new(&kernel.inspect(), cpus);
+        Self { steps: steps::Steps::new(cpus), model, ..Self::default() }
+    }
+
+    /// Programs can print from this range.
+    pub fn add_readable(&mut self, start: u64, end: u64) {
+        self.model.add_readable(start, end);
     }
 
     /// Judges one entry by what it has touched.
@@ -113,6 +124,7 @@ impl Watch {
             return Ok(());
         }
         let view = kernel.inspect();
+        self.model.after_entry(kernel, &view, &cpus[cpu], trap, resume, was, before, now)?;
         self.contexts.check(kernel, &cpus[cpu], trap, was, before, now)?;
         let thorough = thorough(view.rows.len(), self.entries);
         self.steps.check(kernel, &view, cpus, cpu, resume, thorough, now)?;
@@ -120,6 +132,7 @@ impl Watch {
         let every = AUDIT_EVERY.max(view.rows.len() as u64 / 4);
         if self.entries.is_multiple_of(every) {
             audit::check(&view, cpus, now)?;
+            self.model.audit(&view, now)?;
         }
         Ok(())
     }
@@ -138,7 +151,8 @@ impl Watch {
         if !thorough(view.rows.len(), self.entries) {
             return Ok(());
         }
-        steps::quiet(&view, cpus, now)
+        steps::quiet(&view, cpus, now)?;
+        self.model.quiet(&view, now)
     }
 
     /// Checks everything.
@@ -151,7 +165,8 @@ impl Watch {
         cpus: &[HostCpu<F>],
         now: Instant,
     ) -> Result<(), Violation> {
-        audit::check(&kernel.inspect(), cpus, now)
+        audit::check(&kernel.inspect(), cpus, now)?;
+        self.model.audit(&kernel.inspect(), now)
     }
 }
 

@@ -5,7 +5,6 @@ use std::hash::{DefaultHasher, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-use coldframe_abi::Instant;
 use coldframe_hal::paging::Sv39;
 use coldframe_scheduler::Place;
 use hal_host::{HardwareFormat, Stamped};
@@ -197,16 +196,12 @@ fn at_rest<F: HardwareFormat, U: Userland<F>>(world: &World<F, U>) -> Result<(),
     world.audit()?;
     let view = world.kernel().inspect();
     let runnable = view.rows.iter().position(|row| matches!(row.place(), Place::Queued | Place::Running));
-    match runnable {
-        None => Ok(()),
-        Some(thread) => Err(violation_at_rest(thread, world.now())),
-    }
-}
-
-fn violation_at_rest(thread: usize, at: Instant) -> Violation {
-    Violation {
-        oracle: REST,
-        detail: format!("nothing will happen any more, and thread {thread} is runnable"),
-        at,
-    }
+    let left =
+        view.processes.iter().position(|process| process.ended().is_some() && process.space().is_some());
+    let detail = match (runnable, left) {
+        (Some(thread), _) => format!("nothing will happen any more, and thread {thread} is runnable"),
+        (None, Some(process)) => format!("process {process} has ended, and its memory never goes back"),
+        (None, None) => return Ok(()),
+    };
+    Err(Violation { oracle: REST, detail, at: world.now() })
 }

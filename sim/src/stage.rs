@@ -184,7 +184,10 @@ pub fn world<F: HardwareFormat>(name: &str, cpus: u16, entropy: u64) -> Option<W
     kernel
         .start_process(process, ENTRY, UserAddress(0), part.to_word())
         .unwrap_or_else(|error| panic!("{error:?}"));
-    Some(World::new(kernel, cpus, Stage::default()))
+    let mut world = World::new(kernel, cpus, Stage::default());
+    world.add_readable(SAMPLE.0, SAMPLE.0 + PAGE);
+    world.add_readable(BUFFERS, BUFFERS + PAGE * 16);
+    Some(world)
 }
 
 /// The transcript in what a machine has printed: the lines of each thread, by scenario and seat.

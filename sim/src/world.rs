@@ -82,7 +82,7 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
     /// A world around a kernel that has its first processes; every CPU is about to enter for the first time.
     pub fn new(kernel: Kernel<HostMachine<F>>, cpus: u16, userland: U) -> Self {
         Self {
-            watch: Watch::new(usize::from(cpus)),
+            watch: Watch::new(&kernel, usize::from(cpus)),
             kernel,
             cpus: (0..cpus).map(|id| HostCpu::new(CpuId(id))).collect(),
             modes: vec![Mode::Again; usize::from(cpus)],
@@ -92,6 +92,11 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
             called: false,
             actions: Vec::with_capacity(usize::from(cpus) * 3),
         }
+    }
+
+    /// Says that programs can print from this range.
+    pub fn add_readable(&mut self, start: u64, end: u64) {
+        self.watch.add_readable(start, end);
     }
 
     /// The kernel.

@@ -8,7 +8,7 @@ use coldframe_memory::Frames;
 use coldframe_scheduler::timer::Timer;
 use coldframe_scheduler::{CpuQueue, Row, State, Turn};
 
-use crate::{Kernel, Process, Registers, Thread};
+use crate::{Group, Kernel, Process, Registers, Thread};
 
 /// The kernel's tables, to be read.
 pub struct Inspection<'a, M: Machine> {
@@ -28,6 +28,8 @@ pub struct Inspection<'a, M: Machine> {
     pub state: &'a State,
     /// The processes.
     pub processes: &'a [Process<M::Paging>],
+    /// The scheduling groups.
+    pub groups: &'a [Group],
     /// The frames.
     pub frames: &'a Frames,
 }
@@ -44,6 +46,7 @@ impl<M: Machine> Kernel<M> {
             queues: self.queues.rows(),
             state: &self.state,
             processes: self.processes.rows(),
+            groups: self.groups.rows(),
             frames: &self.frames,
         }
     }

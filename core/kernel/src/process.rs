@@ -69,6 +69,20 @@ pub struct Group {
     pub(crate) next: u32,
 }
 
+impl Group {
+    /// Which group of this row it is, counted from one.
+    #[must_use]
+    pub const fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Whose it is, if the row is in use.
+    #[must_use]
+    pub const fn process(&self) -> Option<u32> {
+        if self.process == NONE { None } else { Some(self.process) }
+    }
+}
+
 impl Default for Group {
     fn default() -> Self {
         Self { generation: 0, process: NONE, next: NONE }

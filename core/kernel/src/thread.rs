@@ -69,6 +69,12 @@ impl<R> Thread<R> {
         self.life
     }
 
+    /// Which thread of this row it is, counted from one.
+    #[must_use]
+    pub const fn generation(&self) -> u32 {
+        self.generation
+    }
+
     /// Its process, by row.
     #[must_use]
     pub const fn process(&self) -> u32 {

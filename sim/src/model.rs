@@ -1,0 +1,350 @@
+//! The reference model: a small kernel in ordinary collections, without CPUs, queues or time slices.
+//!
+//! It follows the calls in the order in which the kernel was entered and says which answer each has to get, who may
+//! run, and who must. It shares no code with the kernel: only the table of calls, as programs know it.
+
+mod calls;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use coldframe_abi::{Class, CpuId, Instant, Nanos, Priority, Reply};
+use coldframe_hal::{Cpu, Trap};
+use coldframe_kernel::{Inspection, Kernel, Life, Resume, WaitsFor};
+use coldframe_scheduler::{NONE, Place};
+use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
+
+use crate::oracle::{MODEL, Violation, demand};
+
+/// What a thread is up to, as its program sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It computes, or would if it had a CPU; it came from a call that must have been answered like this.
+    Goes {
+        answer: Option<Reply>,
+    },
+    Sleeps {
+        until: Instant,
+    },
+    Joins {
+        target: u32,
+        until: Instant,
+    },
+    Ended {
+        result: u64,
+    },
+}
+
+/// What a program can set about a thread, and what a new thread gets from its maker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Settings {
+    class: Class,
+    priority: Priority,
+    group: u32,
+    affinity: [u64; 4],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Thread {
+    process: usize,
+    state: State,
+    suspended: bool,
+    settings: Settings,
+    run_time: Nanos,
+    joiner: Option<u32>,
+    /// How often it has waited: tells its entries among the deadlines apart.
+    waits: u32,
+}
+
+/// A slot that handles name: who has it, and how many had it.
+#[derive(Clone, Copy, Debug)]
+struct Slot<T> {
+    generation: u32,
+    holder: Option<T>,
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self { generation: 0, holder: None }
+    }
+}
+
+/// The model, as far as it has followed a run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Model {
+    threads: Vec<Slot<Thread>>,
+    /// The holder of a group's slot is a process.
+    groups: Vec<Slot<usize>>,
+    /// How many threads of each process have not ended.
+    alive: Vec<u32>,
+    online: Vec<bool>,
+    /// Who has had each CPU since when.
+    running: Vec<Option<(u32, Instant)>>,
+    /// The ends of waits to come: moment, thread, and which of its waits.
+    deadlines: BinaryHeap<Reverse<(Instant, u32, u32)>>,
+    /// Waits whose end has come and that the kernel has not ended yet.
+    overdue: Vec<(u32, u32)>,
+    /// Ranges that programs can print from.
+    readable: Vec<(u64, u64)>,
+    user_end: u64,
+}
+
+impl Model {
+    /// The model of a kernel that has its first processes and has not been entered yet.
+    pub(crate) fn new<F: HardwareFormat>(view: &Inspection<'_, HostMachine<F>>, cpus: usize) -> Self {
+        let mut model = Self {
+            online: vec![true; cpus],
+            running: vec![None; cpus],
+            user_end: F::USER_END,
+            groups: vec![Slot::default(); view.groups.len()],
+            ..Self::default()
+        };
+        for (slot, group) in view.groups.iter().enumerate() {
+            model.groups[slot] = Slot {
+                generation: group.generation(),
+                holder: group.process().map(|process| process as usize),
+            };
+        }
+        for (thread, object) in (0_u32..).zip(view.threads).skip(1) {
+            if object.life() != Life::Alive {
+                continue;
+            }
+            let process = object.process() as usize;
+            *model.alive_in(process) += 1;
+            let settings = settings_of(view, thread);
+            *model.slot(thread) = Slot {
+                generation: object.generation(),
+                holder: Some(Thread {
+                    process,
+                    state: State::Goes { answer: None },
+                    suspended: false,
+                    settings,
+                    run_time: Nanos::ZERO,
+                    joiner: None,
+                    waits: 0,
+                }),
+            };
+        }
+        model
+    }
+
+    /// Programs can print from this range.
+    pub(crate) fn add_readable(&mut self, start: u64, end: u64) {
+        self.readable.push((start, end));
+    }
+
+    fn slot(&mut self, thread: u32) -> &mut Slot<Thread> {
+        let index = thread as usize;
+        if self.threads.len() <= index {
+            self.threads.resize(index + 1, Slot::default());
+        }
+        &mut self.threads[index]
+    }
+
+    fn alive_in(&mut self, process: usize) -> &mut u32 {
+        if self.alive.len() <= process {
+            self.alive.resize(process + 1, 0);
+        }
+        &mut self.alive[process]
+    }
+
+    #[inline]
+    fn thread(&self, thread: u32) -> Option<&Thread> {
+        self.threads.get(thread as usize)?.holder.as_ref()
+    }
+
+    #[inline]
+    fn thread_mut(&mut self, thread: u32) -> Option<&mut Thread> {
+        self.threads.get_mut(thread as usize)?.holder.as_mut()
+    }
+
+    /// Follows one entry, and judges what has come of it.
+    #[expect(clippy::too_many_arguments, reason = "an entry is judged by all that is known about it")]
+    #[inline]
+    pub(crate) fn after_entry<F: HardwareFormat>(
+        &mut self,
+        kernel: &Kernel<HostMachine<F>>,
+        view: &Inspection<'_, HostMachine<F>>,
+        cpu: &HostCpu<F>,
+        trap: Trap,
+        resume: Resume,
+        was: u32,
+        before: &HostRegisters,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        let here = usize::from(cpu.id().0);
+        self.charge(here, now);
+        match trap {
+            Trap::Syscall if self.thread(was).is_some() => {
+                let registers = if kernel.loaded(cpu.id()) == was {
+                    cpu.peek()
+                } else {
+                    view.threads[was as usize].registers()
+                };
+                self.call(view, was, &before.request, registers.reply, now)?;
+            }
+            Trap::Fault { .. } => {
+                if let Some(process) = self.thread(was).map(|thread| thread.process) {
+                    self.end_process(process);
+                }
+            }
+            _ => {}
+        }
+        self.end_waits(view, now);
+        let runs = kernel.loaded(cpu.id());
+        self.running[here] = (runs != NONE && runs != 0).then_some((runs, now));
+        if resume == Resume::User { self.may_go_on(runs, cpu, now) } else { Ok(()) }
+    }
+
+    fn charge(&mut self, cpu: usize, now: Instant) {
+        if let Some((thread, since)) = self.running[cpu].take()
+            && let Some(thread) = self.thread_mut(thread)
+        {
+            thread.run_time.0 += now.since(since).0;
+        }
+    }
+
+    /// How long a thread has run, the time since its CPU was last in the kernel included.
+    fn run_time(&self, thread: u32, now: Instant) -> u64 {
+        let charged = self.thread(thread).map_or(0, |thread| thread.run_time.0);
+        let running = self.running.iter().flatten().find(|(runs, _)| *runs == thread);
+        charged + running.map_or(0, |(_, since)| now.since(*since).0)
+    }
+
+    /// Which waits the kernel has ended because their deadline has come. It may be late; it may not be early.
+    #[inline]
+    fn end_waits<F: HardwareFormat>(&mut self, view: &Inspection<'_, HostMachine<F>>, now: Instant) {
+        while let Some(Reverse((deadline, thread, wait))) = self.deadlines.peek().copied()
+            && deadline <= now
+        {
+            self.deadlines.pop();
+            self.overdue.push((thread, wait));
+        }
+        if self.overdue.is_empty() {
+            return;
+        }
+        let mut overdue = std::mem::take(&mut self.overdue);
+        overdue.retain(|(thread, wait)| self.is_still_due(view, *thread, *wait));
+        self.overdue = overdue;
+    }
+
+    fn is_still_due<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        thread: u32,
+        wait: u32,
+    ) -> bool {
+        let Some(waiting) = self.thread_mut(thread).filter(|thread| thread.waits == wait) else {
+            return false;
+        };
+        let (answer, target) = match waiting.state {
+            State::Sleeps { .. } => (Reply::ok(0), None),
+            State::Joins { target, .. } => (Err(coldframe_abi::Error::TimedOut).into(), Some(target)),
+            State::Goes { .. } | State::Ended { .. } => return false,
+        };
+        if view.threads[thread as usize].waits_for() != WaitsFor::Nothing {
+            return true;
+        }
+        waiting.state = State::Goes { answer: Some(answer) };
+        if let Some(target) = target.and_then(|target| self.thread_mut(target)) {
+            target.joiner = None;
+        }
+        false
+    }
+
+    /// Whoever goes on in user mode may do so, and finds the answer that it has to find.
+    #[inline]
+    fn may_go_on<F: HardwareFormat>(
+        &mut self,
+        runs: u32,
+        cpu: &HostCpu<F>,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        let Some(thread) = self.thread_mut(runs) else {
+            return fail(now, format!("thread {runs} goes on after its end"));
+        };
+        let State::Goes { answer } = thread.state else {
+            return fail(now, format!("thread {runs} goes on and should not: it {:?}", thread.state));
+        };
+        demand(!thread.suspended, MODEL, now, || format!("thread {runs} goes on although it is suspended"))?;
+        thread.state = State::Goes { answer: None };
+        let found = cpu.peek().reply;
+        demand(answer.is_none_or(|answer| answer == found), MODEL, now, || {
+            let answer = answer.unwrap_or_default();
+            format!("thread {runs} finds {:?} and should find {:?}", found.result(), answer.result())
+        })
+    }
+
+    /// Judges a machine to which all kicks and due timers have been delivered: whoever may go on is on its way.
+    pub(crate) fn quiet<F: HardwareFormat>(
+        &self,
+        view: &Inspection<'_, HostMachine<F>>,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        demand(self.overdue.is_empty(), MODEL, now, || {
+            format!("thread {} waits on after its deadline", self.overdue[0].0)
+        })?;
+        for (index, thread) in self.threads.iter().enumerate() {
+            let Some(thread) = thread.holder else { continue };
+            let goes = matches!(thread.state, State::Goes { .. });
+            let fits = match view.rows[index].place() {
+                Place::Running => goes && !thread.suspended,
+                // One that is stopped while it waits for a CPU may stay there: it is stopped when it gets one.
+                Place::Queued => goes,
+                Place::Held => thread.suspended || matches!(thread.state, State::Ended { .. }),
+                Place::Waiting => !goes,
+                Place::Free => matches!(thread.state, State::Ended { .. }),
+                Place::Moving => false,
+            };
+            demand(fits, MODEL, now, || {
+                let place = view.rows[index].place();
+                let (state, suspended) = (thread.state, thread.suspended);
+                format!("thread {index} is {place:?}; it should be: {state:?}, suspended: {suspended}")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Compares what programs have set with what the kernel goes by.
+    pub(crate) fn audit<F: HardwareFormat>(
+        &self,
+        view: &Inspection<'_, HostMachine<F>>,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        for (thread, slot) in (0..).zip(&self.threads) {
+            if slot.holder.is_some_and(|thread| !matches!(thread.state, State::Ended { .. })) {
+                self.settings_fit(view, thread, now)?;
+            }
+        }
+        let online =
+            (0_u16..).zip(&self.online).find(|(cpu, is)| view.state.online().contains(CpuId(*cpu)) != **is);
+        demand(online.is_none(), MODEL, now, || format!("CPU and whether it should be on-line: {online:?}"))
+    }
+
+    fn settings_fit<F: HardwareFormat>(
+        &self,
+        view: &Inspection<'_, HostMachine<F>>,
+        thread: u32,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        let Some(expected) = self.thread(thread).map(|thread| thread.settings) else { return Ok(()) };
+        let found = settings_of(view, thread);
+        demand(found == expected, MODEL, now, || {
+            format!("thread {thread} has {found:?} and should have {expected:?}")
+        })
+    }
+}
+
+fn settings_of<F: HardwareFormat>(view: &Inspection<'_, HostMachine<F>>, thread: u32) -> Settings {
+    let row = &view.rows[thread as usize];
+    let context = row.context();
+    let affinity = std::array::from_fn(|bank| {
+        let cpus = (0..64).filter(|bit| row.affinity().contains(CpuId(bank as u16 * 64 + bit)));
+        cpus.fold(0, |bits, bit| bits | 1 << bit)
+    });
+    Settings { class: context.class(), priority: context.priority(), group: context.group(), affinity }
+}
+
+fn fail(at: Instant, detail: String) -> Result<(), Violation> {
+    Err(Violation { oracle: MODEL, detail, at })
+}

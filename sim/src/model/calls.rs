@@ -1,0 +1,334 @@
+//! What each call comes to, by the table's own words.
+
+use std::cmp::Reverse;
+
+use coldframe_abi::{
+    Class, Deadline, Error, GroupHandle, Instant, Kind, Nanos, Number, Priority, Reply, Request, ThreadHandle,
+};
+use coldframe_kernel::Inspection;
+use hal_host::{HardwareFormat, HostMachine};
+
+use super::{Model, Slot, State, Thread, fail};
+use crate::oracle::Violation;
+
+/// How many bytes one call writes at most.
+const WRITE_LIMIT: u64 = 256;
+
+/// With so few free frames left, a refusal may be honest.
+const SCARCE: u64 = 16;
+
+type Answer = Result<u64, Error>;
+
+/// What the caller of a call has to expect.
+enum Expected {
+    /// This answer.
+    Answer(Answer),
+    /// None before something else has happened, or none ever.
+    Nothing,
+}
+
+impl Model {
+    /// Follows one call; `given` is the answer as it stands when the kernel has been left.
+    pub(super) fn call<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        request: &Request,
+        given: Reply,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        let Some(number) = Number::from_word(request.number) else {
+            self.expect(caller, Err(Error::UnknownCall));
+            return Ok(());
+        };
+        if !words_fit(number, request) {
+            self.expect(caller, Err(Error::BadArgument));
+            return Ok(());
+        }
+        let words = &request.arguments;
+        let expected = match number {
+            Number::ThreadCreate => Expected::Answer(self.thread_create(view, caller, words, given, now)?),
+            Number::GroupCreate => Expected::Answer(self.group_create(view, caller, given, now)?),
+            Number::ThreadExit => self.thread_exit(caller, words[0]),
+            Number::ThreadJoin => self.thread_join(caller, words[0], words[1], now),
+            Number::Sleep => self.sleep(caller, words[0], now),
+            Number::ProcessExit => self.process_exit(caller),
+            Number::ThreadSuspend => Expected::Answer(self.suspend(caller, words[0], true)),
+            Number::ThreadResume => Expected::Answer(self.suspend(caller, words[0], false)),
+            Number::SetClass | Number::SetPriority | Number::SetAffinity | Number::SetGroup => {
+                Expected::Answer(self.set(number, caller, words))
+            }
+            Number::CpuTime => {
+                Expected::Answer(self.alive(caller, words[0]).map(|thread| self.run_time(thread, now)))
+            }
+            Number::CpuOffline => Expected::Answer(self.cpu(words[0], false)),
+            Number::CpuOnline => Expected::Answer(self.cpu(words[0], true)),
+            Number::ConsoleWrite => Expected::Answer(self.console_write(words[0], words[1])),
+            Number::Clock => Expected::Answer(Ok(now.0)),
+            Number::ThreadSelf => {
+                let generation = self.threads[caller as usize].generation;
+                Expected::Answer(Ok(ThreadHandle { slot: caller, generation }.to_word()))
+            }
+            Number::Null | Number::YieldNow => Expected::Answer(Ok(0)),
+            Number::PowerOff => {
+                return fail(now, format!("thread {caller} goes on after it turned the machine off"));
+            }
+        };
+        if let Expected::Answer(answer) = expected {
+            self.expect(caller, answer);
+        }
+        match number {
+            Number::SetClass | Number::SetPriority | Number::SetAffinity | Number::SetGroup => {
+                self.settings_fit(view, ThreadHandle::from_word(words[0]).slot, now)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn expect(&mut self, thread: u32, answer: Answer) {
+        if let Some(thread) = self.thread_mut(thread) {
+            thread.state = State::Goes { answer: Some(answer.into()) };
+        }
+    }
+
+    fn process_of(&self, thread: u32) -> Option<usize> {
+        self.thread(thread).map(|thread| thread.process)
+    }
+
+    /// The thread that a handle of the caller names, ended or not.
+    fn named(&self, caller: u32, word: u64) -> Result<u32, Error> {
+        let handle = ThreadHandle::from_word(word);
+        let slot = self.threads.get(handle.slot as usize).ok_or(Error::BadHandle)?;
+        let fits = slot.generation == handle.generation
+            && slot.holder.is_some()
+            && self.process_of(handle.slot) == self.process_of(caller);
+        if fits { Ok(handle.slot) } else { Err(Error::BadHandle) }
+    }
+
+    fn alive(&self, caller: u32, word: u64) -> Result<u32, Error> {
+        let thread = self.named(caller, word)?;
+        match self.thread(thread).map(|thread| thread.state) {
+            Some(State::Ended { .. }) | None => Err(Error::BadHandle),
+            Some(_) => Ok(thread),
+        }
+    }
+
+    fn thread_create<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        words: &[u64; 6],
+        given: Reply,
+        now: Instant,
+    ) -> Result<Answer, Violation> {
+        if words[0] >= self.user_end || words[1] > self.user_end {
+            return Ok(Err(Error::BadAddress));
+        }
+        let handle = match given.result() {
+            Ok(word) => ThreadHandle::from_word(word),
+            Err(Error::NoMemory) if view.frames.free_count() < SCARCE => return Ok(Err(Error::NoMemory)),
+            Err(error) => return Err(refused(now, "thread_create", error)),
+        };
+        let Some(maker) = self.thread(caller).copied() else { return Ok(Ok(0)) };
+        let slot = self.slot(handle.slot);
+        if slot.holder.is_some() || handle.generation <= slot.generation {
+            return Err(reused(now, format!("{handle:?}")));
+        }
+        *slot = Slot {
+            generation: handle.generation,
+            holder: Some(Thread {
+                state: State::Goes { answer: None },
+                suspended: false,
+                run_time: Nanos::ZERO,
+                joiner: None,
+                waits: 0,
+                ..maker
+            }),
+        };
+        *self.alive_in(maker.process) += 1;
+        self.settings_fit(view, handle.slot, now)?;
+        Ok(Ok(handle.to_word()))
+    }
+
+    fn group_create<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        given: Reply,
+        now: Instant,
+    ) -> Result<Answer, Violation> {
+        let handle = match given.result() {
+            Ok(word) => GroupHandle::from_word(word),
+            Err(Error::NoMemory) if view.frames.free_count() < SCARCE => return Ok(Err(Error::NoMemory)),
+            Err(error) => return Err(refused(now, "group_create", error)),
+        };
+        let process = self.process_of(caller);
+        let index = handle.slot as usize;
+        if self.groups.len() <= index {
+            self.groups.resize(index + 1, Slot::default());
+        }
+        let slot = &mut self.groups[index];
+        if slot.holder.is_some() || handle.generation <= slot.generation {
+            return Err(reused(now, format!("{handle:?}")));
+        }
+        *slot = Slot { generation: handle.generation, holder: process };
+        Ok(Ok(handle.to_word()))
+    }
+
+    fn thread_exit(&mut self, caller: u32, result: u64) -> Expected {
+        let Some(thread) = self.thread_mut(caller) else { return Expected::Nothing };
+        thread.state = State::Ended { result };
+        let (process, joiner) = (thread.process, thread.joiner.take());
+        if let Some(joiner) = joiner {
+            self.threads[caller as usize].holder = None;
+            self.expect(joiner, Ok(result));
+        }
+        let alive = self.alive_in(process);
+        *alive -= 1;
+        if *alive == 0 {
+            self.end_process(process);
+        }
+        Expected::Nothing
+    }
+
+    fn process_exit(&mut self, caller: u32) -> Expected {
+        if let Some(process) = self.process_of(caller) {
+            self.end_process(process);
+        }
+        Expected::Nothing
+    }
+
+    /// All that a process had goes with it; no other process can tell the difference.
+    pub(super) fn end_process(&mut self, process: usize) {
+        for slot in &mut self.threads {
+            slot.holder = slot.holder.take().filter(|thread| thread.process != process);
+        }
+        for slot in &mut self.groups {
+            slot.holder = slot.holder.take().filter(|holder| *holder != process);
+        }
+    }
+
+    fn thread_join(&mut self, caller: u32, word: u64, deadline: u64, now: Instant) -> Expected {
+        let target = match self.named(caller, word) {
+            Ok(target) if target == caller => return Expected::Answer(Err(Error::Deadlock)),
+            Ok(target) => target,
+            Err(error) => return Expected::Answer(Err(error)),
+        };
+        let Some(thread) = self.thread_mut(target) else { return Expected::Nothing };
+        if let State::Ended { result } = thread.state {
+            self.threads[target as usize].holder = None;
+            return Expected::Answer(Ok(result));
+        }
+        if thread.joiner.is_some() {
+            return Expected::Answer(Err(Error::Busy));
+        }
+        if deadline <= now.0 {
+            return Expected::Answer(Err(Error::TimedOut));
+        }
+        thread.joiner = Some(caller);
+        let until = Instant(deadline);
+        self.wait(caller, State::Joins { target, until }, until);
+        Expected::Nothing
+    }
+
+    fn sleep(&mut self, caller: u32, until: u64, now: Instant) -> Expected {
+        if until <= now.0 {
+            return Expected::Answer(Ok(0));
+        }
+        let until = Instant(until);
+        self.wait(caller, State::Sleeps { until }, until);
+        Expected::Nothing
+    }
+
+    fn wait(&mut self, thread: u32, state: State, until: Instant) {
+        let Some(waiting) = self.thread_mut(thread) else { return };
+        waiting.state = state;
+        waiting.waits += 1;
+        let wait = waiting.waits;
+        if until.0 != Deadline::NEVER.0 {
+            self.deadlines.push(Reverse((until, thread, wait)));
+        }
+    }
+
+    fn suspend(&mut self, caller: u32, word: u64, suspend: bool) -> Answer {
+        let thread = self.alive(caller, word)?;
+        let thread = self.thread_mut(thread).ok_or(Error::BadHandle)?;
+        if thread.suspended == suspend {
+            return Err(Error::BadState);
+        }
+        thread.suspended = suspend;
+        Ok(0)
+    }
+
+    fn set(&mut self, number: Number, caller: u32, words: &[u64; 6]) -> Answer {
+        let thread = self.alive(caller, words[0])?;
+        let mut settings = self.thread(thread).ok_or(Error::BadHandle)?.settings;
+        match number {
+            Number::SetClass => settings.class = Class::ALL[words[1] as usize],
+            Number::SetPriority => settings.priority = Priority(words[1] as u8),
+            Number::SetGroup => {
+                let handle = GroupHandle::from_word(words[1]);
+                let slot = self.groups.get(handle.slot as usize).ok_or(Error::BadHandle)?;
+                if slot.generation != handle.generation || slot.holder != self.process_of(caller) {
+                    return Err(Error::BadHandle);
+                }
+                settings.group = handle.slot;
+            }
+            _ => {
+                let bank = usize::try_from(words[1]).map_err(|_| Error::BadArgument)?;
+                *settings.affinity.get_mut(bank).ok_or(Error::BadArgument)? = words[2];
+                let exists = |cpu: &usize| settings.affinity[cpu / 64] >> (cpu % 64) & 1 == 1;
+                if !(0..self.online.len()).any(|cpu| exists(&cpu)) {
+                    return Err(Error::BadArgument);
+                }
+            }
+        }
+        self.thread_mut(thread).ok_or(Error::BadHandle)?.settings = settings;
+        Ok(0)
+    }
+
+    fn cpu(&mut self, word: u64, online: bool) -> Answer {
+        let count = self.online.iter().filter(|online| **online).count();
+        let cpu = usize::try_from(word).map_err(|_| Error::BadArgument)?;
+        let state = self.online.get_mut(cpu).ok_or(Error::BadArgument)?;
+        if *state == online || (!online && count == 1) {
+            return Err(Error::BadState);
+        }
+        *state = online;
+        Ok(0)
+    }
+
+    fn console_write(&self, start: u64, length: u64) -> Answer {
+        let end = start.checked_add(length).filter(|end| *end <= self.user_end).ok_or(Error::BadAddress)?;
+        let length = (end - start).min(WRITE_LIMIT);
+        let inside = |range: &&(u64, u64)| range.0 <= start && start + length <= range.1;
+        if length == 0 || self.readable.iter().find(inside).is_some() {
+            Ok(length)
+        } else {
+            Err(Error::BadAddress)
+        }
+    }
+}
+
+/// Whether every word can be what the table says it is.
+fn words_fit(number: Number, request: &Request) -> bool {
+    let mut at = 0;
+    number.description().parameters.iter().all(|parameter| {
+        let word = request.arguments[at];
+        at += if parameter.kind == Kind::Range { 2 } else { 1 };
+        word <= match parameter.kind {
+            Kind::Class => 3,
+            Kind::Priority | Kind::ExitCode => 0xff,
+            Kind::Cpu => 0xffff,
+            _ => u64::MAX,
+        }
+    })
+}
+
+fn refused(at: Instant, call: &str, error: Error) -> Violation {
+    Violation { oracle: crate::oracle::MODEL, detail: format!("{call} answers {error:?} for no reason"), at }
+}
+
+fn reused(at: Instant, handle: String) -> Violation {
+    Violation { oracle: crate::oracle::MODEL, detail: format!("{handle} is given out again"), at }
+}
