@@ -46,6 +46,19 @@ fn yield_and_settle(mut kit: Kit) -> Kit {
     kit
 }
 
+// Every thread is a group of its own: each yield ends a turn, and the next group's begins.
+#[library_benchmark]
+#[bench::ten(Kit::busy_in_groups(10, 10))]
+#[bench::many(Kit::busy_in_groups(100_000, 100_000))]
+fn pass_the_turn(mut kit: Kit) -> Kit {
+    let mut scheduler = kit.scheduler();
+    for _ in 0..TIMES {
+        scheduler.yield_now(CPU);
+        black_box(scheduler.settle(CPU, NOW));
+    }
+    kit
+}
+
 #[library_benchmark]
 #[bench::ten(Kit::busy(10))]
 #[bench::many(Kit::busy(100_000))]
@@ -76,6 +89,6 @@ fn timer_arm_and_cancel(mut kit: Kit) -> Kit {
 
 library_benchmark_group!(
     name = scheduler,
-    benchmarks = [pick_and_enqueue, yield_and_settle, block_and_wake, timer_arm_and_cancel]
+    benchmarks = [pick_and_enqueue, yield_and_settle, pass_the_turn, block_and_wake, timer_arm_and_cancel]
 );
 main!(library_benchmark_groups = scheduler);

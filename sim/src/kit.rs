@@ -21,6 +21,11 @@ impl Kit {
     /// Tables for this many CPUs, all on-line, and this many threads, all held, of one group at one level.
     #[must_use]
     pub fn new(cpus: u16, threads: u32) -> Self {
+        Self::with_groups(cpus, threads, 1)
+    }
+
+    /// The same with the threads spread over groups.
+    fn with_groups(cpus: u16, threads: u32, groups: u32) -> Self {
         let mut kit = Self {
             rows: vec![Row::default(); threads as usize],
             turns: vec![Turn::default(); threads as usize],
@@ -36,7 +41,7 @@ impl Kit {
         }
         for thread in 0..threads {
             kit.scheduler().admit(thread);
-            let context = Context::new(Class::Normal, Priority(128), 0);
+            let context = Context::new(Class::Normal, Priority(128), thread % groups);
             kit.scheduler().create(thread, context, CpuSet::ALL, CpuId(0));
         }
         kit
@@ -45,8 +50,14 @@ impl Kit {
     /// All threads runnable on one CPU, one of them running.
     #[must_use]
     pub fn busy(threads: u32) -> Self {
+        Self::busy_in_groups(threads, 1)
+    }
+
+    /// The same with the threads spread over groups.
+    #[must_use]
+    pub fn busy_in_groups(threads: u32, groups: u32) -> Self {
         let cpu = CpuId(0);
-        let mut kit = Self::new(1, threads);
+        let mut kit = Self::with_groups(1, threads, groups);
         for thread in 0..threads {
             let loose = kit.scheduler().take(thread);
             let kick = kit.scheduler().place(loose, Wake::Start, cpu);

@@ -22,8 +22,18 @@ impl Scheduler<'_> {
     /// The CPU for a thread: its last one if that is idle or does something less urgent, else an idle one, else one
     /// that runs a lower class (SCH-4), else its last one again.
     pub(crate) fn choose_cpu(&self, thread: u32, level: Level) -> CpuId {
+        let row = &self.rows[thread as usize];
+        let (last, unbound) = (row.cpu, row.unbound);
+        let queue = &self.cpus[usize::from(last.0)];
+        let at_home = unbound && queue.online;
+        // The usual case without a look at sets of CPUs: nobody else has time either.
+        if at_home
+            && (queue.top().is_none_or(|top| top < level)
+                || !self.state.is_less_urgent_cpu(level.class_index()))
+        {
+            return last;
+        }
         let allowed = self.allowed(thread);
-        let last = self.rows[thread as usize].cpu;
         if allowed.contains(last) && self.cpus[usize::from(last.0)].top().is_none_or(|top| top < level) {
             return last;
         }

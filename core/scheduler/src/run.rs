@@ -182,9 +182,12 @@ impl Scheduler<'_> {
             // A group that is present keeps its place: only one that was away may be first (SCH-5).
             self.turn_first(turn);
         }
+        if cpu == here {
+            return None;
+        }
         // A less urgent thread changes nothing there, unless a boost must now end; an equal one ends a slice.
-        let boosted = self.boost_of_current(cpu) > 0;
-        if before.is_none_or(|top| level >= top) || boosted { self.kick(cpu, here) } else { None }
+        let matters = before.is_none_or(|top| level >= top) || self.boost_of_current(cpu) > 0;
+        if matters { self.kick(cpu, here) } else { None }
     }
 
     fn boost_of_current(&self, cpu: CpuId) -> u8 {
@@ -246,9 +249,13 @@ impl Scheduler<'_> {
     /// Lets the others of the running thread's level go first. Precondition: it has been charged.
     #[inline]
     pub fn yield_now(&mut self, cpu: CpuId) {
-        if self.swap_with_next(cpu) {
-            return;
+        if !self.swap_with_next(cpu) {
+            self.give_way(cpu);
         }
+    }
+
+    #[inline(never)]
+    fn give_way(&mut self, cpu: CpuId) {
         // One that may not be here any more is not queued here: `settle` takes it elsewhere.
         if self.may_stay(self.cpus[usize::from(cpu.0)].current, cpu) {
             self.put_back(cpu, PutBack::Yielded);
@@ -257,7 +264,7 @@ impl Scheduler<'_> {
 
     /// The common yield: the next thread of the same turn runs, and the running one takes the last place, which is
     /// the one that the next has left in the ring. Nothing else changes. False if it is not that simple.
-    #[inline]
+    #[inline(always)]
     fn swap_with_next(&mut self, cpu: CpuId) -> bool {
         let queue = &mut self.cpus[usize::from(cpu.0)];
         let thread = queue.current;

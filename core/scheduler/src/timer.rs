@@ -200,27 +200,22 @@ impl Timers<'_> {
         let slot = (place >> (DIGIT_BITS * digit)) as usize % SLOTS;
         let digit = digit as usize;
         let index = digit * SLOTS + slot;
-        let first = record.heads[index];
-        if first == NONE {
-            record.heads[index] = thread;
-            record.occupied[digit] |= 1 << slot;
-            record.digits |= 1 << digit;
-            let timer = &mut self.timers[thread as usize];
-            (timer.next, timer.previous) = (thread, thread);
-            (timer.wheel, timer.slot) = (wheel, index as u16);
-            return;
-        }
-        let earliest =
-            record.unsorted[digit] >> slot & 1 == 0 && deadline < self.timers[first as usize].deadline;
-        if earliest {
-            record.heads[index] = thread;
-        }
-        let last = self.timers[first as usize].previous;
+        let head = record.heads[index];
+        record.occupied[digit] |= 1 << slot;
+        record.digits |= 1 << digit;
+        // An empty slot takes the same way as a full one, as a ring of the newcomer: the cost does not depend on it.
+        let first = if head == NONE { thread } else { head };
         let timer = &mut self.timers[thread as usize];
-        (timer.next, timer.previous) = (first, last);
+        (timer.next, timer.previous) = (first, thread);
         (timer.wheel, timer.slot) = (wheel, index as u16);
-        self.timers[last as usize].next = thread;
+        let last = self.timers[first as usize].previous;
         self.timers[first as usize].previous = thread;
+        self.timers[last as usize].next = thread;
+        self.timers[thread as usize].previous = last;
+        let sorted = record.unsorted[digit] >> slot & 1 == 0;
+        if head == NONE || (sorted && deadline < self.timers[first as usize].deadline) {
+            record.heads[index] = thread;
+        }
     }
 
     #[inline]

@@ -146,6 +146,18 @@ impl Scheduler<'_> {
     #[inline]
     pub(crate) fn find_turn(&self, cpu: CpuId, level: Level, group: u32) -> Option<u32> {
         let key = key(cpu, level, group);
+        // Most levels have the turn of one group or of none.
+        let head = self.head(cpu, level);
+        if head == NONE {
+            return None;
+        }
+        let first = &self.turns[head as usize];
+        if first.key == key {
+            return Some(head);
+        }
+        if first.next == head {
+            return None;
+        }
         let mut at = self.turns[self.bucket_of(key)].bucket;
         while at != NONE {
             let turn = &self.turns[at as usize];
