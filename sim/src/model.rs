@@ -16,6 +16,9 @@ use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
 use crate::oracle::{MODEL, Violation, demand};
 
+/// With more waits than this at a time, the model's lists grow once more.
+const EXPECTED_WAITS: usize = 64;
+
 /// What a thread is up to, as its program sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -95,6 +98,8 @@ impl Model {
         let mut model = Self {
             online: vec![true; cpus],
             running: vec![None; cpus],
+            deadlines: BinaryHeap::with_capacity(EXPECTED_WAITS),
+            overdue: Vec::with_capacity(EXPECTED_WAITS),
             user_end: F::USER_END,
             groups: vec![Slot::default(); view.groups.len()],
             ..Self::default()

@@ -10,9 +10,12 @@ use super::{ONE_PLACE, Violation, WAITS_END, demand};
 pub(crate) fn check<F: HardwareFormat>(
     view: &Inspection<'_, HostMachine<F>>,
     cpus: &[HostCpu<F>],
+    found: &mut Vec<u32>,
     now: Instant,
 ) -> Result<(), Violation> {
-    let found = walk_queues(view, cpus.len(), now)?;
+    found.clear();
+    found.resize(view.rows.len(), 0);
+    walk_queues(view, cpus.len(), found, now)?;
     // The tables of a thread grow by the frame: only rows that all of them have can be in use.
     let usable = view.threads.len().min(view.timers.len());
     for (thread, row) in view.rows.iter().enumerate().take(usable) {
@@ -41,13 +44,13 @@ pub(crate) fn check<F: HardwareFormat>(
     Ok(())
 }
 
-/// How often each thread is found in a run queue.
+/// Counts how often each thread is found in a run queue.
 fn walk_queues<F: HardwareFormat>(
     view: &Inspection<'_, HostMachine<F>>,
     cpus: usize,
+    found: &mut [u32],
     now: Instant,
-) -> Result<Vec<u32>, Violation> {
-    let mut found = vec![0; view.rows.len()];
+) -> Result<(), Violation> {
     for (slot, head) in view.heads[..cpus * LEVELS].iter().enumerate() {
         if *head == NONE {
             continue;
@@ -73,7 +76,7 @@ fn walk_queues<F: HardwareFormat>(
             }
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 fn wait_can_end<F: HardwareFormat>(
