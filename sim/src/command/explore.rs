@@ -1,6 +1,7 @@
 //! `sim explore`: the hunt.
 
 use std::io::{IsTerminal, Write as _};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -144,9 +145,10 @@ fn conclude(plan: &Plan, counts: &Counts, verdict: Verdict, json: bool) -> Exit 
         }
         Verdict::Interrupted => {
             report["verdict"] = json!("interrupted");
-            let next = plan.first_seed + runs;
+            let go_on = go_on(plan, plan.first_seed + runs);
+            report["go_on"] = json!(go_on);
             if !json {
-                outln!("interrupted; to go on: cargo run --release -p sim -- explore --seed {next:#x}");
+                outln!("interrupted; to go on:\n{go_on}");
             }
             Exit::Interrupted
         }
@@ -167,25 +169,49 @@ fn conclude(plan: &Plan, counts: &Counts, verdict: Verdict, json: bool) -> Exit 
 }
 
 fn failed(file: &RunFile, violation: &Violation, report: &mut serde_json::Value, json: bool) -> Exit {
-    let path = failure_path(file);
-    let written = std::fs::create_dir_all("failures").and_then(|()| std::fs::write(&path, file.to_text()));
     report["verdict"] = json!("failed");
     report["oracle"] = json!(violation.oracle.name);
     report["detail"] = json!(violation.detail);
-    report["file"] = json!(path.display().to_string());
+    let again = match keep(file) {
+        Ok(path) => {
+            report["file"] = json!(path.display().to_string());
+            format!("cargo run --release -p sim -- replay {}", path.display())
+        }
+        Err(problem) => {
+            eprintln!("error: {problem}; the seed does it again all the same");
+            let cpus = file.cpus.map_or_else(String::new, |cpus| format!(" --cpus {cpus}"));
+            format!("cargo run --release -p sim -- run {} --seed {:#x}{cpus}", file.subject, file.seed)
+        }
+    };
+    report["again"] = json!(again);
     if !json {
         picture(file);
-        outln!("{violation}");
-        match written {
-            Ok(()) => outln!("cargo run --release -p sim -- replay {}", path.display()),
-            Err(error) => {
-                eprintln!("error: {}: {error}; the seed does it again all the same:", path.display());
-                let cpus = file.cpus.map_or_else(String::new, |cpus| format!(" --cpus {cpus}"));
-                outln!("cargo run --release -p sim -- run {} --seed {:#x}{cpus}", file.subject, file.seed);
-            }
-        }
+        outln!("{violation}\n{again}");
     }
     if violation.oracle == sim::run::PROGRESS { Exit::NoProgress } else { Exit::Fired }
+}
+
+/// Writes the file of a failure, whole or not at all.
+fn keep(file: &RunFile) -> Result<PathBuf, String> {
+    let path = failure_path(file);
+    let draft = path.with_extension("draft");
+    let written = std::fs::create_dir_all("failures")
+        .and_then(|()| std::fs::write(&draft, file.to_text()))
+        .and_then(|()| std::fs::rename(&draft, &path));
+    written.map_err(|error| {
+        // What could be written of it would only mislead.
+        let _ = std::fs::remove_file(&draft);
+        format!("{}: {error}", path.display())
+    })?;
+    Ok(path)
+}
+
+/// The command that goes on where this exploration was interrupted.
+fn go_on(plan: &Plan, next: u64) -> String {
+    let names: Vec<_> = plan.subjects.iter().map(|subject| subject.name()).collect();
+    let seeds = plan.end_seed.map_or_else(|| format!("--seed {next:#x}"), |end| format!("--seeds {next}..{end}"));
+    let cpus = plan.options.cpus.map_or_else(String::new, |cpus| format!(" --cpus {cpus}"));
+    format!("cargo run --release -p sim -- explore {} {seeds}{cpus}", names.join(" "))
 }
 
 /// The end of the run that failed.
