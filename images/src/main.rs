@@ -181,7 +181,8 @@ fn qemu(arch: Arch, offline: bool, options: &Options) -> ExitCode {
         return ExitCode::from(MISSING);
     }
     if options.gdb {
-        println!("gdb {} -ex 'target remote localhost:1234'", image.kernel.display());
+        let (debugger, kernel) = (image.arch.debugger(), image.kernel.display());
+        println!("{debugger} {kernel} -ex 'target remote localhost:1234'");
     }
     let mut out = std::io::stdout().lock();
     let result = boot(&image, options, |line| {

@@ -43,6 +43,12 @@ impl Arch {
         }
     }
 
+    /// The debugger that knows its instructions, as Debian calls it.
+    #[must_use]
+    pub fn debugger(self) -> &'static str {
+        if self.name() == std::env::consts::ARCH { "gdb" } else { "gdb-multiarch" }
+    }
+
     /// How to install the emulator on Debian.
     #[must_use]
     pub const fn package(self) -> &'static str {

@@ -209,7 +209,8 @@ fn keep(file: &RunFile) -> Result<PathBuf, String> {
 /// The command that goes on where this exploration was interrupted.
 fn go_on(plan: &Plan, next: u64) -> String {
     let names: Vec<_> = plan.subjects.iter().map(|subject| subject.name()).collect();
-    let seeds = plan.end_seed.map_or_else(|| format!("--seed {next:#x}"), |end| format!("--seeds {next}..{end}"));
+    let seeds =
+        plan.end_seed.map_or_else(|| format!("--seed {next:#x}"), |end| format!("--seeds {next}..{end}"));
     let cpus = plan.options.cpus.map_or_else(String::new, |cpus| format!(" --cpus {cpus}"));
     format!("cargo run --release -p sim -- explore {} {seeds}{cpus}", names.join(" "))
 }

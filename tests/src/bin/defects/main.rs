@@ -68,9 +68,12 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
             break;
         }
         scratch.heal()?;
-        scratch.plant(&defect)?;
         let begun = Instant::now();
-        let catch = hunt(&defect, &scratch)?;
+        // One that cannot be hunted must not hide the others.
+        let catch = match scratch.plant(&defect).and_then(|()| hunt(&defect, &scratch)) {
+            Ok(catch) => catch,
+            Err(problem) => Catch::Otherwise(problem),
+        };
         all_found &= report(&defect, catch, begun.elapsed().as_secs());
         hunted += 1;
     }
