@@ -1,6 +1,7 @@
 //! From the first instruction to Rust.
 
 use coldframe_abi::CpuId;
+use coldframe_hal::MAX_CPUS;
 
 use super::kernel_map::{self, IMAGE_OFFSET};
 use super::{DIRECT_WINDOW, HARTS};
@@ -14,6 +15,13 @@ core::arch::global_asm!(
 _start:
     /* a0: hart, a1: device tree; physical addresses. */
     csrw sie, zero
+    la t0, first_is_here
+    li t1, 1
+    .option push
+    .option arch, +a
+    amoswap.w t0, t1, (t0)
+    .option pop
+    bnez t0, 4f
     la sp, __boot_stack_top
     li s2, {offset}
     la s3, 1f
@@ -36,6 +44,21 @@ secondary_start:
     li s0, 0
     tail {secondary}
 
+    /*
+     * OpenSBI 1.1 lets a hart go before it has written down where to: one that was not asleep yet comes here instead
+     * of to secondary_start. Its CPU number stands in the list of harts, written before firmware was asked.
+     */
+4:  la t0, {harts}
+    li a1, 0
+    li t2, {most}
+5:  lw t1, 0(t0)
+    beq t1, a0, secondary_start
+    addi t0, t0, 4
+    addi a1, a1, 1
+    bltu a1, t2, 5b
+6:  wfi
+    j 6b
+
     /* Turns translation on and goes to s3, at its virtual address. */
 3:  la t0, BOOT_ROOT
     srli t0, t0, 12
@@ -47,6 +70,11 @@ secondary_start:
     sfence.vma
     jr s3
 
+    .section .bss.first_is_here, "aw", @nobits
+    .balign 4
+first_is_here:
+    .space 4
+
     .section .bss.boot_stack, "aw", @nobits
     .balign 16
     .space 65536
@@ -55,6 +83,8 @@ __boot_stack_top:
     offset = const IMAGE_OFFSET,
     start = sym start_first,
     secondary = sym start_secondary,
+    harts = sym HARTS,
+    most = const MAX_CPUS,
 );
 
 /// The physical address at which other harts start.
