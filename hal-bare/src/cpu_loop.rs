@@ -14,6 +14,9 @@ pub(crate) static KERNEL: Lock<Option<Kernel<BareMachine>>> = Lock::new(None);
 pub(crate) fn run(mut cpu: BareCpu) -> ! {
     let mut trap = Trap::Again;
     loop {
+        // At every trap, and so before the first entry too: the interrupt of a kick that came before this CPU was up
+        // went to nobody, and a word that stays set would silence all kicks that follow (SYN-3).
+        let _ = KICKS[usize::from(cpu.id.0)].take();
         let resume = {
             let mut kernel = KERNEL.lock();
             arch::catch_up_with_windows(&mut cpu.windows_seen);
@@ -29,7 +32,6 @@ pub(crate) fn run(mut cpu: BareCpu) -> ! {
             Resume::Off => arch::halt(),
         };
         if trap == Trap::Kick {
-            let _ = KICKS[usize::from(cpu.id.0)].take();
             crate::panic::stop_if_another_cpu_panicked();
         }
     }

@@ -68,6 +68,31 @@ mod models {
         });
     }
 
+    /// SYN-3: the interrupt of a kick to a CPU that is not up yet is lost; those that follow are not.
+    #[test]
+    fn a_kick_to_a_cpu_that_is_not_up_silences_no_other() {
+        loom::model(|| {
+            let state = Arc::new((KickWord::new(), AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0)));
+            let other = Arc::clone(&state);
+            let kicker = thread::spawn(move || {
+                let (word, news, up, interrupts) = &*other;
+                for piece in 1..=2 {
+                    news.store(piece, Ordering::Relaxed);
+                    if word.set() {
+                        interrupts.fetch_add(up.load(Ordering::Acquire), Ordering::Relaxed);
+                    }
+                }
+            });
+            let (word, news, up, interrupts) = &*state;
+            up.store(1, Ordering::Release);
+            // As the loop around the kernel does, before its first entry.
+            let _ = word.take();
+            let seen = news.load(Ordering::Relaxed);
+            kicker.join().expect("the other CPU ends");
+            assert!(seen == 2 || interrupts.load(Ordering::Relaxed) > 0, "a kick was lost");
+        });
+    }
+
     struct TwoCpus {
         kernel: Arc<Lock<Kernel<HostMachine<Sv39>>>>,
         cpus: [HostCpu<Sv39>; 2],

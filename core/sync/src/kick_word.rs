@@ -2,8 +2,8 @@
 
 use crate::mode::{AtomicU32, Ordering};
 
-/// One per CPU. Setting it and then interrupting the CPU never loses a kick (SYN-3): the CPU clears the word before
-/// it looks at what it is told about.
+/// One per CPU. Setting it and then interrupting the CPU never loses a kick (SYN-3): the CPU takes the word at every
+/// trap, and once when it comes up, before it looks at what it is told about.
 #[derive(Debug)]
 pub struct KickWord(AtomicU32);
 
