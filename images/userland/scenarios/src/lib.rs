@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod console;
+mod cpus;
 mod faulty;
 mod ground;
 mod recorder;
@@ -51,4 +52,5 @@ scenarios! {
     4 suspend: "a thread stops wherever it is and goes on where it was";
     5 faulty: "requests that make no sense are refused";
     6 registers: "no register is lost while threads take turns";
+    7 cpus: "CPUs go off-line and come back while threads run";
 }
