@@ -10,6 +10,7 @@ use std::fmt;
 use coldframe_abi::Instant;
 use coldframe_hal::Trap;
 use coldframe_kernel::{Kernel, Resume};
+use coldframe_scheduler::NONE;
 use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
 use crate::model::Model;
@@ -126,11 +127,14 @@ impl Watch {
             return Ok(());
         }
         let view = kernel.inspect();
-        self.model.after_entry(kernel, &view, &cpus[cpu], trap, resume, was, before, now)?;
         self.contexts.check(kernel, &cpus[cpu], trap, was, before, now)?;
         let thorough = thorough(view.rows.len(), self.entries);
         self.steps.check(kernel, &view, cpus, cpu, resume, thorough, now)?;
+        if was != NONE && was != 0 {
+            audit::wait_can_end(&view, was as usize, now)?;
+        }
         self.shares.check(&view, cpu, trap, now)?;
+        self.model.after_entry(kernel, &view, &cpus[cpu], trap, resume, was, before, now)?;
         let every = AUDIT_EVERY.max(view.rows.len() as u64 / 4);
         if self.entries.is_multiple_of(every) {
             audit::check(&view, cpus, &mut self.found, now)?;
@@ -154,6 +158,7 @@ impl Watch {
             return Ok(());
         }
         steps::quiet(&view, cpus, now)?;
+        audit::waits_can_end(&view, now)?;
         self.model.quiet(&view, now)
     }
 

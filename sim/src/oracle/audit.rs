@@ -16,9 +16,7 @@ pub(crate) fn check<F: HardwareFormat>(
     found.clear();
     found.resize(view.rows.len(), 0);
     walk_queues(view, cpus.len(), found, now)?;
-    // The tables of a thread grow by the frame: only rows that all of them have can be in use.
-    let usable = view.threads.len().min(view.timers.len());
-    for (thread, row) in view.rows.iter().enumerate().take(usable) {
+    for (thread, row) in view.rows.iter().enumerate().take(usable(view)) {
         let object = &view.threads[thread];
         let queued = row.place() == Place::Queued;
         demand(queued == (found[thread] == 1) && found[thread] <= 1, ONE_PLACE, now, || {
@@ -37,11 +35,21 @@ pub(crate) fn check<F: HardwareFormat>(
                 format!("thread {thread} says that it runs on cpu{cpu}, which knows nothing of it")
             })?;
         }
-        if thread != 0 {
-            wait_can_end(view, thread, now)?;
-        }
     }
-    Ok(())
+    waits_can_end(view, now)
+}
+
+/// The same for every thread but the reaper.
+pub(super) fn waits_can_end<F: HardwareFormat>(
+    view: &Inspection<'_, HostMachine<F>>,
+    now: Instant,
+) -> Result<(), Violation> {
+    (1..usable(view)).try_for_each(|thread| wait_can_end(view, thread, now))
+}
+
+/// The tables of a thread grow by the frame: only rows that all of them have can be in use.
+fn usable<F: HardwareFormat>(view: &Inspection<'_, HostMachine<F>>) -> usize {
+    view.threads.len().min(view.timers.len()).min(view.rows.len())
 }
 
 /// Counts how often each thread is found in a run queue.
@@ -79,7 +87,7 @@ fn walk_queues<F: HardwareFormat>(
     Ok(())
 }
 
-fn wait_can_end<F: HardwareFormat>(
+pub(super) fn wait_can_end<F: HardwareFormat>(
     view: &Inspection<'_, HostMachine<F>>,
     thread: usize,
     now: Instant,
