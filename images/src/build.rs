@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
+use crate::compiler::{DEBIAN_PACKAGES, ready_compiler};
 use crate::target::{Arch, workspace};
 
 /// The programs of an image, in the order in which they start.
@@ -38,7 +38,8 @@ impl fmt::Display for BuildError {
         match self {
             Self::NoCompiler(arch) => write!(
                 f,
-                "no compiler here can build for {0}; to make one ready: rustup target add {0}",
+                "no compiler here can build for {0}; to make one ready: rustup target add {0} (without rustup: \
+                 {DEBIAN_PACKAGES})",
                 arch.triple()
             ),
             Self::Refused(arch) => write!(f, "the build for {arch} failed; the compiler's words are above"),
@@ -49,104 +50,17 @@ impl fmt::Display for BuildError {
 
 impl std::error::Error for BuildError {}
 
-/// A way to build for a target.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Compiler {
-    /// The toolchain that runs this has the target's library.
-    Ready,
-    /// Another rustup toolchain has it.
-    Toolchain(String),
-    /// A rustup toolchain has the library's source and may build it.
-    Source(String),
-    /// rustup can add the target's library.
-    Addable,
-}
-
-fn output(command: &mut Command) -> Option<String> {
-    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// Whether rustc has a target's library.
-fn has_library(mut rustc: Command, triple: &str) -> bool {
-    let folder = output(rustc.args(["--print", "target-libdir", "--target", triple]));
-    let Some(folder) = folder else { return false };
-    let Ok(entries) = std::fs::read_dir(folder.trim()) else { return false };
-    entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"))
-}
-
-fn toolchains() -> Vec<String> {
-    let listed = output(Command::new("rustup").args(["toolchain", "list"])).unwrap_or_default();
-    listed.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
-}
-
-fn rustc_of(toolchain: &str) -> Command {
-    let mut command = Command::new("rustup");
-    command.args(["run", toolchain, "rustc"]);
-    command
-}
-
-/// The best way to build for an architecture, if there is one.
-#[must_use]
-pub fn find_compiler(arch: Arch) -> Option<Compiler> {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    if has_library(Command::new(rustc), arch.triple()) {
-        return Some(Compiler::Ready);
-    }
-    let toolchains = toolchains();
-    if let Some(found) = toolchains.iter().find(|name| has_library(rustc_of(name), arch.triple())) {
-        return Some(Compiler::Toolchain(found.clone()));
-    }
-    if !toolchains.is_empty() {
-        return Some(Compiler::Addable);
-    }
-    let with_source = toolchains.iter().find(|name| {
-        output(rustc_of(name).args(["--print", "sysroot"]))
-            .is_some_and(|root| Path::new(root.trim()).join("lib/rustlib/src/rust/library/core").exists())
-    });
-    with_source.map(|name| Compiler::Source(name.clone()))
-}
-
-/// Whether this is the toolchain's own compiler, after an attempt to add what is missing.
-fn ready(arch: Arch, offline: bool) -> Result<Compiler, BuildError> {
-    match find_compiler(arch) {
-        Some(Compiler::Addable) if offline => Err(BuildError::NoCompiler(arch)),
-        Some(Compiler::Addable) => {
-            eprintln!("images: adding the library for {} (rustup target add {0})", arch.triple());
-            let added = Command::new("rustup").args(["target", "add", arch.triple()]).status();
-            if added.is_ok_and(|status| status.success()) {
-                return Ok(Compiler::Ready);
-            }
-            Err(BuildError::NoCompiler(arch))
-        }
-        Some(compiler) => Ok(compiler),
-        None => Err(BuildError::NoCompiler(arch)),
-    }
-}
-
 /// Builds an image. `offline` forbids to fetch anything.
 ///
 /// # Errors
 /// Why there is none, and what to do.
 pub fn build(arch: Arch, offline: bool) -> Result<Image, BuildError> {
-    let compiler = ready(arch, offline)?;
+    let compiler = ready_compiler(arch, offline).ok_or(BuildError::NoCompiler(arch))?;
     let root = workspace();
-    let mut cargo = match &compiler {
-        Compiler::Ready | Compiler::Addable => {
-            Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        }
-        Compiler::Toolchain(name) | Compiler::Source(name) => {
-            let mut command = Command::new("rustup");
-            command.args(["run", name, "cargo"]);
-            command
-        }
-    };
-    cargo.current_dir(&root).args(["build", "--release", "--target", arch.triple(), "-p", "coldframe-bare"]);
+    let mut cargo = compiler.cargo(arch);
+    cargo.current_dir(&root).args(["-p", "coldframe-bare"]);
     for program in PROGRAMS {
         cargo.arg("-p").arg(format!("coldframe-{program}"));
-    }
-    if matches!(compiler, Compiler::Source(_)) {
-        cargo.arg("-Zbuild-std=core,compiler_builtins").env("RUSTC_BOOTSTRAP", "1");
     }
     if offline {
         cargo.arg("--offline");
@@ -155,7 +69,7 @@ pub fn build(arch: Arch, offline: bool) -> Result<Image, BuildError> {
     cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("CARGO_TARGET_DIR");
     let target = root.join("target");
     cargo.env("CARGO_TARGET_DIR", &target);
-    eprintln!("images: building for {arch}");
+    eprintln!("images: building for {arch} with {compiler}");
     let status = cargo.status().map_err(|error| BuildError::Io("cargo".into(), error))?;
     if !status.success() {
         return Err(BuildError::Refused(arch));

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::build::{Compiler, find_compiler};
+use crate::compiler::{Compiler, DEBIAN_PACKAGES, find_compiler};
 use crate::target::Arch;
 
 /// One thing that was looked for.
@@ -26,13 +26,11 @@ pub fn examine() -> Vec<Finding> {
     let mut findings = Vec::new();
     for arch in Arch::ALL {
         let answer = match find_compiler(arch) {
-            Some(Compiler::Ready) => Ok("the current toolchain".to_owned()),
-            Some(Compiler::Toolchain(name)) => Ok(format!("toolchain {name}")),
-            Some(Compiler::Source(name)) => Ok(format!("toolchain {name}, building the library from source")),
             Some(Compiler::Addable) => {
                 Err(format!("rustup target add {} (build does it by itself)", arch.triple()))
             }
-            None => Err(format!("install rustup, then: rustup target add {}", arch.triple())),
+            Some(compiler) => Ok(compiler.to_string()),
+            None => Err(format!("rustup target add {}, or without rustup: {DEBIAN_PACKAGES}", arch.triple())),
         };
         findings.push(Finding { what: format!("compiler for {arch}"), answer });
         let answer = version(arch.emulator())

@@ -8,6 +8,7 @@
 pub mod boot;
 pub mod build;
 pub mod check;
+pub mod compiler;
 pub mod doctor;
 pub mod symbols;
 pub mod target;

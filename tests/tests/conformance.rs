@@ -9,7 +9,8 @@ use coldframe_hal::paging::{FourLevel, Sv39, Sv48};
 use coldframe_scenarios::SCENARIOS;
 use hal_host::HardwareFormat;
 use images::boot::{Options, boot};
-use images::build::{Compiler, build, find_compiler};
+use images::build::build;
+use images::compiler::{Compiler, find_compiler};
 use images::target::Arch;
 use sim::source::Random;
 use sim::stage::{transcript, world};
@@ -104,7 +105,7 @@ fn cannot_boot(arch: Arch) -> Option<String> {
         return Some(format!("to enable it: apt-get install --no-install-recommends {}", arch.package()));
     }
     match find_compiler(arch) {
-        Some(Compiler::Ready) => None,
+        Some(compiler) if compiler != Compiler::Addable => None,
         _ => Some(format!("to enable it: rustup target add {}", arch.triple())),
     }
 }
