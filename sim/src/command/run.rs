@@ -35,7 +35,10 @@ pub(crate) fn run(arguments: &Arguments, json: bool) -> Exit {
         outln!("seed {:#x}", arguments.seed);
     }
     let (_, outcome) = record(subject, arguments.seed, options);
-    let again = format!("cargo run --release -p sim -- run {} --seed {:#x}", subject.name(), arguments.seed);
+    let cpus = arguments.cpus.map_or_else(String::new, |cpus| format!(" --cpus {cpus}"));
+    let steps = arguments.steps.map_or_else(String::new, |steps| format!(" --steps {steps}"));
+    let (name, seed) = (subject.name(), arguments.seed);
+    let again = format!("cargo run --release -p sim -- run {name} --seed {seed:#x}{cpus}{steps}");
     report(&outcome, arguments.events, json, &again)
 }
 
