@@ -55,6 +55,7 @@ impl<M: Machine> Kernel<M> {
         }
         let evacuating = !self.state.online().contains(here) && self.evacuate(cpu, now);
         self.rearm(cpu);
+        assert_eq!(self.state.loose(), 0, "a thread was taken and put nowhere (SCH-1)");
         if self.off {
             return Resume::Off;
         }

@@ -3,7 +3,7 @@
 use coldframe_abi::{CpuId, Nanos};
 use coldframe_hal::CpuSet;
 
-use crate::{Context, NONE};
+use crate::{Context, NONE, Scheduler};
 
 /// Where a thread is: in exactly one place at every moment (SCH-1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -119,8 +119,8 @@ impl Row {
     }
 }
 
-/// The right to put a thread somewhere. It moves; it cannot be copied; dropping it is an assertion, so that a
-/// thread is never forgotten and never queued twice (SCH-1).
+/// The right to put a thread somewhere. It moves and cannot be copied, so that a thread is never queued twice; each is
+/// counted until it is used, so that none is forgotten (SCH-1).
 #[must_use = "a thread that is put nowhere never runs again"]
 #[derive(Debug)]
 pub struct Loose {
@@ -128,25 +128,23 @@ pub struct Loose {
 }
 
 impl Loose {
-    pub(crate) const fn new(thread: u32) -> Self {
-        Self { thread }
-    }
-
     /// Which thread.
     #[must_use]
     pub const fn thread(&self) -> u32 {
         self.thread
     }
-
-    pub(crate) const fn spend(self) -> u32 {
-        let thread = self.thread;
-        core::mem::forget(self);
-        thread
-    }
 }
 
-impl Drop for Loose {
-    fn drop(&mut self) {
-        unreachable!("thread {} was put nowhere (SCH-1)", self.thread);
+impl Scheduler<'_> {
+    #[inline]
+    pub(crate) fn loosen(&mut self, thread: u32) -> Loose {
+        self.state.loose += 1;
+        Loose { thread }
+    }
+
+    #[inline]
+    pub(crate) fn spend(&mut self, loose: Loose) -> u32 {
+        self.state.loose -= 1;
+        loose.thread
     }
 }

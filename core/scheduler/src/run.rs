@@ -20,6 +20,8 @@ pub struct State {
     pub(crate) waiting_classes: u8,
     /// How many rows have been admitted.
     pub(crate) buckets: u32,
+    /// How many threads are in somebody's hands.
+    pub(crate) loose: u32,
     /// Makes the places of turns in the hash table unguessable.
     pub(crate) hash_seed: u64,
 }
@@ -49,6 +51,12 @@ impl State {
     #[must_use]
     pub const fn idle(&self) -> CpuSet {
         self.by_urgency[0]
+    }
+
+    /// How many threads are in somebody's hands: none, when the kernel is left (SCH-1).
+    #[must_use]
+    pub const fn loose(&self) -> u32 {
+        self.loose
     }
 
     /// How many rows have been admitted.
@@ -131,7 +139,8 @@ impl Scheduler<'_> {
 
     /// Gives the row of an ended thread back.
     pub fn destroy(&mut self, loose: Loose) {
-        self.rows[loose.spend() as usize].place = Place::Free;
+        let thread = self.spend(loose);
+        self.rows[thread as usize].place = Place::Free;
     }
 
     /// Takes a thread from wherever it is, if that is no CPU.
@@ -145,17 +154,19 @@ impl Scheduler<'_> {
             place => unreachable!("thread {thread} is {place:?}, which nobody can take it from (SCH-1)"),
         }
         self.rows[thread as usize].place = Place::Moving;
-        Loose::new(thread)
+        self.loosen(thread)
     }
 
     /// Parks a thread that waits for something.
     pub fn park(&mut self, loose: Loose) {
-        self.rows[loose.spend() as usize].place = Place::Waiting;
+        let thread = self.spend(loose);
+        self.rows[thread as usize].place = Place::Waiting;
     }
 
     /// Parks a thread that may not run.
     pub fn hold(&mut self, loose: Loose) {
-        self.rows[loose.spend() as usize].place = Place::Held;
+        let thread = self.spend(loose);
+        self.rows[thread as usize].place = Place::Held;
     }
 
     /// Queues a thread on the best CPU for it. `here` is the CPU that is in the kernel and will look anyway.
@@ -172,7 +183,7 @@ impl Scheduler<'_> {
 
     #[inline]
     fn enqueue(&mut self, loose: Loose, cpu: CpuId, front: bool, here: CpuId) -> Option<Kick> {
-        let thread = loose.spend();
+        let thread = self.spend(loose);
         let level = self.level_of(thread);
         let before = self.cpus[usize::from(cpu.0)].top();
         self.rows[thread as usize].cpu = cpu;
@@ -243,7 +254,7 @@ impl Scheduler<'_> {
             self.pass_on_if_over(turn);
         }
         self.rows[thread as usize].place = Place::Moving;
-        Loose::new(thread)
+        self.loosen(thread)
     }
 
     /// Lets the others of the running thread's level go first. Precondition: it has been charged.
@@ -463,7 +474,8 @@ impl Scheduler<'_> {
         let thread = core::mem::replace(&mut self.queue(cpu).current, NONE);
         self.leave_turn(thread);
         self.rows[thread as usize].place = Place::Moving;
-        self.place(Loose::new(thread), Wake::Start, cpu)
+        let loose = self.loosen(thread);
+        self.place(loose, Wake::Start, cpu)
     }
 
     /// Gives an empty CPU its most urgent thread, from here or from elsewhere.
