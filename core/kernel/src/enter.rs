@@ -43,8 +43,14 @@ impl<M: Machine> Kernel<M> {
         }
         self.expire_timers(cpu, now);
         self.obey_orders(cpu, now);
-        if self.current(cpu) == Some(reaper::THREAD) {
-            self.reap(cpu, now);
+        // Before the scheduler decides: leaving may wake the reaper, and that may be placed here.
+        match self.current(cpu) {
+            None => self.leave_dead_space(cpu),
+            Some(reaper::THREAD) => {
+                self.leave_dead_space(cpu);
+                self.reap(cpu, now);
+            }
+            Some(_) => {}
         }
         self.settle(cpu, now);
         // Who was queued may have been told meanwhile not to run: one a step, so that a step stays short.
@@ -131,9 +137,6 @@ impl<M: Machine> Kernel<M> {
         let loaded = self.of_cpu(cpu).loaded;
         if loaded != next {
             self.switch(cpu, loaded, next);
-        } else if next == NONE || next == reaper::THREAD {
-            // Whoever ended the process of the space that is still active here has kicked this CPU for it (row T5).
-            self.leave_dead_space(cpu);
         }
     }
 
@@ -144,12 +147,10 @@ impl<M: Machine> Kernel<M> {
         self.of_cpu(cpu).loaded = to;
         if to == NONE {
             self.trace(cpu, Event::Idle);
-            self.leave_dead_space(cpu);
             return;
         }
         self.trace(cpu, Event::Run { thread: to });
         if to == reaper::THREAD {
-            self.leave_dead_space(cpu);
             return;
         }
         *cpu.registers() = self.thread(to).registers.clone();
@@ -167,27 +168,24 @@ impl<M: Machine> Kernel<M> {
             cpu.activate(space.root());
         }
         self.of_cpu(cpu).active = process;
-        self.left_space(cpu, active);
+        if active != NONE {
+            let left = self.process(active);
+            left.active_on.remove(cpu.id());
+            assert!(left.ended.is_none(), "a dead space is left before the scheduler decides (KRN-5)");
+        }
     }
 
-    /// A CPU with nothing to do keeps the address space that it had, unless that is about to go.
+    /// A CPU without a thread of its own keeps the address space that it had, unless that is about to go: whoever
+    /// ended its process has kicked this CPU for it (row T5).
     fn leave_dead_space(&mut self, cpu: &mut M::Cpu) {
         let active = self.of_cpu(cpu).active;
-        if active != NONE && self.process(active).ended.is_some() {
-            cpu.deactivate();
-            self.of_cpu(cpu).active = NONE;
-            self.left_space(cpu, active);
-        }
-    }
-
-    fn left_space(&mut self, cpu: &mut M::Cpu, process: u32) {
-        if process == NONE {
+        if active == NONE || self.process(active).ended.is_none() {
             return;
         }
-        self.process(process).active_on.remove(cpu.id());
-        if self.process(process).ended.is_some() {
-            self.call_reaper(cpu, process);
-        }
+        cpu.deactivate();
+        self.of_cpu(cpu).active = NONE;
+        self.process(active).active_on.remove(cpu.id());
+        self.call_reaper(cpu, active);
     }
 
     /// Sets the timer to the first moment at which something would happen, if there is one.
