@@ -55,8 +55,8 @@ struct Thread {
     settings: Settings,
     run_time: Nanos,
     joiner: Option<u32>,
-    /// How often it has waited: tells its entries among the deadlines apart.
-    waits: u32,
+    /// Which wait of the run was its last: tells entries among the deadlines apart, also of threads of one slot.
+    wait: u64,
 }
 
 /// A slot that handles name: who has it, and how many had it.
@@ -84,9 +84,11 @@ pub(crate) struct Model {
     /// Who has had each CPU since when.
     running: Vec<Option<(u32, Instant)>>,
     /// The ends of waits to come: moment, thread, and which of its waits.
-    deadlines: BinaryHeap<Reverse<(Instant, u32, u32)>>,
+    deadlines: BinaryHeap<Reverse<(Instant, u32, u64)>>,
     /// Waits whose end has come and that the kernel has not ended yet.
-    overdue: Vec<(u32, u32)>,
+    overdue: Vec<(u32, u64)>,
+    /// How many waits there have been.
+    waits: u64,
     /// Ranges that programs can print from.
     readable: Vec<(u64, u64)>,
     user_end: u64,
@@ -126,7 +128,7 @@ impl Model {
                     settings,
                     run_time: Nanos::ZERO,
                     joiner: None,
-                    waits: 0,
+                    wait: 0,
                 }),
             };
         }
@@ -237,9 +239,9 @@ impl Model {
         &mut self,
         view: &Inspection<'_, HostMachine<F>>,
         thread: u32,
-        wait: u32,
+        wait: u64,
     ) -> bool {
-        let Some(waiting) = self.thread_mut(thread).filter(|thread| thread.waits == wait) else {
+        let Some(waiting) = self.thread_mut(thread).filter(|thread| thread.wait == wait) else {
             return false;
         };
         let (answer, target) = match waiting.state {

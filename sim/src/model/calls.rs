@@ -141,7 +141,7 @@ impl Model {
                 suspended: false,
                 run_time: Nanos::ZERO,
                 joiner: None,
-                waits: 0,
+                wait: 0,
                 ..maker
             }),
         };
@@ -241,10 +241,11 @@ impl Model {
     }
 
     fn wait(&mut self, thread: u32, state: State, until: Instant) {
+        self.waits += 1;
+        let wait = self.waits;
         let Some(waiting) = self.thread_mut(thread) else { return };
         waiting.state = state;
-        waiting.waits += 1;
-        let wait = waiting.waits;
+        waiting.wait = wait;
         if until.0 != Deadline::NEVER.0 {
             self.deadlines.push(Reverse((until, thread, wait)));
         }
