@@ -46,7 +46,7 @@ oracles! {
     TIMER_SET "timer-set": "a CPU whose next event is known has its timer set no later, and none goes idle with it set for nothing";
     CONTEXT_KEPT "context-kept": "a thread goes on with the registers that it left with, but for its answer";
     ORDERS_OBEYED "orders-obeyed": "no thread that is suspended, ended, or not allowed there leaves the kernel";
-    SLICE_ENDS "slice-ends": "nobody runs for more than a slice while a rival of its level waits for that CPU";
+    SLICE_ENDS "slice-ends": "nobody runs for more than a slice while another of its group, or another group of its level, waits for that CPU";
     BOOST_ENDS "boost-ends": "a boost is within its class's limit and gone after a slice of running";
     TIME_ACCOUNTED "time-accounted": "a thread is charged for the time that it had a CPU, no more and no less";
     GROUP_SHARES "group-shares": "groups that compute side by side get the same time, within two slices";

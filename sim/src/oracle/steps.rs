@@ -3,7 +3,7 @@
 use coldframe_abi::{Class, CpuId, Instant, Nanos};
 use coldframe_hal::CpuSet;
 use coldframe_kernel::{Inspection, Kernel, Resume};
-use coldframe_scheduler::{NONE, Place, SEARCH_LIMIT, boost_limit, slice_of};
+use coldframe_scheduler::{NONE, Place, SEARCH_LIMIT, Turn, boost_limit, slice_of};
 use hal_host::{HardwareFormat, HostCpu, HostMachine};
 
 use super::{
@@ -14,13 +14,36 @@ use super::{
 /// An entry may come late by what other CPUs do meanwhile: the grace of every statement about running time.
 const LATE: Nanos = Nanos::from_millis(1);
 
+/// Since when somebody of the same level has been waiting for a thread to stop: another of its group waits for the end
+/// of its slice, another group for the end of its group's turn. One that changes sides starts anew.
+#[derive(Clone, Copy, Debug)]
+struct Rivals {
+    turn: u32,
+    of_group: Option<Instant>,
+    groups: Option<Instant>,
+}
+
+impl Rivals {
+    const NONE: Self = Self { turn: NONE, of_group: None, groups: None };
+
+    /// Looks again; says since when the most patient has been waiting.
+    #[inline]
+    fn note(&mut self, index: u32, turn: &Turn, now: Instant) -> Option<Instant> {
+        if self.turn != index {
+            *self = Self { turn: index, ..Self::NONE };
+        }
+        self.of_group = (turn.first() != NONE).then(|| self.of_group.unwrap_or(now));
+        self.groups = (turn.next() != index).then(|| self.groups.unwrap_or(now));
+        self.of_group.into_iter().chain(self.groups).min()
+    }
+}
+
 /// What runs on a CPU, as the world saw it.
 #[derive(Clone, Copy, Debug)]
 struct Running {
     thread: u32,
     since: Instant,
-    /// Since when a rival of its level has been waiting.
-    rival_since: Option<Instant>,
+    rivals: Rivals,
     /// Since when it has been boosted.
     boosted_since: Option<Instant>,
     charged: Nanos,
@@ -118,7 +141,7 @@ impl Steps {
         self.running[cpu] = current.map(|thread| Running {
             thread,
             since: now,
-            rival_since: None,
+            rivals: Rivals::NONE,
             boosted_since: None,
             charged: view.rows[thread as usize].run_time(),
         });
@@ -136,12 +159,9 @@ impl Steps {
         let row = &view.rows[running.thread as usize];
         let context = view.rows[row.runs_on() as usize].context();
         let limit = Nanos(slice_of(context.class()).0 + LATE.0);
-        let turn = &view.turns[row.turn() as usize];
-        let rival = turn.next() != row.turn() || turn.first() != NONE;
-        running.rival_since = if rival { running.rival_since.or(Some(now)) } else { None };
-        if let Some(since) = running.rival_since {
+        if let Some(since) = running.rivals.note(row.turn(), &view.turns[row.turn() as usize], now) {
             demand(now.since(since) <= limit, SLICE_ENDS, now, || {
-                format!("thread {} has had cpu{cpu} since {} ns beside a rival", running.thread, since.0)
+                format!("thread {} has kept cpu{cpu} from a rival since {} ns", running.thread, since.0)
             })?;
         }
         let boost = context.boost();
