@@ -10,6 +10,7 @@ use coldframe_hal::{
 use coldframe_memory::MemoryMap;
 use crossbeam::channel::Sender;
 
+use crate::mmu::walk;
 use crate::{HardwareFormat, HostCpu, OwnedStore, Ram};
 
 /// A trace event with where and when.
@@ -109,6 +110,14 @@ impl<F: HardwareFormat> HostMachine<F> {
     #[must_use]
     pub fn console(&self) -> &[u8] {
         &self.console
+    }
+
+    /// The byte that hardware finds at a user address, if a program may read there.
+    #[must_use]
+    pub fn byte_of(&self, root: Frame, address: u64) -> Option<u8> {
+        let place = walk::<F>(&self.ram, root, address)?.place_of(address & !7);
+        let word = self.ram.read(place);
+        Some(word.to_le_bytes()[(address % 8) as usize])
     }
 
     /// The status that it was turned off with.

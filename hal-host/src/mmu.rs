@@ -43,6 +43,10 @@ impl Page {
             Access::Fetch => self.execute,
         }
     }
+
+    pub(crate) const fn place_of(self, address: u64) -> PhysicalAddress {
+        PhysicalAddress(self.frame * 4096 + address % 4096)
+    }
 }
 
 /// How hardware reads a format: written down from the manuals once more, so that it can judge the kernel.
@@ -156,6 +160,6 @@ impl Tlb {
                 page
             }
         };
-        if page.allows(access) { Ok(PhysicalAddress(page.frame * 4096 + address % 4096)) } else { Err(fault) }
+        if page.allows(access) { Ok(page.place_of(address)) } else { Err(fault) }
     }
 }

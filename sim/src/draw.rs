@@ -1,8 +1,9 @@
 //! Worlds drawn by the same source that later decides their order: a run is not only a new order but a new world.
 
 use coldframe_abi::{Class, CpuId, Nanos, Priority, Request, TABLE, UserAddress};
-use coldframe_hal::paging::Sv39;
-use coldframe_kernel::Kernel;
+
+use coldframe_hal::paging::{Rights, Sv39};
+use coldframe_kernel::{Kernel, ProcessId, Segment};
 use hal_host::HostMachine;
 
 use crate::ops::{Op, Programs};
@@ -58,6 +59,11 @@ pub const KINDS: &[Kind] = &[
     },
 ];
 
+/// Where each process of a drawn world has something to print: so many pages, and holes around them.
+const TEXT: u64 = 0x7000;
+const TEXT_PAGES: u64 = 3;
+const PAGE: u64 = 4_096;
+
 struct Plan {
     cpus: u16,
     programs: Vec<Vec<Op>>,
@@ -88,12 +94,35 @@ impl Kind {
         let mut kernel = Kernel::new(machine, plan.cpus, map).unwrap_or_else(|error| panic!("{error:?}"));
         for program in plan.processes {
             let process = kernel.create_process().unwrap_or_else(|error| panic!("{error:?}"));
+            load_text(&mut kernel, process);
             kernel
                 .start_process(process, UserAddress(0), UserAddress(0), program)
                 .unwrap_or_else(|error| panic!("{error:?}"));
         }
-        World::new(kernel, plan.cpus, Programs::new(plan.programs, plan.threads))
+        let mut world = World::new(kernel, plan.cpus, Programs::new(plan.programs, plan.threads));
+        world.add_readable(TEXT, TEXT + TEXT_PAGES * PAGE);
+        world
     }
+}
+
+/// Every word of every text is another one, and neighbouring pages are not neighbours in memory: who reads one byte
+/// beside the right place reads another.
+fn load_text(kernel: &mut Kernel<HostMachine<Sv39>>, process: ProcessId) {
+    for page in (0..TEXT_PAGES).rev() {
+        let start = UserAddress(TEXT + page * PAGE);
+        let words = (0..PAGE / 8).map(|word| (word + start.0).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
+        let text = Segment { start, bytes: &bytes, length: PAGE, rights: Rights::Read };
+        kernel.load(process, text).unwrap_or_else(|error| panic!("{error:?}"));
+    }
+}
+
+/// A range about an edge of a page, of the text or of the user half.
+fn text(source: &mut dyn Source) -> Op {
+    let edge = TEXT + u64::from(source.choose(TEXT_PAGES as u32 + 1)) * PAGE;
+    let edge = if source.choose(8) == 0 { 1 << 38 } else { edge };
+    let length = [0, 1, 7, 8, 16, 300, PAGE, u64::MAX][source.choose(8) as usize];
+    Op::Write { start: edge - u64::from(source.choose(20)), length }
 }
 
 /// The kind with this name.
@@ -173,7 +202,7 @@ fn mixed(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
 }
 
 fn any_op(source: &mut dyn Source, cpus: u16) -> Op {
-    match source.choose(32) {
+    match source.choose(34) {
         0..6 => Op::Compute(micros(source, 5_000)),
         6..9 => Op::Yield,
         9..13 => Op::Sleep(micros(source, 5_000)),
@@ -190,6 +219,7 @@ fn any_op(source: &mut dyn Source, cpus: u16) -> Op {
         28 => Op::Offline(CpuId(source.choose(u32::from(cpus)) as u16)),
         29 => Op::Online(CpuId(source.choose(u32::from(cpus)) as u16)),
         30 => Op::CpuTime { slot: slot(source) },
+        31 | 32 => text(source),
         _ => [Op::Exit, Op::Null, Op::Null, Op::Fault, Op::ProcessExit][source.choose(5) as usize],
     }
 }

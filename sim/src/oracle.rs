@@ -2,6 +2,7 @@
 
 mod audit;
 mod context;
+mod printed;
 mod shares;
 mod steps;
 
@@ -52,6 +53,7 @@ oracles! {
     GROUP_SHARES "group-shares": "groups that compute side by side get the same time, within two slices";
     TEARDOWN_ENDS "teardown-ends": "the reaper is done with a process after a thousand of its own steps";
     REST "rest": "a machine at rest has no runnable thread, and no process that has ended has memory left";
+    PRINTED "printed": "the console shows what the memory of whoever prints holds there, and nothing else";
     MODEL "model":
         "every call is answered as the reference model says, and whoever may run by its rules does, and nobody else";
 }
@@ -81,6 +83,7 @@ impl fmt::Display for Violation {
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
     contexts: context::Contexts,
+    printed: printed::Printed,
     steps: steps::Steps,
     shares: Shares,
     model: Model,
@@ -134,6 +137,7 @@ impl Watch {
             audit::wait_can_end(&view, was as usize, now)?;
         }
         self.shares.check(&view, cpu, trap, now)?;
+        self.printed.check(kernel, &view, &cpus[cpu], trap, was, before, now)?;
         self.model.after_entry(kernel, &view, &cpus[cpu], trap, resume, was, before, now)?;
         let every = AUDIT_EVERY.max(view.rows.len() as u64 / 4);
         if self.entries.is_multiple_of(every) {

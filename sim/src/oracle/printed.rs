@@ -1,0 +1,54 @@
+//! `printed`: the console against a walk of the caller's own page table, which the kernel had no part in.
+
+use coldframe_abi::{Instant, Number, Reply};
+use coldframe_hal::{Cpu, Trap};
+use coldframe_kernel::{Inspection, Kernel};
+use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
+
+use super::{PRINTED, Violation, demand};
+
+/// How much of the console has been judged.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Printed {
+    judged: usize,
+}
+
+impl Printed {
+    #[expect(clippy::too_many_arguments, reason = "an entry is judged by all that is known about it")]
+    #[inline]
+    pub(crate) fn check<F: HardwareFormat>(
+        &mut self,
+        kernel: &Kernel<HostMachine<F>>,
+        view: &Inspection<'_, HostMachine<F>>,
+        cpu: &HostCpu<F>,
+        trap: Trap,
+        was: u32,
+        before: &HostRegisters,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        let console = kernel.machine().console();
+        let fresh = &console[std::mem::replace(&mut self.judged, console.len())..];
+        let writes = trap == Trap::Syscall && before.request.number == Number::ConsoleWrite as u64;
+        if !writes {
+            // What the kernel has to say about a fault is its own affair.
+            let report = matches!(trap, Trap::Fault { .. });
+            return demand(report || fresh.is_empty(), PRINTED, now, || {
+                format!("{} bytes are printed and nobody asked for it", fresh.len())
+            });
+        }
+        let row = &view.threads[was as usize];
+        let reply: Reply = if kernel.loaded(cpu.id()) == was { cpu.peek() } else { row.registers() }.reply;
+        let length = reply.result().unwrap_or(0);
+        demand(fresh.len() as u64 == length, PRINTED, now, || {
+            format!("{} bytes are printed and the answer is {:?}", fresh.len(), reply.result())
+        })?;
+        let Some(space) = view.processes[row.process() as usize].space() else { return Ok(()) };
+        for (address, byte) in (before.request.arguments[0]..).zip(fresh) {
+            let there = kernel.machine().byte_of(space.root(), address);
+            demand(there == Some(*byte), PRINTED, now, || {
+                format!("{byte:#04x} is printed for {address:#x}, where the program has {there:x?}")
+            })?;
+        }
+        Ok(())
+    }
+}
