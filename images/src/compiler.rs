@@ -90,6 +90,15 @@ fn has_source(mut rustc: Command) -> bool {
         .is_some_and(|root| Path::new(root.trim()).join("lib/rustlib/src/rust/library/core").exists())
 }
 
+/// Whether Debian's compiler is all here, its source and a linker included.
+fn has_debian() -> bool {
+    // Build scripts are linked by the host's compiler, which lies in the same folder and is looked for on the path.
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder == Path::new("/usr/bin"))
+        && [DEBIAN_RUSTC, DEBIAN_CARGO, DEBIAN_LINKER].iter().all(|path| Path::new(path).exists())
+        && has_source(Command::new(DEBIAN_RUSTC))
+}
+
 fn toolchains() -> Vec<String> {
     let listed = output(Command::new("rustup").args(["toolchain", "list"])).unwrap_or_default();
     listed.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
@@ -113,11 +122,8 @@ fn compilers(arch: Arch) -> impl Iterator<Item = Compiler> {
         let with_source = toolchains.into_iter().filter(|name| has_source(rustc_of(name)));
         with_library.map(Compiler::Toolchain).chain(addable).chain(with_source.map(Compiler::Source))
     });
-    let debian = std::iter::once_with(|| {
-        let here = [DEBIAN_RUSTC, DEBIAN_CARGO, DEBIAN_LINKER].iter().all(|path| Path::new(path).exists());
-        (here && has_source(Command::new(DEBIAN_RUSTC))).then_some(Compiler::Debian)
-    });
-    ready.into_iter().chain(others).chain(debian.flatten())
+    let debian = std::iter::once_with(has_debian).filter(|here| *here).map(|_| Compiler::Debian);
+    ready.into_iter().chain(others).chain(debian)
 }
 
 /// The best way to build for an architecture, if there is one.

@@ -30,7 +30,7 @@ fn mistakes_are_named_with_their_remedy() {
 #[test]
 fn a_machine_without_tools_is_told_what_to_do() {
     // Nothing on the path: no rustup, no compiler, no emulator.
-    expect(images(&["doctor"]).env("PATH", "").env_remove("RUSTC"), 5, "install rustup");
+    expect(images(&["doctor"]).env("PATH", "").env_remove("RUSTC"), 5, "without rustup: apt-get");
     expect(images(&["doctor"]).env("PATH", "").env_remove("RUSTC"), 5, "apt-get install");
     expect(
         images(&["build", "--arch", "riscv64"]).env("PATH", "").env_remove("RUSTC"),
