@@ -43,7 +43,7 @@ impl Printed {
             format!("{} bytes are printed and the answer is {:?}", fresh.len(), reply.result())
         })?;
         let Some(space) = view.processes[row.process() as usize].space() else { return Ok(()) };
-        for (address, byte) in (before.request.arguments[0]..).zip(fresh) {
+        for (byte, address) in fresh.iter().zip(before.request.arguments[0]..) {
             let there = kernel.machine().byte_of(space.root(), address);
             demand(there == Some(*byte), PRINTED, now, || {
                 format!("{byte:#04x} is printed for {address:#x}, where the program has {there:x?}")
