@@ -9,20 +9,26 @@
 
 mod context;
 mod level;
+mod moves;
+mod online;
 mod placement;
 mod queue;
 mod row;
-mod run;
+mod running;
+mod settle;
 mod slice;
+mod state;
 pub mod timer;
 mod turn;
 
 pub use context::Context;
 pub use level::{LEVELS, Level};
+pub use moves::{Kick, Wake};
 pub use queue::CpuQueue;
 pub use row::{Loose, Place, Row};
-pub use run::{Kick, Settled, State, Wake};
+pub use settle::Settled;
 pub use slice::{boost_limit, slice_of};
+pub use state::State;
 pub use turn::Turn;
 
 /// The link that leads nowhere.

@@ -2,7 +2,7 @@
 
 use coldframe_abi::{CpuId, Instant};
 
-use crate::run::COUNT_BITS;
+use crate::state::COUNT_BITS;
 use crate::{LEVELS, Level, NONE, Place, Scheduler};
 
 const WORDS: usize = LEVELS / 64;

@@ -1,0 +1,165 @@
+//! The thread that runs on a CPU: it is charged, it stops, it gives way to the others of its level.
+
+use coldframe_abi::{CpuId, Instant};
+
+use crate::{Loose, NONE, Place, Scheduler};
+
+/// Why a thread that ran is queued again.
+pub(crate) enum PutBack {
+    Exhausted,
+    Preempted,
+    Yielded,
+}
+
+impl Scheduler<'_> {
+    /// Charges the running thread for the time since it was charged last.
+    #[inline]
+    pub fn charge(&mut self, cpu: CpuId, now: Instant) {
+        let queue = self.queue(cpu);
+        let spent = now.since(queue.since);
+        queue.since = now;
+        let current = queue.current;
+        if current == NONE || spent.0 == 0 {
+            return;
+        }
+        let row = &mut self.rows[current as usize];
+        row.run_time.0 += spent.0;
+        let (turn, context) = (row.turn, row.runs_on);
+        let turn = &mut self.turns[turn as usize];
+        turn.left = turn.left.minus(spent);
+        let context = &mut self.rows[context as usize].own;
+        context.slice_left = context.slice_left.minus(spent);
+    }
+
+    /// Takes the running thread off its CPU: it waits, ends or is held.
+    #[inline]
+    pub fn stop(&mut self, cpu: CpuId, now: Instant) -> Loose {
+        self.charge(cpu, now);
+        let thread = core::mem::replace(&mut self.queue(cpu).current, NONE);
+        assert_ne!(thread, NONE, "an idle CPU has nobody to stop");
+        let turn = self.rows[thread as usize].turn;
+        self.leave_turn(thread);
+        if self.turns[turn as usize].members > 0 && self.rows[thread as usize].spare != turn {
+            self.pass_on_if_over(turn);
+        }
+        self.rows[thread as usize].place = Place::Moving;
+        self.loosen(thread)
+    }
+
+    /// Lets the others of the running thread's level go first. Precondition: it has been charged.
+    #[inline]
+    pub fn yield_now(&mut self, cpu: CpuId) {
+        if !self.swap_with_next(cpu) {
+            self.give_way(cpu);
+        }
+    }
+
+    #[inline(never)]
+    fn give_way(&mut self, cpu: CpuId) {
+        // One that may not be here any more is not queued here: `settle` takes it elsewhere.
+        if self.may_stay(self.cpus[usize::from(cpu.0)].current, cpu) {
+            self.put_back(cpu, PutBack::Yielded);
+        }
+    }
+
+    /// The common yield: the next thread of the same turn runs, and the running one takes the last place, which is
+    /// the one that the next has left in the ring. Nothing else changes. False if it is not that simple.
+    #[inline(always)]
+    fn swap_with_next(&mut self, cpu: CpuId) -> bool {
+        let queue = &mut self.cpus[usize::from(cpu.0)];
+        let thread = queue.current;
+        let row = &self.rows[thread as usize];
+        let turn = &mut self.turns[row.turn as usize];
+        let next = turn.first;
+        let simple = next != NONE && turn.left.0 != 0 && row.unbound && queue.online && row.runs_on == thread;
+        if !simple || row.own.slice_left.0 == 0 {
+            return false;
+        }
+        let coming = &mut self.rows[next as usize];
+        if !coming.unbound {
+            return false;
+        }
+        coming.place = Place::Running;
+        let (behind, last) = (coming.next, coming.previous);
+        queue.current = next;
+        let alone = behind == next;
+        let (behind, last) = if alone { (thread, thread) } else { (behind, last) };
+        turn.first = behind;
+        if !alone {
+            self.rows[behind as usize].previous = thread;
+            self.rows[last as usize].next = thread;
+        }
+        let row = &mut self.rows[thread as usize];
+        row.place = Place::Queued;
+        (row.next, row.previous) = (behind, last);
+        true
+    }
+
+    #[inline]
+    fn pass_on_if_over(&mut self, turn: u32) {
+        let record = &mut self.turns[turn as usize];
+        if record.left.0 == 0 {
+            self.pass_on(turn);
+        }
+    }
+
+    #[inline]
+    fn pass_on(&mut self, turn: u32) {
+        let class = coldframe_abi::Class::ALL[self.turns[turn as usize].level().class_index()];
+        self.turns[turn as usize].left = crate::slice_of(class);
+        self.turn_last(turn);
+    }
+
+    /// Queues the running thread again on its own CPU.
+    #[inline]
+    pub(crate) fn put_back(&mut self, cpu: CpuId, why: PutBack) {
+        let thread = core::mem::replace(&mut self.queue(cpu).current, NONE);
+        let context = self.rows[thread as usize].runs_on;
+        let context = &mut self.rows[context as usize].own;
+        let slice_over = context.slice_left.0 == 0;
+        if slice_over {
+            context.refill();
+        }
+        let mut turn = self.rows[thread as usize].turn;
+        if slice_over && self.level_of(thread) != self.turns[turn as usize].level() {
+            self.leave_turn(thread);
+            (turn, _) = self.join_turn(thread, cpu, self.level_of(thread));
+        }
+        let alone = self.turns[turn as usize].first == NONE;
+        self.link(thread, turn, !slice_over && !matches!(why, PutBack::Yielded));
+        match why {
+            PutBack::Yielded if alone => self.pass_on(turn),
+            _ => self.pass_on_if_over(turn),
+        }
+    }
+
+    /// Whether somebody else at the running thread's level waits for the end of its slice or of its group's turn.
+    #[inline]
+    pub(crate) fn rivals(&self, cpu: CpuId) -> (bool, bool) {
+        let thread = self.cpus[usize::from(cpu.0)].current;
+        let turn = self.rows[thread as usize].turn;
+        let record = &self.turns[turn as usize];
+        (record.next != turn, record.first != NONE)
+    }
+
+    /// When the scheduler wants this CPU back: nothing is armed that would change nothing (SCH-6).
+    #[must_use]
+    #[inline]
+    pub fn next_event(&self, cpu: CpuId) -> Option<Instant> {
+        let queue = &self.cpus[usize::from(cpu.0)];
+        if queue.current == NONE {
+            return None;
+        }
+        let row = &self.rows[queue.current as usize];
+        let context = &self.rows[row.runs_on as usize].own;
+        let (groups, threads) = self.rivals(cpu);
+        let slice = queue.since.after(context.slice_left);
+        if groups {
+            Some(slice.min(queue.since.after(self.turns[row.turn as usize].left)))
+        } else if threads || (context.boost > 0 && queue.queued() > 0) {
+            Some(slice)
+        } else {
+            None
+        }
+    }
+}
