@@ -51,18 +51,22 @@ fn explore(
     })
 }
 
+/// Where it happened, what was claimed, and what was found instead.
+const WORDS_OF_A_PANIC: usize = 4;
+
 fn test(defect: &Defect, scratch: &Scratch, name: &str, says: &str) -> Result<Catch, String> {
     let result = output(scratch.cargo().args(["test", "-q", "-p", "tests", "--test", name]))?;
     if result.status.success() {
         return Ok(Catch::Nothing);
     }
     let text = String::from_utf8_lossy(&result.stdout);
-    let failed = text.lines().find(|line| line.contains("panicked at"));
-    match failed {
+    let words = text.lines().skip_while(|line| !line.contains("panicked at")).take(WORDS_OF_A_PANIC);
+    let words = words.collect::<Vec<_>>().join(" ");
+    match Some(words).filter(|words| !words.is_empty()) {
         Some(_) if text.contains(says) => {
             Ok(Catch::Found { by: format!("test {name}"), runs: "-".into(), decisions: "-".into() })
         }
-        Some(line) => Ok(Catch::Otherwise(format!("{line}, and nothing says '{says}'"))),
+        Some(words) => Ok(Catch::Otherwise(format!("{words}, and nothing says '{says}'"))),
         None => Err(format!("{}: {}", defect.row, String::from_utf8_lossy(&result.stderr))),
     }
 }
