@@ -43,8 +43,7 @@ oracles! {
     CLASS_ORDER "class-order":
         "once all kicks and timers have been delivered, no thread waits for one of a lower class";
     WAITS_END "waits-end": "a waiting thread is known to what it waits for, and that can still happen";
-    DEADLINE "deadline": "once all kicks and timers have been delivered, no wait has outlived its deadline";
-    TIMER_SET "timer-set": "a CPU whose next event is known has its timer set no later, and none goes idle with it set for nothing";
+    TIMER_SET "timer-set": "a CPU's timer is set no later than its next event, rings before a wait outlives its deadline, and is not set for nothing when it goes idle";
     CONTEXT_KEPT "context-kept": "a thread goes on with the registers that it left with, but for its answer";
     ORDERS_OBEYED "orders-obeyed": "no thread that is suspended, ended, or not allowed there leaves the kernel";
     SLICE_ENDS "slice-ends": "nobody runs for more than a slice while another of its group, or another group of its level, waits for that CPU";
