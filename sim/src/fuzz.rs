@@ -1,6 +1,7 @@
 //! What fuzz targets and the replay of their corpus have in common: bytes are decisions.
 
 use crate::draw::kind;
+use crate::frames::drawn;
 use crate::oracle::Violation;
 use crate::run::{Options, Subject, run};
 use crate::source::Bytes;
@@ -16,4 +17,15 @@ pub fn syscalls(bytes: &[u8]) -> Result<(), Violation> {
     let kind = kind("hostile").unwrap_or_else(|| unreachable!("the world is in the list"));
     let options = Options { steps: Some(STEPS), ..Options::default() };
     run(Subject::Drawn(kind), &mut Bytes::new(bytes), options).violation.map_or(Ok(()), Err)
+}
+
+/// How many operations one input does at most.
+const FRAME_OPS: u32 = 300;
+
+/// Does the frame operations that the bytes describe, beside a set.
+///
+/// # Errors
+/// What goes wrong.
+pub fn frames(bytes: &[u8]) -> Result<(), String> {
+    drawn(&mut Bytes::new(bytes), FRAME_OPS)
 }

@@ -10,6 +10,7 @@ pub mod explore;
 pub mod file;
 pub mod timeline;
 
+pub mod frames;
 pub mod fuzz;
 pub mod kit;
 mod model;

@@ -12,7 +12,7 @@ mod map;
 mod space;
 mod user;
 
-pub use frames::{FrameError, Frames};
+pub use frames::{FrameError, Frames, Limits};
 pub use map::{MAX_RUNS, MapFull, MemoryMap};
 pub use space::{AddressSpace, SpaceError, Teardown};
 pub use user::UserSlice;

@@ -3,7 +3,7 @@
 use coldframe_hal::{Frame, FrameRun};
 
 /// How many separate runs of memory a machine may have.
-pub const MAX_RUNS: usize = 128;
+pub const MAX_RUNS: usize = 256;
 
 /// The map has more separate runs than fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,23 @@ impl MemoryMap {
     pub fn contains(&self, frame: Frame) -> bool {
         let after = self.runs().partition_point(|run| run.start <= frame);
         after > 0 && self.runs[after - 1].contains(frame)
+    }
+
+    /// The first frame of a range that is in none of the runs.
+    #[must_use]
+    pub fn first_missing(&self, range: FrameRun) -> Option<Frame> {
+        let after = self.runs().partition_point(|run| run.start <= range.start);
+        let covered = self.runs()[..after].last().map_or(range.start, |run| run.end().max(range.start));
+        (covered < range.end()).then_some(covered)
+    }
+
+    /// The parts of the runs that lie within a range.
+    pub fn within(&self, range: FrameRun) -> impl Iterator<Item = FrameRun> {
+        let first = self.runs().partition_point(|run| run.end() <= range.start);
+        self.runs()[first..].iter().take_while(move |run| run.start < range.end()).map(move |run| {
+            let start = run.start.max(range.start);
+            FrameRun { start, count: run.end().min(range.end()).0 - start.0 }
+        })
     }
 
     /// Adds frames, some of which may be there already.

@@ -1,0 +1,311 @@
+//! The frame allocator beside a set: memory full of garbage, operations, and what each of them must do.
+
+use std::collections::{BTreeSet, HashMap};
+
+use coldframe_hal::{FRAME_WORDS, Frame, FrameRun, PhysicalAddress, PhysicalMemory};
+use coldframe_memory::{FrameError, Frames, Limits, MemoryMap};
+
+use crate::source::Source;
+
+/// How many frames a zone of the allocator has.
+pub const ZONE: u64 = 1 << 15;
+
+/// RAM whose frames hold garbage until they are written; anything beside it must not be touched.
+pub struct Garbage {
+    ram: MemoryMap,
+    written: HashMap<u64, Box<[u64; FRAME_WORDS]>>,
+    /// How many words have been written.
+    pub words: u64,
+}
+
+impl Garbage {
+    /// RAM where the map says.
+    #[must_use]
+    pub fn new(ram: &MemoryMap) -> Self {
+        Self { ram: ram.clone(), written: HashMap::new(), words: 0 }
+    }
+
+    fn word(frame: Frame, word: usize) -> u64 {
+        (frame.0 * FRAME_WORDS as u64 + word as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    fn frame(&mut self, frame: Frame) -> &mut [u64; FRAME_WORDS] {
+        assert!(self.ram.contains(frame), "{frame:?} is no RAM");
+        self.written
+            .entry(frame.0)
+            .or_insert_with(|| Box::new(std::array::from_fn(|word| Self::word(frame, word))))
+    }
+}
+
+const fn place(address: PhysicalAddress) -> (Frame, usize) {
+    (address.frame(), (address.0 / 8) as usize % FRAME_WORDS)
+}
+
+impl PhysicalMemory for Garbage {
+    fn read_word(&self, address: PhysicalAddress) -> u64 {
+        let (frame, word) = place(address);
+        assert!(self.ram.contains(frame), "{frame:?} is no RAM");
+        self.written.get(&frame.0).map_or_else(|| Self::word(frame, word), |page| page[word])
+    }
+
+    fn write_word(&mut self, address: PhysicalAddress, value: u64) {
+        self.words += 1;
+        let (frame, word) = place(address);
+        self.frame(frame)[word] = value;
+    }
+
+    fn zero_frame(&mut self, frame: Frame) {
+        self.words += FRAME_WORDS as u64;
+        self.frame(frame).fill(0);
+    }
+
+    fn share_kernel_half(&mut self, _root: Frame) {}
+}
+
+/// What is asked of an allocator. A `pick` names one of the frames that are out.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the names are those of the methods")]
+pub enum Op {
+    Take,
+    TakeMany {
+        most: usize,
+    },
+    TakeRun {
+        count: u64,
+        limits: Limits,
+    },
+    Give {
+        pick: u32,
+    },
+    GiveRun {
+        pick: u32,
+        count: u64,
+    },
+    /// A frame that is not out.
+    GiveWrong {
+        frame: u64,
+    },
+    /// Frames of a piece of RAM that were kept back.
+    Reclaim {
+        piece: u32,
+        count: u64,
+    },
+}
+
+/// An allocator, and what it must have.
+pub struct Beside {
+    memory: Garbage,
+    frames: Frames,
+    /// All there is, and what of it the allocator is in charge of, but for its own.
+    all: MemoryMap,
+    known: MemoryMap,
+    free: BTreeSet<u64>,
+    out: Vec<u64>,
+}
+
+fn check(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
+impl Beside {
+    /// An allocator for all of the RAM but what is kept back; `None` if there is too little.
+    #[must_use]
+    pub fn new(all: MemoryMap, kept: &[FrameRun]) -> Option<Self> {
+        let mut known = all.clone();
+        for run in kept {
+            known.remove(*run).ok()?;
+        }
+        let mut memory = Garbage::new(&all);
+        let frames = Frames::new(&mut memory, known.clone()).ok()?;
+        let ram = known.runs().iter().flat_map(|run| run.start.0..run.end().0);
+        let free = ram.filter(|frame| frames.manages(Frame(*frame))).collect();
+        Some(Self { memory, frames, all, known, free, out: Vec::new() })
+    }
+
+    /// Does it, and looks at what came of it.
+    ///
+    /// # Errors
+    /// What should have come of it.
+    pub fn apply(&mut self, op: Op) -> Result<(), String> {
+        match op {
+            Op::Take => match self.frames.take(&mut self.memory) {
+                Ok(frame) => self.goes_out(frame.0)?,
+                Err(error) => check(error == FrameError::Exhausted && self.free.is_empty(), || {
+                    format!("{error:?} although {} frames are free", self.free.len())
+                })?,
+            },
+            Op::TakeMany { most } => {
+                let mut into = vec![Frame(0); most];
+                let taken = self.frames.take_many(&mut self.memory, &mut into);
+                check(taken == most.min(self.free.len()), || format!("{taken} of {most} frames were taken"))?;
+                for frame in &into[..taken] {
+                    self.goes_out(frame.0)?;
+                }
+            }
+            Op::TakeRun { count, limits } => self.take_run(count, limits)?,
+            Op::Give { pick } if !self.out.is_empty() => {
+                let frame = self.out.swap_remove(pick as usize % self.out.len());
+                let given = self.frames.give(&mut self.memory, Frame(frame));
+                check(given == Ok(()), || format!("{frame} was out and comes back: {given:?}"))?;
+                self.free.insert(frame);
+                return self.give_wrong(frame);
+            }
+            Op::GiveRun { pick, count } if !self.out.is_empty() => self.give_run(pick, count)?,
+            Op::GiveWrong { frame } if !self.out.contains(&frame) => self.give_wrong(frame)?,
+            Op::Reclaim { piece, count } => self.reclaim(piece, count)?,
+            Op::Give { .. } | Op::GiveRun { .. } | Op::GiveWrong { .. } => {}
+        }
+        let (counted, free) = (self.frames.free_count(), self.free.len() as u64);
+        check(counted == free, || format!("{counted} frames are said to be free, and {free} are"))
+    }
+
+    fn goes_out(&mut self, frame: u64) -> Result<(), String> {
+        self.out.push(frame);
+        check(self.free.remove(&frame), || format!("{frame} was not free"))
+    }
+
+    fn take_run(&mut self, count: u64, limits: Limits) -> Result<(), String> {
+        let size = count.next_power_of_two();
+        match self.frames.take_run(&mut self.memory, count, limits) {
+            Ok(run) => {
+                let fits = run.start >= limits.from && run.end() <= limits.below;
+                check(run.count == count && run.start.0.is_multiple_of(size) && fits, || {
+                    format!("{run:?} is not {count} frames within {limits:?}")
+                })?;
+                (run.start.0..run.end().0).try_for_each(|frame| self.goes_out(frame))
+            }
+            Err(error) => {
+                let fits = |start: u64| {
+                    start.is_multiple_of(size)
+                        && start >= limits.from.0
+                        && start + size <= limits.below.0
+                        && (start..start + size).all(|frame| self.free.contains(&frame))
+                };
+                let missed = self.free.iter().copied().find(|start| fits(*start));
+                check(error == FrameError::Exhausted && missed.is_none(), || {
+                    format!("{error:?} although there are {count} frames at {missed:?}")
+                })
+            }
+        }
+    }
+
+    fn wrong(&self, frame: u64) -> FrameError {
+        if self.free.contains(&frame) {
+            FrameError::DoubleFree(Frame(frame))
+        } else {
+            FrameError::NotRam(Frame(frame))
+        }
+    }
+
+    fn give_wrong(&mut self, frame: u64) -> Result<(), String> {
+        let (given, wrong) = (self.frames.give(&mut self.memory, Frame(frame)), self.wrong(frame));
+        check(given == Err(wrong), || format!("{given:?} and not {wrong:?}"))
+    }
+
+    fn give_run(&mut self, pick: u32, count: u64) -> Result<(), String> {
+        let start = self.out[pick as usize % self.out.len()];
+        let run = FrameRun { start: Frame(start), count };
+        let stranger = (start..start + count).find(|frame| !self.out.contains(frame));
+        let expected = stranger.map_or(Ok(()), |frame| Err(self.wrong(frame)));
+        let given = self.frames.give_run(&mut self.memory, run);
+        check(given == expected, || format!("{given:?} and not {expected:?} for {run:?}"))?;
+        if given.is_ok() {
+            self.out.retain(|frame| !run.contains(Frame(*frame)));
+            self.free.extend(start..start + count);
+        }
+        Ok(())
+    }
+
+    fn reclaim(&mut self, piece: u32, count: u64) -> Result<(), String> {
+        let pieces = self.all.runs();
+        let piece = pieces[piece as usize % pieces.len()];
+        let known = |frame: &u64| self.known.contains(Frame(*frame));
+        let unknown = (piece.start.0..piece.end().0).skip_while(known).take_while(|frame| !known(frame));
+        let unknown: Vec<u64> = unknown.take(count as usize).collect();
+        let Some(first) = unknown.first() else { return Ok(()) };
+        let run = FrameRun { start: Frame(*first), count: unknown.len() as u64 };
+        match self.frames.reclaim(&mut self.memory, run) {
+            Ok(()) => {
+                self.free.extend(unknown);
+                self.known.add(run).map_err(|error| format!("{error:?}"))
+            }
+            // So far from all other RAM that it has no bits.
+            Err(error) => check(matches!(error, FrameError::NotRam(_)), || format!("{error:?}")),
+        }
+    }
+
+    /// Everything comes back, and everything can be had again.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn finish(mut self) -> Result<(), String> {
+        for frame in std::mem::take(&mut self.out) {
+            check(!self.frames.is_free(&self.memory, Frame(frame)), || format!("{frame} is out and free"))?;
+            let given = self.frames.give(&mut self.memory, Frame(frame));
+            check(given == Ok(()), || format!("{frame} was out and comes back: {given:?}"))?;
+            self.free.insert(frame);
+        }
+        let busy = self.free.iter().find(|frame| !self.frames.is_free(&self.memory, Frame(**frame)));
+        check(busy.is_none(), || format!("{busy:?} is not free"))?;
+        let total = self.frames.total();
+        for _ in 0..total {
+            self.apply(Op::Take)?;
+        }
+        check(self.frames.take(&mut self.memory).is_err(), || "there is more than there is".to_owned())
+    }
+}
+
+/// An address near an edge of a zone: of the first ones, of a near and of a far one.
+fn address(source: &mut dyn Source) -> u64 {
+    let edge = [0, 64, ZONE, ZONE * 2, ZONE * 3, ZONE * 90][source.choose(6) as usize];
+    (edge + u64::from(source.choose(400))).saturating_sub(150)
+}
+
+fn limits(source: &mut dyn Source) -> Limits {
+    let mut limits = Limits::NONE;
+    match source.choose(6) {
+        0 => limits.from = Frame(address(source)),
+        1 => limits.below = Frame(address(source)),
+        2 => (limits.from, limits.below) = (Frame(address(source)), Frame(address(source))),
+        _ => {}
+    }
+    limits
+}
+
+fn op(source: &mut dyn Source) -> Op {
+    let pick = u32::MAX;
+    match source.choose(16) {
+        0..4 => Op::Take,
+        4 => Op::TakeMany { most: source.choose(200) as usize },
+        5..9 => {
+            let counts = [1, 2, 3, 16, 64, 65, 128, 1 + u64::from(source.choose(300))];
+            Op::TakeRun { count: counts[source.choose(8) as usize], limits: limits(source) }
+        }
+        9..12 => Op::Give { pick: source.choose(pick) },
+        12 | 13 => Op::GiveRun { pick: source.choose(pick), count: 1 + u64::from(source.choose(150)) },
+        14 => Op::GiveWrong { frame: address(source) },
+        _ => Op::Reclaim { piece: source.choose(pick), count: 1 + u64::from(source.choose(80)) },
+    }
+}
+
+fn run(source: &mut dyn Source, most: u32) -> FrameRun {
+    FrameRun { start: Frame(address(source)), count: u64::from(source.choose(most)) }
+}
+
+/// Draws a machine and operations, and does them.
+///
+/// # Errors
+/// The first that goes wrong, and how.
+pub fn drawn(source: &mut dyn Source, most: u32) -> Result<(), String> {
+    let mut all = MemoryMap::default();
+    for _ in 0..=source.choose(6) {
+        all.add(run(source, 300)).map_err(|error| format!("{error:?}"))?;
+    }
+    let kept: Vec<FrameRun> = (0..source.choose(4)).map(|_| run(source, 60)).collect();
+    let Some(mut beside) = Beside::new(all, &kept) else { return Ok(()) };
+    for number in 0..source.choose(most) {
+        let op = op(source);
+        beside.apply(op).map_err(|problem| format!("{number}: {op:?}: {problem}"))?;
+    }
+    beside.finish()
+}
