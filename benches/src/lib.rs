@@ -1,2 +1,4 @@
-//! Benches of the hosted core: wall times by criterion, instruction counts by gungraun.
+//! Benches of the hosted core: wall times by criterion, instruction counts by gungraun, and what they measure.
 #![forbid(unsafe_code)]
+
+pub mod arena;

@@ -11,16 +11,27 @@ use clap::Parser;
 const TIMES: u64 = 1_000;
 /// By how much a count may grow, in percent.
 const GROWTH: u64 = 3;
-/// By how much the count with many threads may differ from that with ten, in percent.
-const FLATNESS: u64 = 10;
-/// What an operation may cost at most, whatever it has cost before.
-const LIMITS: &[(&str, u64)] = &[("pick_and_enqueue", 60), ("timer_arm_and_cancel", 110)];
+/// Two sizes of the same, and by how much their counts may differ, in percent.
+const FLAT: &[(&str, &str, u64)] = &[("ten", "many", 10), ("small", "huge", 5)];
+/// What an operation may cost at most, whatever it has cost before. The one start is counted as a thousand.
+const LIMITS: &[(&str, u64)] = &[
+    ("pick_and_enqueue", 60),
+    ("timer_arm_and_cancel", 110),
+    ("frame_in_random_order", 60),
+    ("frame_last_in_first_out", 60),
+    ("start", 200),
+];
+/// What others need for the same, and how many times that at least is what we need.
+const RIVALS: &[(&str, &str, u64)] = &[
+    ("frame_in_random_order.gib", "bitmap_allocator_in_random_order.gib", 2),
+    ("frame_in_random_order.gib", "buddy_system_allocator_in_random_order.gib", 2),
+];
 
-/// Counts host instructions of the scheduler's hot paths and compares them with benches/baselines.txt.
+/// Counts host instructions of the scheduler's and the memory's hot paths and compares them with benches/baselines.txt.
 ///
 /// Counts are compared only if compiler and valgrind are those that the file names; with others they are printed.
-/// Exit codes: 0 no count has grown by more than 3 %, depends on the number of threads, or is above its limit; 1 one
-/// has, does, or is; 2 usage; 5 nothing could be counted.
+/// Exit codes: 0 no count has grown by more than 3 %, depends on how much there is, or is above its limit; 1 one has,
+/// does, or is; 2 usage; 5 nothing could be counted.
 #[derive(Debug, Parser)]
 #[command(name = "counts")]
 struct Arguments {
@@ -53,11 +64,13 @@ fn count() -> Result<Counts, String> {
     first_line("gungraun-runner", &["--version"], "cargo install gungraun-runner --version 0.20.0 --locked")?;
     let compiler = first_line("rustc", &["--version"], "https://rustup.rs")?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let results = folder().join("../target/gungraun/benches/instructions/scheduler");
+    let results = folder().join("../target/gungraun/benches");
     // What an older set of benchmarks has left would be counted too.
     let _ = std::fs::remove_dir_all(&results);
     let mut bench = Command::new(cargo);
-    bench.args(["bench", "-q", "-p", "benches", "--features", "instructions", "--bench", "instructions"]);
+    bench.args(["bench", "-q", "-p", "benches", "--features", "instructions"]);
+    // Binaries of their own: what is measured in one changes what the compiler inlines in it.
+    bench.args(["--bench", "instructions", "--bench", "frames"]);
     let output = bench.current_dir(folder()).output().map_err(|error| format!("cargo bench: {error}"))?;
     if !output.status.success() {
         return Err(format!("cargo bench: {}", String::from_utf8_lossy(&output.stderr)));
@@ -79,11 +92,11 @@ fn outputs(results: &Path) -> Result<Vec<PathBuf>, String> {
     let problem = |error: std::io::Error| format!("{}: {error}", results.display());
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(results).map_err(problem)? {
-        for file in std::fs::read_dir(entry.map_err(problem)?.path()).map_err(problem)? {
-            let path = file.map_err(problem)?.path();
-            if path.extension().is_some_and(|extension| extension == "out") {
-                paths.push(path);
-            }
+        let path = entry.map_err(problem)?.path();
+        if path.is_dir() {
+            paths.extend(outputs(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "out") {
+            paths.push(path);
         }
     }
     Ok(paths)
@@ -118,15 +131,24 @@ impl Counts {
     /// What is wrong with these counts, whatever they were before.
     fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
-        for (name, many) in &self.operations {
-            let Some(operation) = name.strip_suffix(".many") else { continue };
-            let ten = self.operations.get(&format!("{operation}.ten")).copied().unwrap_or_default();
-            if many.abs_diff(ten) * 100 > ten * FLATNESS {
-                faults.push(format!("{operation}: {ten} with ten threads, {many} with many"));
+        for (name, count) in &self.operations {
+            let Some((operation, size)) = name.split_once('.') else { continue };
+            if let Some((_, limit)) =
+                LIMITS.iter().find(|(limited, limit)| *limited == operation && count > limit)
+            {
+                faults.push(format!("{name}: {count}, which is above its limit of {limit}"));
             }
-            let limit = LIMITS.iter().find(|(limited, _)| *limited == operation);
-            if let Some((_, limit)) = limit.filter(|(_, limit)| many.max(&ten) > limit) {
-                faults.push(format!("{operation}: {many}, which is above its limit of {limit}"));
+            let Some((_, large, percent)) = FLAT.iter().find(|(small, ..)| *small == size) else { continue };
+            let Some(other) = self.operations.get(&format!("{operation}.{large}")) else { continue };
+            if other.abs_diff(*count) * 100 > count * percent {
+                faults.push(format!("{operation}: {count} with {size}, {other} with {large}"));
+            }
+        }
+        for (ours, theirs, times) in RIVALS {
+            if let (Some(our), Some(their)) = (self.operations.get(*ours), self.operations.get(*theirs))
+                && our * times > *their
+            {
+                faults.push(format!("{ours}: {our}, and {theirs} needs only {their}"));
             }
         }
         faults
@@ -205,6 +227,9 @@ mod tests {
         assert_eq!(counts(&[("wake.ten", 104)]).grown(&before).len(), 1);
         assert_eq!(counts(&[("wake.ten", 100), ("wake.many", 110)]).faults(), [""; 0]);
         assert_eq!(counts(&[("wake.ten", 100), ("wake.many", 111)]).faults().len(), 1);
-        assert_eq!(counts(&[("pick_and_enqueue.ten", 61), ("pick_and_enqueue.many", 61)]).faults().len(), 1);
+        assert_eq!(counts(&[("pick_and_enqueue.ten", 61)]).faults().len(), 1);
+        let rivals = [("frame_in_random_order.gib", 55), ("bitmap_allocator_in_random_order.gib", 109)];
+        assert_eq!(counts(&rivals).faults().len(), 1);
+        assert_eq!(counts(&[("x.small", 100), ("x.huge", 106)]).faults().len(), 1);
     }
 }
