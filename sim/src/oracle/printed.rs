@@ -37,12 +37,19 @@ impl Printed {
             });
         }
         let row = &view.threads[was as usize];
+        let process = &view.processes[row.process() as usize];
+        if process.ended().is_some() {
+            // Another CPU has ended the caller on its way in: it is not served, and there is no answer.
+            return demand(fresh.is_empty(), PRINTED, now, || {
+                format!("{} bytes are printed for a process that has ended", fresh.len())
+            });
+        }
         let reply: Reply = if kernel.loaded(cpu.id()) == was { cpu.peek() } else { row.registers() }.reply;
         let length = reply.result().unwrap_or(0);
         demand(fresh.len() as u64 == length, PRINTED, now, || {
             format!("{} bytes are printed and the answer is {:?}", fresh.len(), reply.result())
         })?;
-        let Some(space) = view.processes[row.process() as usize].space() else { return Ok(()) };
+        let Some(space) = process.space() else { return Ok(()) };
         for (byte, address) in fresh.iter().zip(before.request.arguments[0]..) {
             let there = kernel.machine().byte_of(space.root(), address);
             demand(there == Some(*byte), PRINTED, now, || {
