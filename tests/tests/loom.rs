@@ -93,9 +93,19 @@ mod models {
         });
     }
 
+    /// A kernel, in a box: loom's stacks are small.
+    type Boxed = Box<Kernel<HostMachine<Sv39>>>;
+
+    /// What each model starts from: made once, outside of loom, and cloned for each interleaving.
     struct TwoCpus {
-        kernel: Arc<Lock<Kernel<HostMachine<Sv39>>>>,
+        kernel: Boxed,
         cpus: [HostCpu<Sv39>; 2],
+    }
+
+    impl TwoCpus {
+        fn again(&self) -> (Arc<Lock<Boxed>>, [HostCpu<Sv39>; 2]) {
+            (Arc::new(Lock::new(self.kernel.clone())), self.cpus.clone())
+        }
     }
 
     /// Two CPUs in user mode: thread 1 runs on the first, thread 2 on the second.
@@ -111,10 +121,10 @@ mod models {
         for cpu in &mut cpus {
             assert_eq!(kernel.enter(cpu, Trap::Again), Resume::User);
         }
-        TwoCpus { kernel: Arc::new(Lock::new(kernel)), cpus }
+        TwoCpus { kernel: Box::new(kernel), cpus }
     }
 
-    fn call(kernel: &Lock<Kernel<HostMachine<Sv39>>>, cpu: &mut HostCpu<Sv39>, call: Call) -> Resume {
+    fn call(kernel: &Lock<Boxed>, cpu: &mut HostCpu<Sv39>, call: Call) -> Resume {
         cpu.registers().request = call.encode();
         kernel.lock().enter(cpu, Trap::Syscall)
     }
@@ -122,8 +132,9 @@ mod models {
     /// One joins while the other ends: the joiner gets the result, whoever is first (rows W1, W5).
     #[test]
     fn a_join_meets_an_exit() {
-        loom::model(|| {
-            let TwoCpus { kernel, cpus: [mut first, mut second] } = two_cpus();
+        let start = two_cpus();
+        loom::model(move || {
+            let (kernel, [mut first, mut second]) = start.again();
             let other = Arc::clone(&kernel);
             let ends = thread::spawn(move || {
                 let _ = call(&other, &mut second, Call::ThreadExit { result: Word(42) });
@@ -150,8 +161,9 @@ mod models {
     /// Each suspends the other: neither order leaves a suspended thread running after its CPU has looked.
     #[test]
     fn a_suspend_meets_a_suspend() {
-        loom::model(|| {
-            let TwoCpus { kernel, cpus: [mut first, mut second] } = two_cpus();
+        let start = two_cpus();
+        loom::model(move || {
+            let (kernel, [mut first, mut second]) = start.again();
             let other = Arc::clone(&kernel);
             let handle = thread::spawn(move || {
                 let _ = call(
