@@ -92,6 +92,13 @@ fn what_cannot_be_asked_for_is_said() {
     assert_eq!(frames.take_run(&mut memory, 0, Limits::NONE), Err(FrameError::BadSize(0)));
     assert_eq!(frames.take_run(&mut memory, u64::MAX, Limits::NONE), Err(FrameError::BadSize(u64::MAX)));
     assert_eq!(frames.take_run(&mut memory, ZONE * 2, Limits::NONE), Err(FrameError::Exhausted));
+    let nowhere = Limits { from: Frame(u64::MAX), below: Frame(u64::MAX) };
+    for count in [2, ZONE, ZONE * 2] {
+        assert_eq!(frames.take_run(&mut memory, count, nowhere), Err(FrameError::Exhausted));
+    }
+    let end = run(u64::MAX, 1);
+    assert_eq!(frames.give_run(&mut memory, end), Err(FrameError::NotRam(end.start)));
+    assert_eq!(frames.reclaim(&mut memory, end), Err(FrameError::NotRam(end.start)));
     assert_eq!(frames.reclaim(&mut memory, run(0, 1)), Err(FrameError::KnownRam(Frame(0))));
     assert_eq!(frames.reclaim(&mut memory, run(TIB, 1)), Err(FrameError::NotRam(Frame(TIB))));
     assert_eq!(frames.give(&mut memory, Frame(u64::MAX)), Err(FrameError::NotRam(Frame(u64::MAX))));

@@ -1,11 +1,11 @@
-//! Memory map, frames and address spaces against sets, on every page-table format.
+//! Memory map and address spaces against sets, on every page-table format.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use coldframe_abi::{CpuId, UserAddress, UserRange};
 use coldframe_hal::paging::{FiveLevel, FourLevel, Rights, Sv39, Sv48, Sv57};
 use coldframe_hal::{Frame, FrameRun, PhysicalMemory, Translation};
-use coldframe_memory::{AddressSpace, FrameError, Frames, MemoryMap, Teardown, UserSlice};
+use coldframe_memory::{AddressSpace, Frames, MemoryMap, Teardown, UserSlice};
 use hal_host::{Access, HardwareFormat, HostCpu, HostMachine};
 use proptest::prelude::*;
 
@@ -30,40 +30,6 @@ proptest! {
             let apart = map.runs().windows(2).all(|pair| pair[0].end() < pair[1].start);
             prop_assert!(apart && map.runs().iter().all(|run| run.count > 0), "{:?}", map.runs());
         }
-    }
-
-    #[test]
-    fn frames_go_out_once_and_come_back_once(
-        holes in prop::collection::vec((1_u64..400, 1_u64..40), 0..5),
-        ops in prop::collection::vec((any::<bool>(), any::<prop::sample::Index>()), 1..300),
-    ) {
-        let mut machine = HostMachine::<Sv39>::new(1, 512, 0);
-        let mut map = machine.memory_map();
-        for (start, count) in holes {
-            let removed = map.remove(FrameRun { start: Frame(start), count });
-            prop_assert!(removed.is_ok());
-        }
-        let Ok(mut frames) = Frames::new(&mut machine, map) else { return Ok(()) };
-        let total = frames.free_count();
-        let mut out: Vec<Frame> = Vec::new();
-        for (take, pick) in ops {
-            if take {
-                match frames.take(&mut machine) {
-                    Ok(frame) => {
-                        prop_assert!(!out.contains(&frame) && frames.manages(frame));
-                        out.push(frame);
-                    }
-                    Err(error) => prop_assert!(error == FrameError::Exhausted && out.len() as u64 == total),
-                }
-            } else if !out.is_empty() {
-                let frame = out.swap_remove(pick.index(out.len()));
-                prop_assert_eq!(frames.give(&mut machine, frame), Ok(()));
-                prop_assert_eq!(frames.give(&mut machine, frame), Err(FrameError::DoubleFree(frame)));
-            }
-            prop_assert_eq!(frames.free_count() + out.len() as u64, total);
-        }
-        prop_assert_eq!(frames.give(&mut machine, Frame(0)), Err(FrameError::NotRam(Frame(0))));
-        prop_assert_eq!(frames.give(&mut machine, Frame(9_999)), Err(FrameError::NotRam(Frame(9_999))));
     }
 
     #[test]

@@ -29,6 +29,13 @@ impl Limits {
     /// Anywhere.
     pub const NONE: Self = Self { from: Frame(0), below: Frame(u64::MAX) };
 
+    /// What of a run lies between them.
+    const fn cut(self, run: FrameRun) -> FrameRun {
+        let start = if self.from.0 > run.start.0 { self.from } else { run.start };
+        let end = if self.below.0 < run.end().0 { self.below } else { run.end() };
+        FrameRun { start, count: end.0.saturating_sub(start.0) }
+    }
+
     /// The same as bits of a zone.
     const fn inside(self, zone: Zone) -> (u64, u64) {
         let end = self.below.0.saturating_sub(zone.first.0);
@@ -74,7 +81,7 @@ impl Frames {
         let start = self.find_block(memory, order, limits).ok_or(FrameError::Exhausted)?;
         self.take_block(memory, start, order);
         let tail = FrameRun { start: Frame(start.0 + count), count: (1 << order) - count };
-        self.give_run(memory, tail)?;
+        self.put_back(memory, tail);
         Ok(FrameRun { start, count })
     }
 
@@ -140,10 +147,12 @@ impl Frames {
         }
         let from = limits.from.max(self.regions.first_frame(memory, self.pristine));
         for index in 0..self.ram.runs().len() {
-            let run = self.ram.runs()[index];
-            let end = run.end().min(limits.below).0;
-            let mut start = run.start.max(from).0.next_multiple_of(1 << order);
-            while start + (1 << order) <= end {
+            let run = Limits { from, ..limits }.cut(self.ram.runs()[index]);
+            if run.count == 0 {
+                continue;
+            }
+            let mut start = run.start.0.next_multiple_of(1 << order);
+            while start + (1 << order) <= run.end().0 {
                 let number = self.regions.zone_of(memory, Frame(start))?;
                 if self.reach(memory, number) {
                     return Some(Frame(start));
@@ -157,10 +166,12 @@ impl Frames {
     /// Looks for zones that follow each other and are wholly free, touched or not.
     fn find_zones(&mut self, memory: &mut impl PhysicalMemory, order: u32, limits: Limits) -> Option<Frame> {
         for index in 0..self.ram.runs().len() {
-            let run = self.ram.runs()[index];
-            let end = run.end().min(limits.below).0;
-            let mut start = run.start.max(limits.from).0.next_multiple_of(1 << order);
-            while start + (1 << order) <= end {
+            let run = limits.cut(self.ram.runs()[index]);
+            if run.count == 0 {
+                continue;
+            }
+            let mut start = run.start.0.next_multiple_of(1 << order);
+            while start + (1 << order) <= run.end().0 {
                 let first = self.regions.zone_of(memory, Frame(start))?;
                 let zones = first..first + (1 << (order - ZONE_ORDER));
                 let taken = zones.clone().find(|number| {
@@ -183,7 +194,7 @@ impl Frames {
         self.free -= 1 << order;
         let end = start.0 + (1 << order);
         if order < WORD_ORDER {
-            let Some(zone) = self.zone_of(memory, start) else { return };
+            let zone = self.known_zone(memory, start);
             let bit = zone.bit_of(start);
             let place = zone.word(bit / 64);
             let old = memory.read_word(place);
@@ -194,7 +205,7 @@ impl Frames {
         }
         let mut at = start.0;
         while at < end {
-            let Some(zone) = self.zone_of(memory, Frame(at)) else { return };
+            let zone = self.known_zone(memory, Frame(at));
             if at.is_multiple_of(ZONE_FRAMES) && end - at >= ZONE_FRAMES {
                 zone.take_all(memory);
                 self.some.set(memory, zone.number, false);

@@ -52,13 +52,20 @@ struct Hint {
     frame: Frame,
 }
 
+/// Refuses a run that ends behind the last frame that has a number.
+fn nameable(run: FrameRun) -> Result<(), FrameError> {
+    run.start.0.checked_add(run.count).map(|_| ()).ok_or(FrameError::NotRam(run.start))
+}
+
 /// A run cut where a multiple of `size` is.
 fn parts(run: FrameRun, size: u64) -> impl Iterator<Item = FrameRun> {
     let mut at = run.start.0;
     core::iter::from_fn(move || {
+        let left = run.end().0 - at;
         let start = Frame(at);
-        at = (at + 1).next_multiple_of(size).min(run.end().0);
-        (start < run.end()).then_some(FrameRun { start, count: at - start.0 })
+        let count = left.min(size - at % size);
+        at += count;
+        (count > 0).then_some(FrameRun { start, count })
     })
 }
 
@@ -241,6 +248,7 @@ impl Frames {
     /// # Errors
     /// `NotRam` or `DoubleFree` for the first frame that cannot be given back, with nothing changed.
     pub fn give_run(&mut self, memory: &mut impl PhysicalMemory, run: FrameRun) -> Result<(), FrameError> {
+        nameable(run)?;
         if let Some(stranger) = self.ram.first_missing(run) {
             let known = FrameRun { start: run.start, count: stranger.0 - run.start.0 };
             self.nothing_is_free(memory, known)?;
@@ -257,6 +265,7 @@ impl Frames {
     /// `KnownRam` if a part of it is in charge already; `NotRam` if it is so far from all other RAM that nothing was
     /// kept back for it; `MapFull` if there are too many runs. Nothing has changed then.
     pub fn reclaim(&mut self, memory: &mut impl PhysicalMemory, run: FrameRun) -> Result<(), FrameError> {
+        nameable(run)?;
         if let Some(known) = self.ram.within(run).next() {
             return Err(FrameError::KnownRam(known.start));
         }
@@ -265,7 +274,7 @@ impl Frames {
         }
         self.ram.add(run)?;
         for part in parts(run, ZONE_FRAMES) {
-            let Some(zone) = self.zone_of(memory, part.start) else { continue };
+            let zone = self.known_zone(memory, part.start);
             if self.reached.has(memory, zone.number) {
                 self.remember_ram(memory, zone);
                 self.put_back(memory, part);
@@ -293,7 +302,7 @@ impl Frames {
     /// Sets the bits of frames that are out, a word at a time.
     fn put_back(&mut self, memory: &mut impl PhysicalMemory, run: FrameRun) {
         for part in parts(run, 64) {
-            let Some(zone) = self.zone_of(memory, part.start) else { continue };
+            let zone = self.known_zone(memory, part.start);
             let place = zone.word(zone.bit_of(part.start) / 64);
             let old = memory.read_word(place);
             let new = old | bits_of(part);
@@ -359,7 +368,7 @@ impl Frames {
     /// A word of a bitmap has become empty or full, or is so no longer: record and trees follow.
     #[inline(never)]
     fn note(&mut self, memory: &mut impl PhysicalMemory, frame: Frame, old: u64, new: u64) {
-        let zone = self.zone_of(memory, frame).unwrap_or_else(|| unreachable!("{frame:?} has a bit"));
+        let zone = self.known_zone(memory, frame);
         let word = zone.bit_of(frame) / 64;
         if (old == 0) != (new == 0) && zone.note_some(memory, word, new != 0) {
             self.some.set(memory, zone.number, new != 0);
@@ -379,6 +388,11 @@ impl Frames {
     fn zone_of(&self, memory: &impl PhysicalMemory, frame: Frame) -> Option<Zone> {
         let number = self.regions.zone_of(memory, frame)?;
         Some(self.place(number, Frame(frame.0 & !(ZONE_FRAMES - 1))))
+    }
+
+    /// The zone of a frame that has been looked up before.
+    fn known_zone(&self, memory: &impl PhysicalMemory, frame: Frame) -> Zone {
+        self.zone_of(memory, frame).unwrap_or_else(|| unreachable!("{frame:?} has a bit"))
     }
 
     fn zone(&self, memory: &impl PhysicalMemory, number: u64) -> Zone {
