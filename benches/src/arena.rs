@@ -37,6 +37,11 @@ impl PhysicalMemory for Window {
         self.0[start..start + FRAME_WORDS].fill(0);
     }
 
+    fn copy_frame(&mut self, from: Frame, to: Frame) {
+        let start = index(from.start());
+        self.0.copy_within(start..start + FRAME_WORDS, index(to.start()));
+    }
+
     fn share_kernel_half(&mut self, _root: Frame) {}
 }
 

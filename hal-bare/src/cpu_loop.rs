@@ -1,11 +1,11 @@
 //! The loop around the kernel: wait for a trap, take the lock, enter, let the lock go, act on what it says.
 
-use coldframe_hal::Trap;
+use coldframe_hal::{Stale, Trap};
 use coldframe_kernel::{Kernel, Resume};
 use coldframe_sync::Lock;
 
 use crate::arch::{self, UserExit};
-use crate::machine::{BareCpu, BareMachine, KICKS};
+use crate::machine::{BareCpu, BareMachine, FLUSHES, KICKS};
 
 /// The kernel, once the first CPU has made it.
 pub(crate) static KERNEL: Lock<Option<Kernel<BareMachine>>> = Lock::new(None);
@@ -13,11 +13,19 @@ pub(crate) static KERNEL: Lock<Option<Kernel<BareMachine>>> = Lock::new(None);
 /// Runs one CPU for ever.
 pub(crate) fn run(mut cpu: BareCpu) -> ! {
     let mut trap = Trap::Again;
+    let mut resume = Resume::Again;
     loop {
+        let id = usize::from(cpu.id.0);
         // At every trap, and so before the first entry too: the interrupt of a kick that came before this CPU was up
         // went to nobody, and a word that stays set would silence all kicks that follow (SYN-3).
-        let _ = KICKS[usize::from(cpu.id.0)].take();
-        let resume = {
+        let kicked = KICKS[id].take();
+        // Before it waits for the lock: whoever holds that never waits for this CPU (SYN-4).
+        let last = FLUSHES.answer(id, |words| arch::forget(Stale::from_words(words)));
+        if trap == Trap::Kick && !kicked && !last {
+            trap = go_on(&mut cpu, resume);
+            continue;
+        }
+        resume = {
             let mut kernel = KERNEL.lock();
             arch::catch_up_with_windows(&mut cpu.windows_seen);
             match kernel.as_mut() {
@@ -25,16 +33,22 @@ pub(crate) fn run(mut cpu: BareCpu) -> ! {
                 None => unreachable!("CPUs start once the kernel is there"),
             }
         };
-        trap = match resume {
-            Resume::User => run_user(&mut cpu),
-            Resume::Idle => arch::wait_for_interrupt(),
-            Resume::Again => arch::pending_interrupt().unwrap_or(Trap::Again),
-            Resume::Off => arch::halt(),
-        };
-        if trap == Trap::Kick {
-            crate::panic::stop_if_another_cpu_panicked();
-        }
+        trap = go_on(&mut cpu, resume);
     }
+}
+
+/// Does what the kernel has said, until the next trap.
+fn go_on(cpu: &mut BareCpu, resume: Resume) -> Trap {
+    let trap = match resume {
+        Resume::User => run_user(cpu),
+        Resume::Idle => arch::wait_for_interrupt(),
+        Resume::Again => arch::pending_interrupt().unwrap_or(Trap::Again),
+        Resume::Off => arch::halt(),
+    };
+    if trap == Trap::Kick {
+        crate::panic::stop_if_another_cpu_panicked();
+    }
+    trap
 }
 
 fn run_user(cpu: &mut BareCpu) -> Trap {

@@ -2,16 +2,19 @@
 
 use coldframe_abi::{CpuId, ExitCode, Instant};
 use coldframe_hal::{
-    Clock, Console, Cpu, Entropy, Event, FRAME_BYTES, Frame, Kicks, MAX_CPUS, Machine, PhysicalAddress,
-    PhysicalMemory, Power, Row, TraceSink, Translation,
+    Clock, Console, Cpu, CpuSet, Entropy, Event, FLUSH_SLOTS, FRAME_BYTES, FlushSlot, Flushes, Frame, Kicks,
+    MAX_CPUS, Machine, PhysicalAddress, PhysicalMemory, Power, Row, Stale, Tag, TraceSink, Translation,
 };
-use coldframe_sync::KickWord;
+use coldframe_sync::{FlushBoard, KickWord};
 
 use crate::arch;
 use crate::window::WindowStore;
 
 /// One word a CPU: set by whoever kicks it, taken when the interrupt arrives.
 pub(crate) static KICKS: [KickWord; MAX_CPUS] = [const { KickWord::new() }; MAX_CPUS];
+
+/// The flushes that are under way.
+pub(crate) static FLUSHES: FlushBoard<MAX_CPUS, FLUSH_SLOTS> = FlushBoard::new();
 
 /// The machine that the kernel runs on. There is one; what it has is in hardware.
 pub(crate) struct BareMachine {
@@ -59,6 +62,13 @@ impl PhysicalMemory for BareMachine {
         unsafe { core::ptr::write_bytes(pointer(frame.start()).cast::<u8>(), 0, FRAME_BYTES as usize) }
     }
 
+    fn copy_frame(&mut self, from: Frame, to: Frame) {
+        let (from, to) = (pointer(from.start()).cast::<u8>(), pointer(to.start()).cast::<u8>());
+        // SAFETY: both are RAM, and the kernel owns the target (precondition): nobody else writes either now, and
+        // they are two.
+        unsafe { core::ptr::copy_nonoverlapping(from, to, FRAME_BYTES as usize) }
+    }
+
     fn share_kernel_half(&mut self, root: Frame) {
         for (index, entry) in arch::kernel_half() {
             self.write_word(root.word(index), entry);
@@ -71,6 +81,18 @@ impl Kicks for BareMachine {
         if KICKS[usize::from(cpu.0)].set() {
             arch::interrupt(cpu);
         }
+    }
+}
+
+impl Flushes for BareMachine {
+    fn ask(&mut self, slot: FlushSlot, stale: Stale, cpus: &CpuSet) {
+        let cpus = cpus.iter().map(|cpu| usize::from(cpu.0));
+        // The interrupt of a kick, without its word: who finds the word empty need not enter the kernel.
+        FLUSHES.ask(usize::from(slot.0), stale.to_words(), cpus, |cpu| arch::interrupt(CpuId(cpu as u16)));
+    }
+
+    fn answered(&mut self) -> u64 {
+        FLUSHES.take_done()
     }
 }
 
@@ -107,6 +129,10 @@ impl Machine for BareMachine {
     type Paging = arch::Paging;
     type Store<T: Row> = WindowStore<T>;
 
+    fn tags(&self) -> u16 {
+        arch::tags()
+    }
+
     fn store<T: Row>(&mut self) -> WindowStore<T> {
         let store = self.stores;
         self.stores += 1;
@@ -129,12 +155,20 @@ impl Clock for BareCpu {
 }
 
 impl Translation for BareCpu {
-    fn activate(&mut self, root: Frame) {
-        arch::activate(root);
+    fn activate(&mut self, root: Frame, tag: Tag) {
+        arch::activate(root, tag);
     }
 
     fn deactivate(&mut self) {
-        arch::activate(arch::kernel_root());
+        arch::activate(arch::kernel_root(), Tag::NONE);
+    }
+
+    fn forget(&mut self, stale: Stale) {
+        arch::forget(stale);
+    }
+
+    fn forget_all(&mut self) {
+        arch::forget_all();
     }
 }
 

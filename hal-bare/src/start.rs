@@ -17,6 +17,9 @@ use crate::{arch, cpu_loop};
 const USER_STACK_TOP: u64 = 0x7000_0000;
 const USER_STACK_BYTES: u64 = 64 * 1024;
 
+/// A program may have a quarter of what there is, and not more than this.
+const PROGRAM_FRAMES: u64 = 8_192;
+
 /// The stack of each CPU, in frames.
 const CPU_STACK_FRAMES: u64 = 8;
 
@@ -91,7 +94,8 @@ fn load_programs(kernel: &mut Kernel<BareMachine>, archive: Option<&'static [u8]
 
 fn load(kernel: &mut Kernel<BareMachine>, file: &[u8]) -> Result<(), &'static str> {
     let program = Program::read(file).map_err(|_| "it is no program for this machine")?;
-    let process = kernel.create_process().map_err(|_| "no memory for a process")?;
+    let limit = kernel.unspent_frames().min(PROGRAM_FRAMES * 4) / 4;
+    let process = kernel.create_process_with(limit).map_err(|_| "no memory for a process")?;
     for segment in program.segments() {
         let segment = segment.map_err(|_| "a segment is damaged, or writable and executable")?;
         kernel

@@ -14,6 +14,8 @@ pub(crate) const WINDOWS: usize = 16;
 pub(crate) struct WindowStore<T> {
     base: u64,
     frames: usize,
+    /// How many frames are page tables of the window.
+    tables: usize,
     rows: usize,
     row: PhantomData<T>,
 }
@@ -26,7 +28,7 @@ fn entry_at(table: Frame, at: usize) -> *mut u64 {
 impl<T: Row> WindowStore<T> {
     pub(crate) fn new(number: usize) -> Self {
         assert!(number < WINDOWS, "there are {WINDOWS} windows for kernel tables");
-        Self { base: arch::window(number), frames: 0, rows: 0, row: PhantomData }
+        Self { base: arch::window(number), frames: 0, tables: 0, rows: 0, row: PhantomData }
     }
 
     /// Puts the frame where the next one is missing: behind the rows, or into the page tables that lead there.
@@ -40,7 +42,6 @@ impl<T: Row> WindowStore<T> {
             // kernel lock is held, so nobody else changes it.
             match arch::Paging::read(unsafe { slot.read_volatile() }, level) {
                 Entry::Table(next) => table = next,
-                Entry::Page(_) => unreachable!("windows are mapped by small pages"),
                 Entry::Empty => {
                     // SAFETY: the frame is ours (precondition of `grow`) and becomes an empty table before it is
                     // linked.
@@ -50,6 +51,7 @@ impl<T: Row> WindowStore<T> {
                     }
                     return false;
                 }
+                other => unreachable!("windows are mapped by small pages, not {other:?}"),
             }
         }
         // SAFETY: as above; the entry was empty, nobody has a reference to what it will map.
@@ -75,8 +77,13 @@ impl<T: Row> Store<T> for WindowStore<T> {
         unsafe { core::slice::from_raw_parts_mut(self.pointer(), self.rows) }
     }
 
+    fn frames(&self) -> usize {
+        self.frames + self.tables
+    }
+
     fn grow(&mut self, frame: Frame) {
         if !self.place(frame) {
+            self.tables += 1;
             return;
         }
         self.frames += 1;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use coldframe_abi::{CpuId, Instant};
-use coldframe_hal::{Clock, Cpu, Frame, PhysicalAddress, Translation};
+use coldframe_hal::{Access, Clock, Cpu, Forget, Frame, PhysicalAddress, Stale, Tag, Translation};
 
 use crate::mmu::Tlb;
-use crate::{Access, AccessFault, HardwareFormat, HostRegisters, Ram};
+use crate::{AccessFault, HardwareFormat, HostRegisters, Ram};
 
 /// Where a CPU gets the time from.
 #[derive(Clone, Debug)]
@@ -27,6 +27,7 @@ pub struct HostCpu<F> {
     armed: Option<Instant>,
     registers: HostRegisters,
     root: Option<Frame>,
+    tag: Tag,
     tlb: Tlb,
     format: PhantomData<F>,
 }
@@ -51,6 +52,7 @@ impl<F: HardwareFormat> HostCpu<F> {
             armed: None,
             registers: HostRegisters::default(),
             root: None,
+            tag: Tag::NONE,
             tlb: Tlb::default(),
             format: PhantomData,
         }
@@ -87,6 +89,20 @@ impl<F: HardwareFormat> HostCpu<F> {
         &self.registers
     }
 
+    /// The table that is active, and under which tag.
+    #[must_use]
+    pub const fn active(&self) -> Option<(Frame, Tag)> {
+        match self.root {
+            Some(root) => Some((root, self.tag)),
+            None => None,
+        }
+    }
+
+    /// The pages that the CPU remembers of the active table: number of the page, frame, whether it may be written.
+    pub fn remembered(&self) -> impl Iterator<Item = (u64, u64, bool)> {
+        self.tlb.remembered(self.tag)
+    }
+
     /// Reads a word as the program that runs here: through TLB and page table.
     ///
     /// # Errors
@@ -119,7 +135,7 @@ impl<F: HardwareFormat> HostCpu<F> {
         if !address.is_multiple_of(8) {
             return Err(AccessFault { address, access });
         }
-        self.tlb.translate::<F>(ram, self.root, address, access)
+        self.tlb.translate::<F>(ram, (self.root, self.tag), address, access)
     }
 }
 
@@ -141,15 +157,26 @@ impl<F: HardwareFormat> Clock for HostCpu<F> {
 }
 
 impl<F: HardwareFormat> Translation for HostCpu<F> {
-    fn activate(&mut self, root: Frame) {
-        // Without tags a CPU forgets all translations when it gets another table.
+    fn activate(&mut self, root: Frame, tag: Tag) {
         self.root = Some(root);
-        self.tlb.flush();
+        self.tag = tag;
+        if tag == Tag::NONE {
+            self.tlb.forget(Stale { tag, what: Forget::Everything });
+        }
     }
 
     fn deactivate(&mut self) {
         self.root = None;
-        self.tlb.flush();
+        self.tag = Tag::NONE;
+        self.tlb.forget(Stale { tag: Tag::NONE, what: Forget::Everything });
+    }
+
+    fn forget(&mut self, stale: Stale) {
+        self.tlb.forget(stale);
+    }
+
+    fn forget_all(&mut self) {
+        self.tlb.forget_all();
     }
 }
 

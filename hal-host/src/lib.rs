@@ -14,8 +14,8 @@ mod store;
 pub mod threads;
 
 pub use cpu::HostCpu;
-pub use machine::{HostMachine, Stamped};
-pub use mmu::{Access, AccessFault, HardwareFormat};
+pub use machine::{Board, HostMachine, Stamped};
+pub use mmu::{AccessFault, HardwareFormat, Holding, Survey};
 pub use ram::Ram;
 pub use registers::HostRegisters;
 pub use store::OwnedStore;

@@ -1,16 +1,18 @@
 //! A whole simulated machine: what its CPUs share.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use coldframe_abi::{CpuId, ExitCode, Instant};
 use coldframe_hal::{
-    Console, Entropy, Event, Frame, FrameRun, Kicks, Machine, PhysicalAddress, PhysicalMemory, Power, Row,
-    TraceSink,
+    Console, CpuSet, Entropy, Event, FLUSH_SLOTS, FlushSlot, Flushes, Frame, FrameRun, Kicks, MAX_CPUS,
+    Machine, PhysicalAddress, PhysicalMemory, Power, Row, Stale, TraceSink, Translation,
 };
 use coldframe_memory::MemoryMap;
+use coldframe_sync::FlushBoard;
 use crossbeam::channel::Sender;
 
-use crate::mmu::walk;
+use crate::mmu::{is_lazy, walk};
 use crate::{HardwareFormat, HostCpu, OwnedStore, Ram};
 
 /// A trace event with where and when.
@@ -24,12 +26,24 @@ pub struct Stamped {
     pub event: Event,
 }
 
+/// The flushes that are under way in a machine.
+pub type Board = FlushBoard<MAX_CPUS, FLUSH_SLOTS>;
+
 #[derive(Clone, Debug)]
 enum Wires {
-    /// Kicks wait here until the ground decides that they arrive.
-    Held(Vec<bool>),
-    /// Each CPU is a host thread with a mailbox.
-    Mailboxes(Vec<Sender<()>>),
+    /// Kicks and flushes wait here until the ground decides that they arrive.
+    Held { kicks: Vec<bool>, board: Box<Board> },
+    /// Each CPU is a host thread with a mailbox, and answers flushes without the lock of the kernel.
+    Mailboxes { mailboxes: Vec<Sender<()>>, board: Arc<Board> },
+}
+
+impl Wires {
+    fn board(&self) -> &Board {
+        match self {
+            Self::Held { board, .. } => board,
+            Self::Mailboxes { board, .. } => board,
+        }
+    }
 }
 
 /// A machine under glass.
@@ -40,6 +54,7 @@ pub struct HostMachine<F> {
     console: Vec<u8>,
     status: Option<ExitCode>,
     entropy: u64,
+    tags: u16,
     trace: Option<Vec<Stamped>>,
     format: PhantomData<F>,
 }
@@ -48,13 +63,19 @@ impl<F: HardwareFormat> HostMachine<F> {
     /// A machine whose kicks wait until `take_kick`.
     #[must_use]
     pub fn new(cpus: u16, frames: usize, entropy: u64) -> Self {
-        Self::with_wires(Wires::Held(vec![false; usize::from(cpus)]), frames, entropy)
+        let wires = Wires::Held { kicks: vec![false; usize::from(cpus)], board: Box::default() };
+        Self::with_wires(wires, frames, entropy)
     }
 
     /// A machine whose kicks go to mailboxes.
     #[must_use]
-    pub fn with_mailboxes(mailboxes: Vec<Sender<()>>, frames: usize, entropy: u64) -> Self {
-        Self::with_wires(Wires::Mailboxes(mailboxes), frames, entropy)
+    pub fn with_mailboxes(
+        mailboxes: Vec<Sender<()>>,
+        board: Arc<Board>,
+        frames: usize,
+        entropy: u64,
+    ) -> Self {
+        Self::with_wires(Wires::Mailboxes { mailboxes, board }, frames, entropy)
     }
 
     fn with_wires(wires: Wires, frames: usize, entropy: u64) -> Self {
@@ -64,6 +85,7 @@ impl<F: HardwareFormat> HostMachine<F> {
             console: Vec::new(),
             status: None,
             entropy,
+            tags: 1,
             trace: None,
             format: PhantomData,
         }
@@ -93,17 +115,36 @@ impl<F: HardwareFormat> HostMachine<F> {
     #[must_use]
     pub fn kick_pending(&self, cpu: CpuId) -> bool {
         match &self.wires {
-            Wires::Held(held) => held[usize::from(cpu.0)],
-            Wires::Mailboxes(_) => false,
+            Wires::Held { kicks, .. } => kicks[usize::from(cpu.0)],
+            Wires::Mailboxes { .. } => false,
         }
     }
 
     /// Lets a kick arrive; says whether there was one.
     pub fn take_kick(&mut self, cpu: CpuId) -> bool {
         match &mut self.wires {
-            Wires::Held(held) => std::mem::take(&mut held[usize::from(cpu.0)]),
-            Wires::Mailboxes(_) => false,
+            Wires::Held { kicks, .. } => std::mem::take(&mut kicks[usize::from(cpu.0)]),
+            Wires::Mailboxes { .. } => false,
         }
+    }
+
+    /// Whether a CPU has been asked to forget something and has not answered.
+    #[must_use]
+    pub fn is_asked(&self, cpu: CpuId) -> bool {
+        self.wires.board().is_asked(usize::from(cpu.0))
+    }
+
+    /// A CPU answers what it has been asked, as it does at every trap; says whether it has to enter the kernel for
+    /// that.
+    pub fn answer(&self, cpu: &mut HostCpu<F>) -> bool {
+        use coldframe_hal::Cpu;
+        let id = usize::from(cpu.id().0);
+        self.wires.board().answer(id, |words| cpu.forget(Stale::from_words(words)))
+    }
+
+    /// From now on the MMUs of this machine have so many tags.
+    pub const fn set_tags(&mut self, tags: u16) {
+        self.tags = tags;
     }
 
     /// What has been written to the console.
@@ -115,9 +156,18 @@ impl<F: HardwareFormat> HostMachine<F> {
     /// The byte that hardware finds at a user address, if a program may read there.
     #[must_use]
     pub fn byte_of(&self, root: Frame, address: u64) -> Option<u8> {
-        let place = walk::<F>(&self.ram, root, address)?.place_of(address & !7);
+        let Some(page) = walk::<F>(&self.ram, root, address) else {
+            return is_lazy::<F>(&self.ram, root, address).then_some(0);
+        };
+        let place = page.place_of(address & !7);
         let word = self.ram.read(place);
         Some(word.to_le_bytes()[(address % 8) as usize])
+    }
+
+    /// The frame that hardware finds at a user address, and whether a program may write there.
+    #[must_use]
+    pub fn place_of(&self, root: Frame, address: u64) -> Option<(u64, bool)> {
+        walk::<F>(&self.ram, root, address).map(|page| (page.frame, page.write))
     }
 
     /// The status that it was turned off with.
@@ -150,6 +200,10 @@ impl<F: HardwareFormat> PhysicalMemory for HostMachine<F> {
         self.ram.zero(frame);
     }
 
+    fn copy_frame(&mut self, from: Frame, to: Frame) {
+        self.ram.copy(from, to);
+    }
+
     fn share_kernel_half(&mut self, root: Frame) {
         // The kernel itself is not in simulated RAM; a mark that user mode cannot reach stands for its half, so that
         // a kernel that lets user mode through is seen.
@@ -163,8 +217,8 @@ const KERNEL_HALF: u64 = 1 | 1 << 1;
 impl<F: HardwareFormat> Kicks for HostMachine<F> {
     fn kick(&mut self, cpu: CpuId) {
         match &mut self.wires {
-            Wires::Held(held) => held[usize::from(cpu.0)] = true,
-            Wires::Mailboxes(mailboxes) => {
+            Wires::Held { kicks, .. } => kicks[usize::from(cpu.0)] = true,
+            Wires::Mailboxes { mailboxes, .. } => {
                 // A CPU that has stopped because the machine is off needs no kick; a full box has one already.
                 let _ = mailboxes[usize::from(cpu.0)].try_send(());
             }
@@ -172,10 +226,29 @@ impl<F: HardwareFormat> Kicks for HostMachine<F> {
     }
 }
 
+impl<F: HardwareFormat> Flushes for HostMachine<F> {
+    fn ask(&mut self, slot: FlushSlot, stale: Stale, cpus: &CpuSet) {
+        let mailboxes = match &self.wires {
+            Wires::Mailboxes { mailboxes, .. } => mailboxes.as_slice(),
+            Wires::Held { .. } => &[],
+        };
+        let cpus = cpus.iter().map(|cpu| usize::from(cpu.0));
+        self.wires.board().ask(usize::from(slot.0), stale.to_words(), cpus, |cpu| {
+            if let Some(mailbox) = mailboxes.get(cpu) {
+                let _ = mailbox.try_send(());
+            }
+        });
+    }
+
+    fn answered(&mut self) -> u64 {
+        self.wires.board().take_done()
+    }
+}
+
 impl<F: HardwareFormat> Power for HostMachine<F> {
     fn power_off(&mut self, status: ExitCode) {
         self.status = Some(status);
-        if let Wires::Mailboxes(mailboxes) = &self.wires {
+        if let Wires::Mailboxes { mailboxes, .. } = &self.wires {
             // Nobody else would tell them that there is nothing to wait for any more.
             for mailbox in mailboxes {
                 let _ = mailbox.try_send(());
@@ -216,6 +289,10 @@ impl<F: HardwareFormat> Machine for HostMachine<F> {
     type Cpu = HostCpu<F>;
     type Paging = F;
     type Store<T: Row> = OwnedStore<T>;
+
+    fn tags(&self) -> u16 {
+        self.tags
+    }
 
     fn store<T: Row>(&mut self) -> OwnedStore<T> {
         OwnedStore::default()

@@ -52,6 +52,18 @@ impl Ram {
         self.page_mut(address.frame()).get_or_insert_with(|| Box::new([0; FRAME_WORDS]))[word] = value;
     }
 
+    /// Whether anything was ever written to a frame: what was not is all zero.
+    #[must_use]
+    pub fn is_written(&self, frame: Frame) -> bool {
+        self.page(frame).is_some()
+    }
+
+    /// Copies a frame.
+    pub fn copy(&mut self, from: Frame, to: Frame) {
+        let copy = self.page(from).clone();
+        *self.page_mut(to) = copy;
+    }
+
     /// Makes a frame all zero.
     pub fn zero(&mut self, frame: Frame) {
         if let Some(page) = self.page_mut(frame) {

@@ -32,6 +32,10 @@ impl<T: Row> Store<T> for OwnedStore<T> {
         &mut self.rows
     }
 
+    fn frames(&self) -> usize {
+        self.frames.len()
+    }
+
     fn grow(&mut self, frame: Frame) {
         self.frames.push(frame);
         self.fit();

@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use coldframe_abi::CpuId;
-use coldframe_hal::{Clock, Trap};
+use coldframe_hal::{Clock, Cpu, Stale, Translation, Trap};
 use coldframe_kernel::{Kernel, Resume};
 use coldframe_sync::{Lock, Relax};
 use crossbeam::channel::{Receiver, bounded};
 
-use crate::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
+use crate::{Board, HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
 /// A host thread that waits for the lock lets others run: there are more CPUs than cores.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +55,8 @@ where
     U: UserMode<F>,
 {
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..cpus).map(|_| bounded(1)).unzip();
-    let machine = HostMachine::<F>::with_mailboxes(senders, frames, seed);
+    let board: Arc<Board> = Arc::default();
+    let machine = HostMachine::<F>::with_mailboxes(senders, Arc::clone(&board), frames, seed);
     let map = machine.memory_map();
     let mut kernel =
         Kernel::new(machine, cpus, map).unwrap_or_else(|error| panic!("the machine is too small: {error:?}"));
@@ -64,9 +65,10 @@ where
     let clock = Arc::new(AtomicU64::new(1));
     crossbeam::thread::scope(|scope| {
         for (id, mailbox) in (0..cpus).zip(&receivers) {
-            let (shared, clock) = (&shared, Arc::clone(&clock));
-            scope
-                .spawn(move |_| run_cpu(HostCpu::with_shared_clock(CpuId(id), clock), shared, mailbox, user));
+            let (shared, board, clock) = (&shared, &board, Arc::clone(&clock));
+            scope.spawn(move |_| {
+                run_cpu(HostCpu::with_shared_clock(CpuId(id), clock), shared, board, mailbox, user);
+            });
         }
     })
     .unwrap_or_else(|_| panic!("a CPU panicked"));
@@ -77,11 +79,15 @@ where
 fn run_cpu<F: HardwareFormat, U: UserMode<F>>(
     mut cpu: HostCpu<F>,
     kernel: &SharedKernel<F>,
+    board: &Board,
     mailbox: &Receiver<()>,
     user: &U,
 ) {
     let mut trap = Trap::Again;
     loop {
+        // Before it waits for the lock, and whatever brought it here.
+        let id = usize::from(cpu.id().0);
+        let _ = board.answer(id, |words| cpu.forget(Stale::from_words(words)));
         let resume = kernel.lock().enter(&mut cpu, trap);
         trap = match resume {
             Resume::Off => return,
@@ -108,7 +114,6 @@ fn run_user<F: HardwareFormat, U: UserMode<F>>(
     mailbox: &Receiver<()>,
     user: &U,
 ) -> Trap {
-    use coldframe_hal::Cpu;
     loop {
         if let Some(trap) = pending(cpu, mailbox) {
             return trap;

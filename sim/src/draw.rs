@@ -1,13 +1,14 @@
 //! Worlds drawn by the same source that later decides their order: a run is not only a new order but a new world.
 
-use coldframe_abi::{Class, CpuId, Nanos, Priority, Request, TABLE, UserAddress};
+use coldframe_abi::{Class, CpuId, Nanos, PageRights, Priority, Request, TABLE, UserAddress};
 
 use coldframe_hal::paging::{Rights, Sv39};
 use coldframe_kernel::{Kernel, ProcessId, Segment};
 use hal_host::HostMachine;
 
-use crate::ops::{Op, Programs};
+use crate::ops::{Op, Programs, first_window};
 use crate::source::Source;
+use crate::window::MemoryOp;
 use crate::world::World;
 
 /// A world of programs that are lists of operations.
@@ -52,6 +53,12 @@ pub const KINDS: &[Kind] = &[
         draw: waits,
     },
     Kind {
+        name: "memory",
+        about: "1 to 4 CPUs, up to 8 processes whose threads reserve, fill, move, copy and touch pages",
+        steps: 20_000,
+        draw: memory,
+    },
+    Kind {
         name: "hostile",
         about: "1 to 4 CPUs, requests of random words beside ordinary programs",
         steps: 10_000,
@@ -89,14 +96,15 @@ impl Kind {
     pub fn world(&self, source: &mut dyn Source, cpus: Option<u16>) -> DrawnWorld {
         let plan = (self.draw)(source, cpus);
         let entropy = u64::from(source.choose(u32::MAX));
-        let machine = HostMachine::new(plan.cpus, 4_096, entropy);
+        let mut machine = HostMachine::new(plan.cpus, 4_096, entropy);
+        machine.set_tags([1, 64, plan.cpus + 2, plan.cpus + 3][source.choose(4) as usize]);
         let map = machine.memory_map();
         let mut kernel = Kernel::new(machine, plan.cpus, map).unwrap_or_else(|error| panic!("{error:?}"));
-        for program in plan.processes {
+        for (number, program) in plan.processes.into_iter().enumerate() {
             let process = kernel.create_process().unwrap_or_else(|error| panic!("{error:?}"));
             load_text(&mut kernel, process);
             kernel
-                .start_process(process, UserAddress(0), UserAddress(0), program)
+                .start_process(process, UserAddress(0), first_window(number), program)
                 .unwrap_or_else(|error| panic!("{error:?}"));
         }
         let mut world = World::new(kernel, plan.cpus, Programs::new(plan.programs, plan.threads));
@@ -269,6 +277,65 @@ fn waits(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     Plan { cpus, programs, processes: vec![0], threads: 48 }
 }
 
+fn memory(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
+    let cpus = cpus.unwrap_or(between(source, 1, 4) as u16);
+    let keeper = vec![Op::Sleep(Nanos(u64::MAX))];
+    let mut programs = vec![keeper];
+    let count = between(source, 2, 4);
+    for _ in 0..count {
+        let mut ops: Vec<_> =
+            (0..source.choose(3)).map(|_| Op::Spawn { program: 1 + source.choose(count) as u8 }).collect();
+        for _ in 0..between(source, 4, 24) {
+            ops.push(match source.choose(12) {
+                0 => Op::Yield,
+                1 => Op::Compute(micros(source, 200)),
+                _ => Op::Memory(memory_op(source)),
+            });
+        }
+        ops.push(Op::Again { times: between(source, 1, 30) as u16 });
+        programs.push(ops);
+    }
+    let processes = (0..between(source, 2, 8))
+        .map(|process| if process == 0 { 0 } else { u64::from(1 + source.choose(count)) });
+    Plan { cpus, programs, processes: processes.collect(), threads: 24 }
+}
+
+/// A page near an edge of a page table, in a dense window: uniform ones would never meet.
+fn window_page(source: &mut dyn Source) -> u64 {
+    let edge = [0, 0, 504, 508, 512, 1_024, 1_020][source.choose(7) as usize];
+    edge + u64::from(source.choose(12))
+}
+
+fn memory_op(source: &mut dyn Source) -> MemoryOp {
+    let page = window_page(source);
+    let count = match source.choose(16) {
+        0 => 512,
+        1 => 520,
+        2 => 64 + u64::from(source.choose(9)),
+        _ => 1 + u64::from(source.choose(8)),
+    };
+    let rights = match source.choose(8) {
+        0 => PageRights::Read,
+        1 => PageRights::None,
+        2 => PageRights::ReadExecute,
+        _ => PageRights::ReadWrite,
+    };
+    match source.choose(20) {
+        0..4 => {
+            let page = if count >= 512 { page / 512 * 512 } else { page };
+            MemoryOp::Reserve { page, count, rights }
+        }
+        4 => MemoryOp::Fill { page, count },
+        5 | 6 => MemoryOp::Unmap { page, count },
+        7 => MemoryOp::Protect { page, count, rights },
+        8 => MemoryOp::Move { page, count, to: window_page(source) },
+        9..12 => MemoryOp::Copy { page, count, to: window_page(source) },
+        12 => MemoryOp::Query { page },
+        13..15 => MemoryOp::Load { page },
+        _ => MemoryOp::Store { page },
+    }
+}
+
 fn word(source: &mut dyn Source) -> u64 {
     let near = u64::from(source.choose(4));
     match source.choose(6) {
@@ -302,7 +369,9 @@ fn hostile(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         ops.push(Op::Again { times: 30 });
         programs.push(ops);
     }
-    let honest = vec![Op::Compute(Nanos::from_micros(200)), Op::Yield, Op::Again { times: 200 }];
+    let mut honest = vec![Op::Compute(Nanos::from_micros(200)), Op::Yield];
+    honest.extend((0..source.choose(12)).map(|_| Op::Memory(memory_op(source))));
+    honest.push(Op::Again { times: 200 });
     programs.push(honest);
     Plan { cpus, programs, processes: vec![0, 3], threads: 48 }
 }

@@ -59,6 +59,12 @@ impl PhysicalMemory for Garbage {
         self.frame(frame).fill(0);
     }
 
+    fn copy_frame(&mut self, from: Frame, to: Frame) {
+        let copy: Vec<u64> = (0..FRAME_WORDS).map(|word| self.read_word(from.word(word))).collect();
+        self.words += FRAME_WORDS as u64;
+        self.frame(to).copy_from_slice(&copy);
+    }
+
     fn share_kernel_half(&mut self, _root: Frame) {}
 }
 
@@ -81,6 +87,9 @@ pub enum Op {
         pick: u32,
         count: u64,
     },
+    AddOwner {
+        pick: u32,
+    },
     /// A frame that is not out.
     GiveWrong {
         frame: u64,
@@ -101,6 +110,10 @@ pub struct Beside {
     known: MemoryMap,
     free: BTreeSet<u64>,
     out: Vec<u64>,
+    /// The frames with more than one owner, and how many.
+    shared: HashMap<u64, u32>,
+    /// Frames that hold counts: the allocator has taken them itself.
+    sections: BTreeSet<u64>,
 }
 
 fn check(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
@@ -119,7 +132,16 @@ impl Beside {
         let frames = Frames::new(&mut memory, known.clone()).ok()?;
         let ram = known.runs().iter().flat_map(|run| run.start.0..run.end().0);
         let free = ram.filter(|frame| frames.manages(Frame(*frame))).collect();
-        Some(Self { memory, frames, all, known, free, out: Vec::new() })
+        Some(Self {
+            memory,
+            frames,
+            all,
+            known,
+            free,
+            out: Vec::new(),
+            shared: HashMap::new(),
+            sections: BTreeSet::new(),
+        })
     }
 
     /// Does it, and looks at what came of it.
@@ -130,33 +152,88 @@ impl Beside {
         match op {
             Op::Take => match self.frames.take(&mut self.memory) {
                 Ok(frame) => self.goes_out(frame.0)?,
-                Err(error) => check(error == FrameError::Exhausted && self.free.is_empty(), || {
-                    format!("{error:?} although {} frames are free", self.free.len())
+                Err(error) => check(error == FrameError::Exhausted && self.spare() == 0, || {
+                    format!("{error:?} although {} frames are free", self.spare())
                 })?,
             },
             Op::TakeMany { most } => {
                 let mut into = vec![Frame(0); most];
                 let taken = self.frames.take_many(&mut self.memory, &mut into);
-                check(taken == most.min(self.free.len()), || format!("{taken} of {most} frames were taken"))?;
+                check(taken == most.min(self.spare() as usize), || {
+                    format!("{taken} of {most} frames were taken")
+                })?;
                 for frame in &into[..taken] {
                     self.goes_out(frame.0)?;
                 }
             }
             Op::TakeRun { count, limits } => self.take_run(count, limits)?,
+            Op::AddOwner { pick } if !self.out.is_empty() => {
+                let frame = self.out[pick as usize % self.out.len()];
+                self.add_owner(frame)?;
+            }
+            Op::AddOwner { .. } => {}
             Op::Give { pick } if !self.out.is_empty() => {
-                let frame = self.out.swap_remove(pick as usize % self.out.len());
+                let index = pick as usize % self.out.len();
+                if !self.drop_owner(self.out[index])? {
+                    return Ok(());
+                }
+                let frame = self.out.swap_remove(index);
                 let given = self.frames.give(&mut self.memory, Frame(frame));
                 check(given == Ok(()), || format!("{frame} was out and comes back: {given:?}"))?;
                 self.free.insert(frame);
                 return self.give_wrong(frame);
             }
             Op::GiveRun { pick, count } if !self.out.is_empty() => self.give_run(pick, count)?,
-            Op::GiveWrong { frame } if !self.out.contains(&frame) => self.give_wrong(frame)?,
+            Op::GiveWrong { frame } if !self.out.contains(&frame) && !self.sections.contains(&frame) => {
+                self.give_wrong(frame)?
+            }
             Op::Reclaim { piece, count } => self.reclaim(piece, count)?,
             Op::Give { .. } | Op::GiveRun { .. } | Op::GiveWrong { .. } => {}
         }
-        let (counted, free) = (self.frames.free_count(), self.free.len() as u64);
+        let (counted, free) = (self.frames.free_count(), self.spare());
         check(counted == free, || format!("{counted} frames are said to be free, and {free} are"))
+    }
+
+    /// How many frames are free and not kept back.
+    fn spare(&self) -> u64 {
+        (self.free.len() as u64).saturating_sub(self.frames.kept_back())
+    }
+
+    fn add_owner(&mut self, frame: u64) -> Result<(), String> {
+        let kept = self.frames.kept_back();
+        let added = self.frames.add_owner(&mut self.memory, Frame(frame));
+        check(added == Ok(()), || format!("{frame} is out and cannot be shared: {added:?}"))?;
+        *self.shared.entry(frame).or_insert(1) += 1;
+        if self.frames.kept_back() < kept {
+            // One of the free frames holds counts from now on, whichever it is.
+            let section =
+                self.free.iter().copied().find(|frame| !self.frames.is_free(&self.memory, Frame(*frame)));
+            let section = section.ok_or("a section of counts is no frame that was free")?;
+            self.free.remove(&section);
+            self.sections.insert(section);
+        }
+        self.counted(frame)
+    }
+
+    fn counted(&self, frame: u64) -> Result<(), String> {
+        let owners = self.frames.owners(&self.memory, Frame(frame));
+        let expected = self.shared.get(&frame).copied().unwrap_or(1);
+        check(owners == expected, || format!("{frame} has {owners} owners and not {expected}"))
+    }
+
+    /// One owner less; says whether that was the last.
+    fn drop_owner(&mut self, frame: u64) -> Result<bool, String> {
+        self.counted(frame)?;
+        let Some(owners) = self.shared.remove(&frame) else {
+            let left = self.frames.drop_owner(&mut self.memory, Frame(frame));
+            return check(left == 0, || format!("{left} owners are left of one of {frame}")).map(|()| true);
+        };
+        let left = self.frames.drop_owner(&mut self.memory, Frame(frame));
+        check(left == owners - 1, || format!("{left} owners are left of {owners} of {frame}"))?;
+        if left > 1 {
+            self.shared.insert(frame, left);
+        }
+        Ok(false)
     }
 
     fn goes_out(&mut self, frame: u64) -> Result<(), String> {
@@ -165,7 +242,7 @@ impl Beside {
     }
 
     fn take_run(&mut self, count: u64, limits: Limits) -> Result<(), String> {
-        let size = count.next_power_of_two();
+        let (size, spare) = (count.next_power_of_two(), self.spare());
         match self.frames.take_run(&mut self.memory, count, limits) {
             Ok(run) => {
                 let fits = run.start >= limits.from && run.end() <= limits.below;
@@ -182,7 +259,7 @@ impl Beside {
                         && (start..start + size).all(|frame| self.free.contains(&frame))
                 };
                 let missed = self.free.iter().copied().find(|start| fits(*start));
-                check(error == FrameError::Exhausted && missed.is_none(), || {
+                check(error == FrameError::Exhausted && (missed.is_none() || count > spare), || {
                     format!("{error:?} although there are {count} frames at {missed:?}")
                 })
             }
@@ -205,6 +282,9 @@ impl Beside {
     fn give_run(&mut self, pick: u32, count: u64) -> Result<(), String> {
         let start = self.out[pick as usize % self.out.len()];
         let run = FrameRun { start: Frame(start), count };
+        if self.shared.keys().chain(&self.sections).any(|frame| run.contains(Frame(*frame))) {
+            return Ok(());
+        }
         let stranger = (start..start + count).find(|frame| !self.out.contains(frame));
         let expected = stranger.map_or(Ok(()), |frame| Err(self.wrong(frame)));
         let given = self.frames.give_run(&mut self.memory, run);
@@ -240,6 +320,7 @@ impl Beside {
     /// What is missing.
     pub fn finish(mut self) -> Result<(), String> {
         for frame in std::mem::take(&mut self.out) {
+            while !self.drop_owner(frame)? {}
             check(!self.frames.is_free(&self.memory, Frame(frame)), || format!("{frame} is out and free"))?;
             let given = self.frames.give(&mut self.memory, Frame(frame));
             check(given == Ok(()), || format!("{frame} was out and comes back: {given:?}"))?;
@@ -247,8 +328,7 @@ impl Beside {
         }
         let busy = self.free.iter().find(|frame| !self.frames.is_free(&self.memory, Frame(**frame)));
         check(busy.is_none(), || format!("{busy:?} is not free"))?;
-        let total = self.frames.total();
-        for _ in 0..total {
+        for _ in 0..self.spare() {
             self.apply(Op::Take)?;
         }
         check(self.frames.take(&mut self.memory).is_err(), || "there is more than there is".to_owned())
@@ -274,7 +354,7 @@ fn limits(source: &mut dyn Source) -> Limits {
 
 fn op(source: &mut dyn Source) -> Op {
     let pick = u32::MAX;
-    match source.choose(16) {
+    match source.choose(18) {
         0..4 => Op::Take,
         4 => Op::TakeMany { most: source.choose(200) as usize },
         5..9 => {
@@ -284,6 +364,7 @@ fn op(source: &mut dyn Source) -> Op {
         9..12 => Op::Give { pick: source.choose(pick) },
         12 | 13 => Op::GiveRun { pick: source.choose(pick), count: 1 + u64::from(source.choose(150)) },
         14 => Op::GiveWrong { frame: address(source) },
+        15 | 16 => Op::AddOwner { pick: source.choose(pick) },
         _ => Op::Reclaim { piece: source.choose(pick), count: 1 + u64::from(source.choose(80)) },
     }
 }

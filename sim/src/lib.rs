@@ -19,6 +19,7 @@ pub mod oracle;
 pub mod reference;
 pub mod run;
 pub mod source;
+pub mod spaces;
 pub mod stage;
-
+pub mod window;
 pub mod world;

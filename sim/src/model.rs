@@ -8,7 +8,7 @@ mod calls;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use coldframe_abi::{Class, CpuId, Instant, Nanos, Priority, Reply};
+use coldframe_abi::{Class, CpuId, Instant, Nanos, Number, Priority, Reply};
 use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{Inspection, Kernel, Life, Resume, WaitsFor};
 use coldframe_scheduler::{NONE, Place};
@@ -25,6 +25,10 @@ enum State {
     /// It computes, or would if it had a CPU; it came from a call that must have been answered like this.
     Goes {
         answer: Option<Reply>,
+    },
+    /// The kernel works for it on a range of its memory.
+    Works {
+        call: Number,
     },
     Sleeps {
         until: Instant,
@@ -91,6 +95,8 @@ pub(crate) struct Model {
     waits: u64,
     /// Ranges that programs can print from.
     readable: Vec<(u64, u64)>,
+    /// Processes that have changed something there themselves.
+    unreadable: Vec<usize>,
     user_end: u64,
 }
 
@@ -190,6 +196,13 @@ impl Model {
                 };
                 self.call(view, was, &before.request, registers.reply, now)?;
             }
+            Trap::PageFault { .. } => {
+                // Whether that has to be is for the oracles of memory to say.
+                let process = self.thread(was).map(|thread| thread.process);
+                if let Some(process) = process.filter(|process| view.processes[*process].ended().is_some()) {
+                    self.end_process(process);
+                }
+            }
             Trap::Fault { .. } => {
                 if let Some(process) = self.thread(was).map(|thread| thread.process) {
                     self.end_process(process);
@@ -247,7 +260,7 @@ impl Model {
         let (answer, target) = match waiting.state {
             State::Sleeps { .. } => (Reply::ok(0), None),
             State::Joins { target, .. } => (Err(coldframe_abi::Error::TimedOut).into(), Some(target)),
-            State::Goes { .. } | State::Ended { .. } => return false,
+            State::Goes { .. } | State::Works { .. } | State::Ended { .. } => return false,
         };
         if view.threads[thread as usize].waits_for() != WaitsFor::Nothing {
             return true;
@@ -270,6 +283,13 @@ impl Model {
         let Some(thread) = self.thread_mut(runs) else {
             return fail(now, format!("thread {runs} goes on after its end"));
         };
+        if let State::Works { call } = thread.state {
+            thread.state = State::Goes { answer: None };
+            let found = cpu.peek().reply.result();
+            let fits =
+                found.map_or_else(|error| call.description().errors.contains(&error), |value| value == 0);
+            return demand(fits, MODEL, now, || format!("{call:?} of thread {runs} ends with {found:?}"));
+        }
         let State::Goes { answer } = thread.state else {
             return fail(now, format!("thread {runs} goes on and should not: it {:?}", thread.state));
         };
@@ -293,7 +313,7 @@ impl Model {
         })?;
         for (index, thread) in self.threads.iter().enumerate() {
             let Some(thread) = thread.holder else { continue };
-            let goes = matches!(thread.state, State::Goes { .. });
+            let goes = matches!(thread.state, State::Goes { .. } | State::Works { .. });
             let fits = match view.rows[index].place() {
                 Place::Running => goes && !thread.suspended,
                 // One that is stopped while it waits for a CPU may stay there: it is stopped when it gets one.

@@ -4,9 +4,10 @@ use coldframe_abi::{
     Call, Class, CpuId, Deadline, ExitCode, GroupHandle, Nanos, Priority, Request, ThreadHandle, UserAddress,
     UserRange, Word,
 };
-use coldframe_hal::{Clock, Cpu, Trap};
+use coldframe_hal::{Access, Clock, Cpu, Trap};
 use hal_host::{HardwareFormat, HostCpu, HostMachine};
 
+use crate::window::{MemoryOp, Next, Window};
 use crate::world::{UserStep, Userland};
 
 /// One operation of a program. A `slot` names one of the threads or groups that the world has made so far.
@@ -58,6 +59,7 @@ pub enum Op {
         length: u64,
     },
     Raw(Request),
+    Memory(MemoryOp),
     Fault,
     ProcessExit,
     /// From the start again, so often in all.
@@ -86,13 +88,15 @@ pub struct Programs {
     groups: Vec<u64>,
     made: usize,
     most: usize,
+    /// The memory of the threads, by the number in their stack register.
+    windows: Vec<Window>,
 }
 
 impl Programs {
     /// These programs, which may make `most` threads in all.
     #[must_use]
     pub const fn new(programs: Vec<Vec<Op>>, most: usize) -> Self {
-        Self { programs, threads: Vec::new(), groups: Vec::new(), made: 0, most }
+        Self { programs, threads: Vec::new(), groups: Vec::new(), made: 0, most, windows: Vec::new() }
     }
 
     fn thread(&self, slot: u8) -> ThreadHandle {
@@ -114,7 +118,9 @@ impl Programs {
             Op::Sleep(span) => Call::Sleep { until: Deadline::at(now.after(span)) },
             Op::Spawn { program } => {
                 let program = u64::from(program) % self.programs.len() as u64;
-                Call::ThreadCreate { entry: UserAddress(0), stack: UserAddress(0), argument: Word(program) }
+                // The stack register holds the number of the thread's window.
+                let stack = first_window(FIRST_MADE + self.made);
+                Call::ThreadCreate { entry: UserAddress(0), stack, argument: Word(program) }
             }
             Op::Join { slot, within } => Call::ThreadJoin {
                 thread: self.thread(slot),
@@ -141,9 +147,88 @@ impl Programs {
             }
             Op::ProcessExit => Call::ProcessExit { status: ExitCode(3) },
             Op::Raw(request) => return Some(request),
-            Op::Compute(_) | Op::Fault | Op::Again { .. } => return None,
+            Op::Compute(_) | Op::Memory(_) | Op::Fault | Op::Again { .. } => return None,
         };
         Some(call.encode())
+    }
+}
+
+/// Who has a window has this in the upper half of its stack register: no random word does.
+const HAS_WINDOW: u64 = 0x5eed_cafe << 32;
+/// The number of the window of the first thread that a program makes; those of the first threads come before.
+const FIRST_MADE: usize = 64;
+
+/// What the first thread of a process has in its stack register.
+#[must_use]
+pub const fn first_window(process: usize) -> UserAddress {
+    UserAddress(USABLE & (HAS_WINDOW | process as u64))
+}
+
+/// What a stack can be on every format.
+const USABLE: u64 = (1 << 38) - 1;
+
+fn window_number(stack: u64) -> Option<usize> {
+    const WINDOWS: u64 = 1 << 12;
+    (stack & !(WINDOWS - 1) == HAS_WINDOW & USABLE).then_some((stack & (WINDOWS - 1)) as usize)
+}
+
+impl Programs {
+    fn window(&mut self, number: usize) -> &mut Window {
+        while self.windows.len() <= number {
+            self.windows.push(Window::new(self.windows.len() as u64));
+        }
+        &mut self.windows[number]
+    }
+
+    /// Takes in what the kernel has answered, and tries an access again that brought a fault.
+    fn go_on_with_memory<F: HardwareFormat>(
+        &mut self,
+        cpu: &mut HostCpu<F>,
+        machine: &mut HostMachine<F>,
+    ) -> Option<UserStep> {
+        let (stack, reply) = (cpu.registers().stack, cpu.registers().reply);
+        let number = window_number(stack)?;
+        let window = self.windows.get_mut(number)?;
+        if let Err(problem) = window.hear(reply) {
+            return Some(UserStep::Wrong(problem));
+        }
+        let next = window.again()?;
+        Some(self.touch(cpu, machine, number, next))
+    }
+
+    fn touch<F: HardwareFormat>(
+        &mut self,
+        cpu: &mut HostCpu<F>,
+        machine: &mut HostMachine<F>,
+        number: usize,
+        next: Next,
+    ) -> UserStep {
+        let (address, access, done) = match next {
+            Next::Nothing => return UserStep::Went,
+            Next::Call(request) => {
+                cpu.registers().request = request;
+                return UserStep::Trap(Trap::Syscall);
+            }
+            Next::Load { address, value } => {
+                let found = cpu.load(machine.ram(), address);
+                if let Ok(found) = found
+                    && found != value
+                {
+                    return UserStep::Wrong(format!(
+                        "there is {found:#x} at {address:#x}, and {value:#x} was put there"
+                    ));
+                }
+                (address, Access::Load, found.is_ok())
+            }
+            Next::Store { address, value } => {
+                (address, Access::Store, cpu.store(machine.ram_mut(), address, value).is_ok())
+            }
+        };
+        if done {
+            self.window(number).succeeded();
+            return UserStep::Went;
+        }
+        UserStep::Access(Trap::PageFault { cause: 13, address, access })
     }
 }
 
@@ -152,8 +237,11 @@ fn pick(names: &[u64], slot: u8) -> u64 {
 }
 
 impl<F: HardwareFormat> Userland<F> for Programs {
-    fn next(&mut self, cpu: &mut HostCpu<F>, _machine: &mut HostMachine<F>) -> UserStep {
+    fn next(&mut self, cpu: &mut HostCpu<F>, machine: &mut HostMachine<F>) -> UserStep {
         let now = cpu.now();
+        if let Some(step) = self.go_on_with_memory(cpu, machine) {
+            return step;
+        }
         let registers = cpu.registers();
         let keeps = std::mem::take(&mut registers.saved[KEEPS]);
         if keeps != 0 && registers.reply.status == 0 {
@@ -165,7 +253,14 @@ impl<F: HardwareFormat> Userland<F> for Programs {
         registers.saved[SUM] = registers.saved[SUM].wrapping_mul(31) + registers.program_counter;
         match op {
             Op::Compute(span) => return UserStep::Compute(span),
-            Op::Fault => return UserStep::Trap(Trap::Fault { cause: 13, address: 8 }),
+            Op::Memory(op) => {
+                let Some(number) = window_number(registers.stack) else { return UserStep::Went };
+                let next = self.window(number).begin(op);
+                return self.touch(cpu, machine, number, next);
+            }
+            Op::Fault => {
+                return UserStep::Trap(Trap::PageFault { cause: 13, address: 8, access: Access::Load });
+            }
             Op::Again { times } => {
                 registers.saved[ROUNDS] += 1;
                 if registers.saved[ROUNDS] < u64::from(times) {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod context;
+mod memory;
 mod printed;
 mod shares;
 mod steps;
@@ -9,13 +10,14 @@ mod steps;
 use std::fmt;
 
 use coldframe_abi::Instant;
-use coldframe_hal::Trap;
+use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{Kernel, Resume};
 use coldframe_scheduler::NONE;
 use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
 use crate::model::Model;
 
+pub use memory::Allowed;
 pub use shares::Shares;
 
 /// An oracle: a name and what it claims, its grace included.
@@ -50,9 +52,17 @@ oracles! {
     BOOST_ENDS "boost-ends": "a boost is within its class's limit and gone after a slice of running";
     TIME_ACCOUNTED "time-accounted": "a thread is charged for the time that it had a CPU, no more and no less";
     GROUP_SHARES "group-shares": "groups that compute side by side get the same time, within two slices";
-    TEARDOWN_ENDS "teardown-ends": "the reaper is done with a process after a thousand of its own steps";
+    TEARDOWN_ENDS "teardown-ends": "the reaper is done with a process after four thousand of its own steps";
     REST "rest": "a machine at rest has no runnable thread, and no process that has ended has memory left";
     PRINTED "printed": "the console shows what the memory of whoever prints holds there, and nothing else";
+    FRAMES_KEPT "frames-kept":
+        "while no flush is under way, every frame is free, kept back, the kernel's, or held by who pays for it; by several only if that is counted";
+    PAGES_SAFE "pages-safe":
+        "no program can write what it can execute, nor what is shared, nor reach a frame of the kernel";
+    NOTHING_STALE "nothing-stale":
+        "unless a flush of that space is under way, no CPU remembers of a space what is no longer true; never does it reach a free frame";
+    MEMORY_KEPT "memory-kept": "a thread finds in its memory what it has put there, and each call does what it says";
+    FAULT_REPAIRED "fault-repaired": "who touches what it may touch goes on, unless memory is short; who touches what it may not does not";
     MODEL "model":
         "every call is answered as the reference model says, and whoever may run by its rules does, and nobody else";
 }
@@ -88,6 +98,7 @@ pub struct Watch {
     model: Model,
     /// Kept from audit to audit, so that a step allocates nothing.
     found: Vec<u32>,
+    memory: memory::Scratch,
     entries: u64,
 }
 
@@ -129,18 +140,23 @@ impl Watch {
             return Ok(());
         }
         let view = kernel.inspect();
-        self.contexts.check(kernel, &cpus[cpu], trap, was, before, now)?;
+        self.contexts.check(kernel, &cpus[cpu], trap, resume, was, before, now)?;
         let thorough = thorough(view.rows.len(), self.entries);
         self.steps.check(kernel, &view, cpus, cpu, resume, thorough, now)?;
         if was != NONE && was != 0 {
             audit::wait_can_end(&view, was as usize, now)?;
         }
         self.shares.check(&view, cpu, trap, now)?;
+        memory::nothing_stale(kernel, &view, cpus, cpu, now)?;
+        if resume == Resume::User && kernel.loaded(cpus[cpu].id()) == was {
+            memory::repaired(kernel, &cpus[cpu], trap, now)?;
+        }
         self.printed.check(kernel, &view, &cpus[cpu], trap, was, before, now)?;
         self.model.after_entry(kernel, &view, &cpus[cpu], trap, resume, was, before, now)?;
         let every = AUDIT_EVERY.max(view.rows.len() as u64 / 4);
         if self.entries.is_multiple_of(every) {
             audit::check(&view, cpus, &mut self.found, now)?;
+            memory::audit(kernel, &view, &mut self.memory, now)?;
             self.model.audit(&view, now)?;
         }
         Ok(())
@@ -176,6 +192,7 @@ impl Watch {
         now: Instant,
     ) -> Result<(), Violation> {
         audit::check(&kernel.inspect(), cpus, &mut Vec::new(), now)?;
+        memory::audit(kernel, &kernel.inspect(), &mut memory::Scratch::default(), now)?;
         self.model.audit(&kernel.inspect(), now)
     }
 }

@@ -22,7 +22,7 @@ pub const ASSERTION: Oracle =
 /// A run has to get somewhere.
 pub const PROGRESS: Oracle = Oracle {
     name: "progress",
-    statement: "some thread or the clock gets on within five thousand entries of the kernel",
+    statement: "a thread, its work or the clock gets on within five thousand entries of the kernel",
 };
 
 /// What can be run.
@@ -180,7 +180,7 @@ fn drive<F: HardwareFormat, U: Userland<F>>(
             Progress::Off => return Ok(()),
             Progress::Rest => return at_rest(world),
         }
-        stuck = if world.entries() == entries || world.called() { 0 } else { stuck + 1 };
+        stuck = if world.entries() == entries || world.called() || world.worked() { 0 } else { stuck + 1 };
         if stuck > STUCK {
             return Err(Violation {
                 oracle: PROGRESS,

@@ -23,11 +23,14 @@ const SAMPLE: UserAddress = UserAddress(0x2000);
 /// One page a seat, for lines.
 const BUFFERS: u64 = 0x10_0000;
 const PAGE: u64 = 0x1000;
+/// What a scenario may spend, in frames: enough for a large page and its copy.
+const BUDGET: u64 = 3_000;
 
 /// What a program wants from its machine.
 #[derive(Clone, Copy, Debug)]
 enum Wish {
     Call(Request),
+    Load { address: u64 },
     Store { address: u64, value: u64 },
     Compute(coldframe_abi::Nanos),
 }
@@ -87,6 +90,14 @@ impl Ground for GlassGround {
         self.wish(Wish::Call(Call::ConsoleWrite { text }.encode())).await;
     }
 
+    async fn load(&self, address: UserAddress) -> u64 {
+        self.wish(Wish::Load { address: address.0 }).await.value
+    }
+
+    async fn store(&self, address: UserAddress, value: u64) {
+        self.wish(Wish::Store { address: address.0, value }).await;
+    }
+
     async fn hold_registers(&self, _pattern: u64, rounds: u32) -> bool {
         // Under glass the registers are watched at every step by the oracle `context-kept`.
         for _ in 0..rounds {
@@ -98,6 +109,8 @@ impl Ground for GlassGround {
 
 struct Actor {
     exchange: Rc<RefCell<Exchange>>,
+    /// An access that brought a fault: it is tried again.
+    tries: Option<Wish>,
     script: Pin<Box<dyn Future<Output = ()>>>,
 }
 
@@ -117,7 +130,7 @@ impl Stage {
         let exchange = Rc::default();
         let ground = GlassGround { exchange: Rc::clone(&exchange), seat: part.seat };
         let script = Box::pin(perform(ground, part));
-        self.actors.insert(self.made, Actor { exchange, script });
+        self.actors.insert(self.made, Actor { exchange, tries: None, script });
         self.made
     }
 }
@@ -141,23 +154,43 @@ impl<F: HardwareFormat> Userland<F> for Stage {
             cpu.registers().saved[ACTOR] = self.new_actor(Part::from_word(argument));
         } else {
             let reply = cpu.registers().reply;
-            if let Some(actor) = self.actors.get(&cpu.registers().saved[ACTOR]) {
-                actor.exchange.borrow_mut().answer = Some(reply);
+            if let Some(actor) = self.actors.get(&cpu.registers().saved[ACTOR])
+                && actor.tries.is_none()
+            {
+                // What a load has found is there already.
+                actor.exchange.borrow_mut().answer.get_or_insert(reply);
             }
         }
         let number = cpu.registers().saved[ACTOR];
         let Some(actor) = self.actors.get_mut(&number) else { return UserStep::Went };
-        let _ = actor.script.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        let wish = actor.exchange.borrow_mut().wish.take();
+        let wish = actor.tries.take().or_else(|| {
+            let _ = actor.script.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            actor.exchange.borrow_mut().wish.take()
+        });
         match wish {
             Some(Wish::Call(request)) => {
                 cpu.registers().request = request;
                 UserStep::Trap(Trap::Syscall)
             }
             Some(Wish::Compute(span)) => UserStep::Compute(span),
+            Some(Wish::Load { address }) => match cpu.load(machine.ram(), address) {
+                Ok(value) => {
+                    actor.exchange.borrow_mut().answer = Some(Reply::ok(value));
+                    UserStep::Went
+                }
+                Err(fault) => {
+                    actor.tries = wish;
+                    let (address, access) = (fault.address, fault.access);
+                    UserStep::Trap(Trap::PageFault { cause: 13, address, access })
+                }
+            },
             Some(Wish::Store { address, value }) => match cpu.store(machine.ram_mut(), address, value) {
                 Ok(()) => UserStep::Went,
-                Err(fault) => UserStep::Trap(Trap::Fault { cause: 15, address: fault.address }),
+                Err(fault) => {
+                    actor.tries = wish;
+                    let (address, access) = (fault.address, fault.access);
+                    UserStep::Trap(Trap::PageFault { cause: 15, address, access })
+                }
             },
             None => UserStep::Trap(Trap::Fault { cause: 2, address: 0 }),
         }
@@ -174,7 +207,7 @@ pub fn world<F: HardwareFormat>(name: &str, cpus: u16, entropy: u64) -> Option<W
     let machine = HostMachine::<F>::new(cpus, 4_096, entropy);
     let map = machine.memory_map();
     let mut kernel = Kernel::new(machine, cpus, map).unwrap_or_else(|error| panic!("{error:?}"));
-    let process = kernel.create_process().unwrap_or_else(|error| panic!("{error:?}"));
+    let process = kernel.create_process_with(BUDGET).unwrap_or_else(|error| panic!("{error:?}"));
     let sample = Segment { start: SAMPLE, bytes: b"a text to print\n", length: PAGE, rights: Rights::Read };
     kernel.load(process, sample).unwrap_or_else(|error| panic!("{error:?}"));
     let buffers =

@@ -31,6 +31,9 @@ fn describe(event: Event) -> Option<String> {
     Some(match event {
         Event::Enter(Trap::Timer) => "o timer".to_owned(),
         Event::Enter(Trap::Kick) => "! kicked".to_owned(),
+        Event::Enter(Trap::PageFault { address, access, .. }) => {
+            format!("  {access:?} at {address:#x} faults")
+        }
         Event::Enter(Trap::Fault { cause, .. }) => format!("  fault {cause}"),
         Event::Enter(Trap::Syscall | Trap::Again) | Event::Arm { .. } | Event::Disarm => return None,
         Event::Call(number) => format!("  {}", number.description().name),

@@ -2,24 +2,29 @@
 
 use coldframe_abi::{CpuId, Instant, Nanos};
 use coldframe_hal::{Clock, Cpu, Trap};
-use coldframe_kernel::{Kernel, Resume};
+use coldframe_kernel::{Kernel, Resume, Work};
+use coldframe_memory::Filling;
 use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
-use crate::oracle::{Violation, Watch};
+use crate::oracle::{Allowed, MEMORY_KEPT, Violation, Watch};
 use crate::source::Source;
 
 /// How much time one step of user mode or one entry takes.
 const STEP: Nanos = Nanos(200);
 
 /// What user mode does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UserStep {
     /// It computes for so long.
     Compute(Nanos),
     /// It enters the kernel.
     Trap(Trap),
+    /// The page table does not allow what it may do: the kernel has to repair that.
+    Access(Trap),
     /// It did something that needs no kernel, and goes on.
     Went,
+    /// It has found something that cannot be.
+    Wrong(String),
 }
 
 /// The programs of a world: given the CPU, the next thing that its thread does.
@@ -50,6 +55,8 @@ enum Action {
     Kick(u16),
     Timer(u16),
     Again(u16),
+    /// A CPU takes the interrupt of a flush.
+    Flush(u16),
 }
 
 /// How a step went.
@@ -73,9 +80,22 @@ pub struct World<F: HardwareFormat, U> {
     entries: u64,
     /// The last step was one of a program.
     called: bool,
+    /// The last entry has brought the work of a thread forward.
+    worked: bool,
     watch: Watch,
     /// Kept from step to step, so that a step allocates nothing.
     actions: Vec<Action>,
+}
+
+/// What a thread has asked for and how far that has come.
+fn work_of<F: HardwareFormat>(
+    kernel: &Kernel<HostMachine<F>>,
+    thread: u32,
+) -> Option<(Work, Option<Filling>)> {
+    let view = kernel.inspect();
+    let row = view.threads.get(thread as usize)?;
+    let space = view.processes.get(row.process() as usize)?.space()?;
+    Some((*row.work()?, space.filling()))
 }
 
 impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
@@ -90,6 +110,7 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
             now: Instant(1_000),
             entries: 0,
             called: false,
+            worked: false,
             actions: Vec::with_capacity(usize::from(cpus) * 3),
         }
     }
@@ -128,6 +149,12 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
         self.called
     }
 
+    /// Whether the last entry has brought the work of a thread forward.
+    #[must_use]
+    pub const fn worked(&self) -> bool {
+        self.worked
+    }
+
     /// What time it is.
     #[must_use]
     pub const fn now(&self) -> Instant {
@@ -162,6 +189,12 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
                 self.enter(usize::from(cpu), Trap::Timer)?;
             }
             Action::Again(cpu) => self.enter(usize::from(cpu), Trap::Again)?,
+            Action::Flush(cpu) => {
+                // Unless it is the last one to answer, the kernel is not entered for it.
+                if self.kernel.machine().answer(&mut self.cpus[usize::from(cpu)]) {
+                    self.enter(usize::from(cpu), Trap::Kick)?;
+                }
+            }
         }
         Ok(Progress::Going)
     }
@@ -175,6 +208,9 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
                 Mode::User { busy_until } if *busy_until <= now => self.actions.push(Action::Step(cpu)),
                 Mode::Again => self.actions.push(Action::Again(cpu)),
                 Mode::User { .. } | Mode::Idle | Mode::Off => {}
+            }
+            if self.kernel.machine().is_asked(CpuId(cpu)) {
+                self.actions.push(Action::Flush(cpu));
             }
             if self.kernel.machine().kick_pending(CpuId(cpu)) {
                 self.actions.push(Action::Kick(cpu));
@@ -213,12 +249,21 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
             }
             UserStep::Went => Ok(()),
             UserStep::Trap(trap) => self.enter(cpu, trap),
+            UserStep::Access(trap) => {
+                let thread = self.kernel.loaded(CpuId(cpu as u16));
+                let access = Allowed::before(&self.kernel.inspect(), thread);
+                self.enter(cpu, trap)?;
+                access.judge(&self.kernel.inspect(), self.now)
+            }
+            UserStep::Wrong(detail) => Err(Violation { oracle: MEMORY_KEPT, detail, at: self.now }),
         }
     }
 
     fn enter(&mut self, cpu: usize, trap: Trap) -> Result<(), Violation> {
         let here = &mut self.cpus[cpu];
         here.set_now(self.now);
+        // At every trap, before the kernel is entered; the entry that follows serves whoever was the last one.
+        let _ = self.kernel.machine().answer(here);
         if let Mode::User { busy_until } = self.modes[cpu] {
             // An interrupt: what is left of the computation goes with the thread.
             let left = busy_until.since(self.now).0;
@@ -228,7 +273,9 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
         }
         let before: HostRegisters = *here.peek();
         let was = self.kernel.loaded(here.id());
+        let work = work_of(&self.kernel, was);
         let resume = self.kernel.enter(here, trap);
+        self.worked = work != work_of(&self.kernel, was);
         self.entries += 1;
         self.modes[cpu] = match resume {
             Resume::Off => Mode::Off,

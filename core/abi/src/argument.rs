@@ -1,8 +1,8 @@
 //! How one argument becomes words and is decoded again, once, at the door.
 
 use crate::{
-    Class, CpuId, Deadline, Error, ExitCode, GroupHandle, Instant, Nanos, Priority, ThreadHandle,
-    UserAddress, UserRange, Word,
+    Class, CpuId, Deadline, Error, ExitCode, GroupHandle, Instant, MemoryUse, Nanos, PageRights, PageState,
+    Priority, ThreadHandle, UserAddress, UserRange, Word,
 };
 
 /// The words of a call as they stand in registers.
@@ -43,6 +43,12 @@ pub enum Kind {
     Cpu,
     /// A status for whoever waits for the end.
     ExitCode,
+    /// What a program may do with pages.
+    PageRights,
+    /// What is at an address.
+    PageState,
+    /// How much memory a process has and may have.
+    MemoryUse,
 }
 
 impl Kind {
@@ -63,6 +69,9 @@ impl Kind {
             Self::Priority => "priority",
             Self::Cpu => "cpu",
             Self::ExitCode => "exit code",
+            Self::PageRights => "page rights",
+            Self::PageState => "page state",
+            Self::MemoryUse => "memory use",
         }
     }
 
@@ -122,7 +131,7 @@ macro_rules! narrow {
 }
 narrow!(Priority(u8) => Priority, CpuId(u16) => Cpu, ExitCode(u8) => ExitCode);
 
-macro_rules! handles {
+macro_rules! packed {
     ($($name:ident => $kind:ident),+ $(,)?) => {
         $(impl Argument for $name {
             const KIND: Kind = Kind::$kind;
@@ -135,7 +144,7 @@ macro_rules! handles {
         })+
     };
 }
-handles!(ThreadHandle => Thread, GroupHandle => Group);
+packed!(ThreadHandle => Thread, GroupHandle => Group, PageState => PageState, MemoryUse => MemoryUse);
 
 impl Argument for () {
     const KIND: Kind = Kind::Nothing;
@@ -158,6 +167,17 @@ impl Argument for UserRange {
 
 impl Argument for Class {
     const KIND: Kind = Kind::Class;
+    fn decode(words: &[u64]) -> Result<Self, Error> {
+        let index = usize::try_from(words[0]).map_err(|_| Error::BadArgument)?;
+        Self::ALL.get(index).copied().ok_or(Error::BadArgument)
+    }
+    fn encode(self, words: &mut [u64]) {
+        words[0] = self as u64;
+    }
+}
+
+impl Argument for PageRights {
+    const KIND: Kind = Kind::PageRights;
     fn decode(words: &[u64]) -> Result<Self, Error> {
         let index = usize::try_from(words[0]).map_err(|_| Error::BadArgument)?;
         Self::ALL.get(index).copied().ok_or(Error::BadArgument)

@@ -54,6 +54,14 @@ errors! {
     Deadlock = 8,
     /// The object is not in a state in which this can be done.
     BadState = 9,
+    /// Something is already where the call would put pages.
+    Occupied = 10,
+    /// Nothing is where the call needs pages.
+    NotMapped = 11,
+    /// The pages were placed by a mapping, and change only as a whole, through it.
+    Foreign = 12,
+    /// The budget of the caller does not reach for what the call needs.
+    OverBudget = 13,
 }
 
 impl fmt::Display for Error {

@@ -3,8 +3,8 @@
 use core::future::Future;
 
 use crate::{
-    Argument, Class, CpuId, Deadline, Error, ExitCode, GroupHandle, Instant, Kind, Nanos, Priority, Reply,
-    Request, ThreadHandle, UserAddress, UserRange, Word,
+    Argument, Class, CpuId, Deadline, Error, ExitCode, GroupHandle, Instant, Kind, MemoryUse, Nanos,
+    PageRights, PageState, Priority, Reply, Request, ThreadHandle, UserAddress, UserRange, Word,
 };
 
 /// One argument of a call.
@@ -240,4 +240,32 @@ syscalls! {
 
     #[doc = "Turns the machine off, with a status for whoever started it."]
     20 power_off PowerOff(status: ExitCode) -> (), errors [];
+
+    #[doc = "Reserves pages: the first touch of each brings one that is all zero, and costs one."]
+    21 memory_reserve MemoryReserve(range: UserRange, rights: PageRights) -> (),
+    errors [BadAddress, Occupied, NoMemory, OverBudget];
+
+    #[doc = "Makes reserved pages resident before they are touched, as large ones where that is possible."]
+    22 memory_fill MemoryFill(range: UserRange) -> (), errors [BadAddress, NotMapped, NoMemory, OverBudget];
+
+    #[doc = "Takes pages away; when it returns, nobody reaches them any more."]
+    23 memory_unmap MemoryUnmap(range: UserRange) -> (), errors [BadAddress, Foreign, NoMemory, OverBudget];
+
+    #[doc = "Changes what the program may do with pages, up to the first that cannot change."]
+    24 memory_protect MemoryProtect(range: UserRange, rights: PageRights) -> (),
+    errors [BadAddress, NotMapped, Foreign, NoMemory, OverBudget];
+
+    #[doc = "Moves pages to another address, up to the first that cannot move."]
+    25 memory_move MemoryMove(range: UserRange, to: UserAddress) -> (),
+    errors [BadAddress, Occupied, Foreign, NoMemory, OverBudget];
+
+    #[doc = "Lets pages appear a second time, up to the first that cannot; who writes gets a copy."]
+    26 memory_copy MemoryCopy(range: UserRange, to: UserAddress) -> (),
+    errors [BadAddress, Occupied, NoMemory, OverBudget];
+
+    #[doc = "Says what is at an address."]
+    27 memory_query MemoryQuery(address: UserAddress) -> PageState, errors [BadAddress];
+
+    #[doc = "Says how many pages the process has, page tables included, and may have."]
+    28 memory_use MemoryUse() -> MemoryUse, errors [];
 }

@@ -113,6 +113,119 @@ impl Class {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Priority(pub u8);
 
+/// What user mode may do with a page: never writable and executable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum PageRights {
+    /// Nothing.
+    #[default]
+    None = 0,
+    /// Read.
+    Read = 1,
+    /// Read and write.
+    ReadWrite = 2,
+    /// Read and execute.
+    ReadExecute = 3,
+}
+
+impl PageRights {
+    /// Every set of rights.
+    pub const ALL: [Self; 4] = [Self::None, Self::Read, Self::ReadWrite, Self::ReadExecute];
+
+    /// Whether user mode may write.
+    #[must_use]
+    pub const fn writes(self) -> bool {
+        matches!(self, Self::ReadWrite)
+    }
+
+    /// Whether user mode may fetch instructions.
+    #[must_use]
+    pub const fn executes(self) -> bool {
+        matches!(self, Self::ReadExecute)
+    }
+
+    /// Whether all that is allowed here is allowed there.
+    #[must_use]
+    pub const fn within(self, other: Self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Read => !matches!(other, Self::None),
+            Self::ReadWrite => other.writes(),
+            Self::ReadExecute => other.executes(),
+        }
+    }
+}
+
+/// How a page of an address space comes by its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum PageKind {
+    /// Nothing is there.
+    #[default]
+    Empty = 0,
+    /// It is reserved, and all zero until it is touched.
+    Lazy = 1,
+    /// It has a frame of its own.
+    Own = 2,
+    /// It shares a frame until somebody writes.
+    Shared = 3,
+    /// An object has it.
+    Object = 4,
+}
+
+/// What is at an address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PageState {
+    /// How the page comes by its bytes.
+    pub kind: PageKind,
+    /// What the program may do with it.
+    pub rights: PageRights,
+}
+
+impl PageState {
+    /// As the word that a call answers with.
+    #[must_use]
+    pub const fn to_word(self) -> u64 {
+        self.kind as u64 | (self.rights as u64) << 8
+    }
+
+    /// From the word that a call has answered with.
+    #[must_use]
+    pub const fn from_word(word: u64) -> Self {
+        let kind = match word & 0xff {
+            1 => PageKind::Lazy,
+            2 => PageKind::Own,
+            3 => PageKind::Shared,
+            4 => PageKind::Object,
+            _ => PageKind::Empty,
+        };
+        Self { kind, rights: PageRights::ALL[(word >> 8 & 3) as usize] }
+    }
+}
+
+/// What a process may have and has, in pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct MemoryUse {
+    /// How many pages it has, page tables included.
+    pub used: u32,
+    /// How many it may have.
+    pub limit: u32,
+}
+
+impl MemoryUse {
+    /// As the word that a call answers with.
+    #[must_use]
+    pub const fn to_word(self) -> u64 {
+        self.used as u64 | (self.limit as u64) << 32
+    }
+
+    /// From the word that a call has answered with.
+    #[must_use]
+    pub const fn from_word(word: u64) -> Self {
+        Self { used: word as u32, limit: (word >> 32) as u32 }
+    }
+}
+
 macro_rules! handle {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

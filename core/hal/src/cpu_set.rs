@@ -83,12 +83,22 @@ impl CpuSet {
     }
 
     /// The members, by rising number.
-    pub fn iter(&self) -> impl Iterator<Item = CpuId> + use<> {
-        let mut rest = *self;
-        core::iter::from_fn(move || {
-            let cpu = rest.lowest()?;
-            rest.remove(cpu);
-            Some(cpu)
-        })
+    #[must_use]
+    pub const fn iter(&self) -> Members {
+        Members(*self)
+    }
+}
+
+/// The members of a set that have not been named yet.
+#[derive(Clone, Debug)]
+pub struct Members(CpuSet);
+
+impl Iterator for Members {
+    type Item = CpuId;
+
+    fn next(&mut self) -> Option<CpuId> {
+        let cpu = self.0.lowest()?;
+        self.0.remove(cpu);
+        Some(cpu)
     }
 }

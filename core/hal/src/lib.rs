@@ -11,12 +11,16 @@ mod cpu_set;
 mod machine;
 pub mod paging;
 mod registers;
+mod stale;
 mod store;
 mod trace;
 
 pub use address::{FRAME_BYTES, FRAME_WORDS, Frame, FrameRun, PhysicalAddress};
-pub use cpu_set::{CpuSet, MAX_CPUS};
-pub use machine::{Clock, Console, Cpu, Entropy, Kicks, Machine, PhysicalMemory, Power, Translation};
+pub use cpu_set::{CpuSet, MAX_CPUS, Members};
+pub use machine::{
+    Clock, Console, Cpu, Entropy, Flushes, Kicks, Machine, PhysicalMemory, Power, Translation,
+};
 pub use registers::UserRegisters;
+pub use stale::{FLUSH_SLOTS, FlushSlot, Forget, Stale, Tag};
 pub use store::{Row, Store};
-pub use trace::{Event, TraceSink, Trap};
+pub use trace::{Access, Event, TraceSink, Trap};

@@ -2,7 +2,7 @@
 
 use coldframe_abi::{CpuId, ExitCode, Instant};
 
-use crate::{Frame, PhysicalAddress, Row, Store, TraceSink, UserRegisters};
+use crate::{CpuSet, FlushSlot, Frame, PhysicalAddress, Row, Stale, Store, Tag, TraceSink, UserRegisters};
 
 /// The monotonic clock and the one-shot timer of a CPU. There is no periodic tick anywhere.
 pub trait Clock {
@@ -26,14 +26,36 @@ pub trait Clock {
 pub trait Translation {
     /// Makes the table under `root` the one of this CPU's user half.
     ///
-    /// Precondition: `root` came from `PhysicalMemory::share_kernel_half` and is not freed while it is active.
-    /// Postcondition: no translation of an earlier table is used any more.
-    fn activate(&mut self, root: Frame);
+    /// Precondition: `root` came from `PhysicalMemory::share_kernel_half` and is not freed while it is active; what
+    /// this CPU remembers under the tag is true of this table.
+    /// Postcondition: no translation under another tag is used; under `Tag::NONE`, none of an earlier table at all.
+    fn activate(&mut self, root: Frame, tag: Tag);
 
     /// Makes no table active: the user half translates nothing.
     ///
     /// Postcondition: no frame of an earlier table is read by this CPU's walker any more.
     fn deactivate(&mut self);
+
+    /// Forgets what this CPU remembers.
+    ///
+    /// Postcondition: what is named is looked up anew by the next access.
+    fn forget(&mut self, stale: Stale);
+
+    /// Forgets what this CPU remembers of the user half under every tag.
+    fn forget_all(&mut self);
+}
+
+/// Flushes of other CPUs. Each has a slot, and a CPU answers by forgetting, before it enters the kernel.
+pub trait Flushes {
+    /// Asks CPUs to forget.
+    ///
+    /// Precondition: no flush of this slot is under way; there is at least one CPU.
+    /// Postcondition: each CPU forgets and answers at its next trap, which comes by itself.
+    fn ask(&mut self, slot: FlushSlot, stale: Stale, cpus: &CpuSet);
+
+    /// Which flushes have been answered by all their CPUs since the last time, a bit each. The last CPU to answer
+    /// enters the kernel.
+    fn answered(&mut self) -> u64;
 }
 
 /// Physical memory by the word and the frame.
@@ -52,6 +74,11 @@ pub trait PhysicalMemory {
     ///
     /// Precondition: the frame is RAM that the kernel owns.
     fn zero_frame(&mut self, frame: Frame);
+
+    /// Copies what is in one frame to another.
+    ///
+    /// Precondition: both are RAM, and the kernel owns the target.
+    fn copy_frame(&mut self, from: Frame, to: Frame);
 
     /// Writes what every address space has in common into a new top-level table.
     ///
@@ -102,7 +129,7 @@ pub trait Cpu: Clock + Translation {
 }
 
 /// A whole machine: all that its CPUs share.
-pub trait Machine: PhysicalMemory + Kicks + Power + Console + Entropy + TraceSink {
+pub trait Machine: PhysicalMemory + Kicks + Flushes + Power + Console + Entropy + TraceSink {
     /// One of its CPUs.
     type Cpu: Cpu;
 
@@ -111,6 +138,9 @@ pub trait Machine: PhysicalMemory + Kicks + Power + Console + Entropy + TraceSin
 
     /// Its storage for kernel tables.
     type Store<T: Row>: Store<T>;
+
+    /// How many tags translations can have, `Tag::NONE` included; one, if the machine has none.
+    fn tags(&self) -> u16;
 
     /// An empty table.
     fn store<T: Row>(&mut self) -> Self::Store<T>;

@@ -15,6 +15,9 @@ pub trait Store<T: Row> {
     /// All rows, to be changed.
     fn rows_mut(&mut self) -> &mut [T];
 
+    /// How many frames it has taken in.
+    fn frames(&self) -> usize;
+
     /// Takes a frame in and makes rows of it, all at their default, behind the ones that exist.
     ///
     /// Precondition: the frame is RAM that nobody else uses.

@@ -2,6 +2,17 @@
 
 use coldframe_abi::{Class, CpuId, Instant, Number};
 
+/// What a program does with memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// It reads.
+    Load,
+    /// It writes.
+    Store,
+    /// It fetches instructions.
+    Fetch,
+}
+
 /// Why a CPU enters the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trap {
@@ -13,6 +24,15 @@ pub enum Trap {
     Kick,
     /// The kernel asked to be entered again.
     Again,
+    /// The page table does not allow what the thread did.
+    PageFault {
+        /// The machine's own number for it.
+        cause: u64,
+        /// Where.
+        address: u64,
+        /// What it did.
+        access: Access,
+    },
     /// The thread did something that it may not.
     Fault {
         /// The machine's own number for it.

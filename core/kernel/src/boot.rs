@@ -3,10 +3,14 @@
 use coldframe_abi::{Class, CpuId, Priority, UserAddress};
 use coldframe_hal::paging::{Format, Rights};
 use coldframe_hal::{CpuSet, FRAME_BYTES, Frame, Machine, PhysicalMemory, Store, UserRegisters};
-use coldframe_memory::{AddressSpace, FrameError, Frames, MemoryMap, SpaceError};
+use coldframe_memory::{
+    AddressSpace, Budget, FrameError, Frames, Means, MemoryMap, OverBudget, SpaceError, unmake,
+};
 use coldframe_scheduler::{Context, LEVELS, NONE, State, Wake};
 
+use crate::rounds::FlushTable;
 use crate::tables::grow_to;
+use crate::translation::Tags;
 use crate::{Kernel, Life, Process, ProcessId, Registers, reaper};
 
 /// Why the kernel or a first process could not be made.
@@ -18,6 +22,8 @@ pub enum BootError {
     Frames(FrameError),
     /// A part of a program lies where no program may be, overlaps another, or may be both written and executed.
     BadSegment(SpaceError),
+    /// The budget does not reach for it.
+    OverBudget,
     /// A part of a program is longer than what it is copied from says, or wraps.
     BadLength(UserAddress),
 }
@@ -32,10 +38,20 @@ impl From<SpaceError> for BootError {
     fn from(error: SpaceError) -> Self {
         match error {
             SpaceError::Frames(error) => Self::Frames(error),
+            SpaceError::OverBudget => Self::OverBudget,
             other => Self::BadSegment(other),
         }
     }
 }
+
+impl From<OverBudget> for BootError {
+    fn from(_: OverBudget) -> Self {
+        Self::OverBudget
+    }
+}
+
+/// Of how many frames one is left to the kernel's own tables.
+const KERNEL_SHARE: u64 = 8;
 
 /// A part of a program: bytes, then zeroes, at an address.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +96,10 @@ impl<M: Machine> Kernel<M> {
             free_group: NONE,
             alive_processes: 0,
             reap_first: NONE,
+            budget: Budget::default(),
+            tags: Tags::default(),
+            flushes: FlushTable::default(),
+            waking_first: NONE,
             off: false,
         };
         let count = usize::from(cpus);
@@ -101,30 +121,62 @@ impl<M: Machine> Kernel<M> {
             // No CPU has entered yet: each looks at its queue when it does.
             let _ = kernel.scheduler().set_online(CpuId(cpu), CpuId(cpu));
         }
+        let free = kernel.frames.free_count();
+        kernel.budget = Budget::new(free - free / KERNEL_SHARE);
+        kernel.tags = Tags::of(&kernel.machine, cpus);
         Ok(kernel)
     }
 
-    /// Makes a process with an empty address space and no thread.
+    /// How many frames no process has been given to spend.
+    #[must_use]
+    pub const fn unspent_frames(&self) -> u64 {
+        self.budget.left()
+    }
+
+    /// Makes a process with an empty address space and no thread; a quarter of what nobody has yet is its budget.
     ///
     /// # Errors
     /// If there is no memory for it.
     pub fn create_process(&mut self) -> Result<ProcessId, BootError> {
+        self.create_process_with(self.unspent_frames() / 4)
+    }
+
+    /// Makes a process with an empty address space and no thread, and with so many frames to spend.
+    ///
+    /// # Errors
+    /// If there is no memory for it.
+    pub fn create_process_with(&mut self, limit: u64) -> Result<ProcessId, BootError> {
         let free = self.processes.rows().iter().position(|process| process.space.is_none());
         let process = free.unwrap_or(self.processes.rows().len());
         let Self { machine, frames, processes, .. } = self;
         grow_to(processes, process + 1, machine, frames)?;
-        let space = AddressSpace::new(machine, frames)?;
-        processes.rows_mut()[process] = Process { space: Some(space), ..Process::default() };
+        let mut budget = self.budget.split(limit)?;
+        let mut means = Means { memory: machine, frames, budget: &mut budget };
+        let space = match AddressSpace::new(&mut means) {
+            Ok(space) => space,
+            Err(error) => {
+                self.budget.rejoin(budget);
+                return Err(error.into());
+            }
+        };
+        processes.rows_mut()[process] = Process { space: Some(space), budget, ..Process::default() };
         let process = process as u32;
         if let Err(error) = self.take_group_row(process) {
-            let root = self.process(process).space.take().map(|space| space.root());
-            if let Some(root) = root {
-                self.frames.give(&mut self.machine, root)?;
-            }
+            self.forget_process(process);
             return Err(error.into());
         }
         self.alive_processes += 1;
         Ok(ProcessId(process))
+    }
+
+    /// A process that nobody has used goes back at once.
+    fn forget_process(&mut self, process: u32) {
+        let Self { machine, frames, processes, .. } = self;
+        let Process { space, mut budget, .. } = core::mem::take(&mut processes.rows_mut()[process as usize]);
+        if let Some(space) = space {
+            unmake(space, &mut Means { memory: machine, frames, budget: &mut budget });
+        }
+        self.budget.rejoin(budget);
     }
 
     /// Puts a part of a program into a process. Parts may share a page only if their rights are the same.
@@ -158,16 +210,14 @@ impl<M: Machine> Kernel<M> {
         page: UserAddress,
         rights: Rights,
     ) -> Result<Frame, BootError> {
-        let Self { machine, frames, processes, .. } = self;
-        let space = processes.rows_mut()[process.0 as usize].space.as_mut();
-        let space = space.ok_or(BootError::BadLength(page))?;
-        if let Some((_, leaf)) = space.translate(machine, page) {
+        let (space, mut means) = self.space_of(process.0).ok_or(BootError::BadLength(page))?;
+        if let Some((_, leaf)) = space.translate(means.memory, page) {
             let same = leaf.rights == rights;
             return if same { Ok(leaf.frame) } else { Err(SpaceError::Occupied(page).into()) };
         }
-        let frame = frames.take_zeroed(machine)?;
-        if let Err(error) = space.map(machine, frames, page, frame, rights) {
-            frames.give(machine, frame)?;
+        let frame = means.take_zeroed()?;
+        if let Err(error) = space.place(&mut means, page, frame, rights) {
+            means.give(frame);
             return Err(error.into());
         }
         Ok(frame)

@@ -1,7 +1,7 @@
 //! The only way in: a trap comes, the state changes, and the CPU is told how to go on.
 
 use coldframe_abi::{CpuId, Instant};
-use coldframe_hal::{Clock, Cpu, Event, Machine, Store, Translation, Trap};
+use coldframe_hal::{Clock, Cpu, Event, Machine, Store, Trap};
 use coldframe_scheduler::timer::STEPS_PER_ENTRY;
 use coldframe_scheduler::{Kick, NONE, Wake};
 
@@ -35,13 +35,16 @@ impl<M: Machine> Kernel<M> {
         self.trace(cpu, Event::Enter(trap));
         self.scheduler().entered(here);
         self.scheduler().charge(here, now);
+        self.end_rounds(cpu);
         match trap {
             Trap::Syscall => self.syscall(cpu, now),
+            Trap::PageFault { cause, address, access } => self.page_fault(cpu, now, cause, address, access),
             Trap::Fault { cause, address } => self.fault(cpu, cause, address),
             Trap::Timer => self.of_cpu(cpu).armed = None,
             Trap::Kick | Trap::Again => {}
         }
         self.expire_timers(cpu, now);
+        let waking = self.wake_waiters(cpu);
         self.obey_orders(cpu, now);
         // Before the scheduler decides: leaving may wake the reaper, and that may be placed here.
         match self.current(cpu) {
@@ -50,6 +53,7 @@ impl<M: Machine> Kernel<M> {
                 self.leave_dead_space(cpu);
                 self.reap(cpu, now);
             }
+            Some(thread) if self.thread(thread).work.is_some() => self.work_step(cpu, now, thread),
             Some(_) => {}
         }
         self.settle(cpu, now);
@@ -70,8 +74,9 @@ impl<M: Machine> Kernel<M> {
         }
         match self.current(cpu) {
             Some(reaper::THREAD) => Resume::Again,
+            Some(thread) if waking || self.thread(thread).work.is_some() => Resume::Again,
             Some(_) => Resume::User,
-            None if evacuating => Resume::Again,
+            None if evacuating || waking => Resume::Again,
             None => Resume::Idle,
         }
     }
@@ -156,36 +161,6 @@ impl<M: Machine> Kernel<M> {
         *cpu.registers() = self.thread(to).registers.clone();
         let process = self.thread(to).process;
         self.enter_space(cpu, process);
-    }
-
-    fn enter_space(&mut self, cpu: &mut M::Cpu, process: u32) {
-        let active = self.of_cpu(cpu).active;
-        if active == process {
-            return;
-        }
-        self.process(process).active_on.insert(cpu.id());
-        if let Some(space) = &self.process(process).space {
-            cpu.activate(space.root());
-        }
-        self.of_cpu(cpu).active = process;
-        if active != NONE {
-            let left = self.process(active);
-            left.active_on.remove(cpu.id());
-            assert!(left.ended.is_none(), "a dead space is left before the scheduler decides (KRN-5)");
-        }
-    }
-
-    /// A CPU without a thread of its own keeps the address space that it had, unless that is about to go: whoever
-    /// ended its process has kicked this CPU for it (row T5).
-    fn leave_dead_space(&mut self, cpu: &mut M::Cpu) {
-        let active = self.of_cpu(cpu).active;
-        if active == NONE || self.process(active).ended.is_none() {
-            return;
-        }
-        cpu.deactivate();
-        self.of_cpu(cpu).active = NONE;
-        self.process(active).active_on.remove(cpu.id());
-        self.call_reaper(cpu, active);
     }
 
     /// Sets the timer to the first moment at which something would happen, if there is one.

@@ -4,7 +4,7 @@ use core::hash::{Hash, Hasher};
 
 use coldframe_abi::CpuId;
 use coldframe_hal::{Machine, Store};
-use coldframe_memory::Frames;
+use coldframe_memory::{Budget, Frames};
 use coldframe_scheduler::timer::Timer;
 use coldframe_scheduler::{CpuQueue, Row, State, Turn};
 
@@ -32,6 +32,10 @@ pub struct Inspection<'a, M: Machine> {
     pub groups: &'a [Group],
     /// The frames.
     pub frames: &'a Frames,
+    /// What no process has been given to spend.
+    pub budget: &'a Budget,
+    /// How many frames the kernel's own tables have.
+    pub table_frames: usize,
 }
 
 impl<M: Machine> Kernel<M> {
@@ -48,7 +52,22 @@ impl<M: Machine> Kernel<M> {
             processes: self.processes.rows(),
             groups: self.groups.rows(),
             frames: &self.frames,
+            budget: &self.budget,
+            table_frames: self.table_frames(),
         }
+    }
+
+    fn table_frames(&self) -> usize {
+        self.threads.frames()
+            + self.rows.frames()
+            + self.turns.frames()
+            + self.timers.frames()
+            + self.heads.frames()
+            + self.queues.frames()
+            + self.wheels.frames()
+            + self.per_cpu.frames()
+            + self.processes.frames()
+            + self.groups.frames()
     }
 
     /// Whose registers are in a CPU.
@@ -73,6 +92,7 @@ impl<M: Machine> Kernel<M> {
         self.groups.rows().hash(hasher);
         self.state.hash(hasher);
         (self.free_thread, self.free_group, self.alive_processes, self.reap_first, self.off).hash(hasher);
+        (&self.budget, &self.tags, &self.flushes, self.waking_first).hash(hasher);
         self.frames.free_count().hash(hasher);
     }
 }

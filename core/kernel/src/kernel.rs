@@ -1,11 +1,13 @@
 //! The kernel's state, and the small moves that everything else is made of.
 
 use coldframe_abi::{Instant, Reply};
-use coldframe_hal::{Clock, Cpu, Event, Machine, Store, UserRegisters};
-use coldframe_memory::Frames;
+use coldframe_hal::{Clock, Cpu, Event, Machine, Store, Tag, UserRegisters};
+use coldframe_memory::{AddressSpace, Budget, Frames, Means};
 use coldframe_scheduler::timer::{Timer, Timers, Wheel};
 use coldframe_scheduler::{CpuQueue, Kick, NONE, Row, Scheduler, State, Turn};
 
+use crate::rounds::FlushTable;
+use crate::translation::Tags;
 use crate::{Group, Process, Thread};
 
 /// The user registers of a machine.
@@ -20,11 +22,15 @@ pub(crate) struct PerCpu {
     pub(crate) active: u32,
     /// What its timer is set to.
     pub(crate) armed: Option<Instant>,
+    /// Of which generation the tags are that it may remember something under.
+    pub(crate) tag_generation: u64,
+    /// The tag of the space that it had when this generation began.
+    pub(crate) kept_tag: Tag,
 }
 
 impl Default for PerCpu {
     fn default() -> Self {
-        Self { loaded: NONE, active: NONE, armed: None }
+        Self { loaded: NONE, active: NONE, armed: None, tag_generation: 0, kept_tag: Tag::NONE }
     }
 }
 
@@ -51,6 +57,14 @@ pub struct Kernel<M: Machine> {
     pub(crate) alive_processes: u32,
     /// The reaper's queue of processes.
     pub(crate) reap_first: u32,
+    /// What no process has been given to spend.
+    pub(crate) budget: Budget,
+    /// The tags that have been given out.
+    pub(crate) tags: Tags,
+    /// The flushes that are under way.
+    pub(crate) flushes: FlushTable,
+    /// The processes some of whose threads are to be woken.
+    pub(crate) waking_first: u32,
     /// A call has turned the machine off.
     pub(crate) off: bool,
 }
@@ -89,6 +103,10 @@ where
             free_group: self.free_group,
             alive_processes: self.alive_processes,
             reap_first: self.reap_first,
+            budget: self.budget,
+            tags: self.tags,
+            flushes: self.flushes.clone(),
+            waking_first: self.waking_first,
             off: self.off,
         }
     }
@@ -130,6 +148,14 @@ impl<M: Machine> Kernel<M> {
     #[inline]
     pub(crate) fn process(&mut self, process: u32) -> &mut Process<M::Paging> {
         &mut self.processes.rows_mut()[process as usize]
+    }
+
+    /// The address space of a process, and what it works with.
+    pub(crate) fn space_of(&mut self, process: u32) -> Option<(&mut AddressSpace<M::Paging>, Means<'_, M>)> {
+        let Self { machine, frames, processes, .. } = self;
+        let row = &mut processes.rows_mut()[process as usize];
+        let means = Means { memory: machine, frames, budget: &mut row.budget };
+        Some((row.space.as_mut()?, means))
     }
 
     #[inline]

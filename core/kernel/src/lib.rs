@@ -9,17 +9,23 @@
 mod boot;
 mod calls;
 mod enter;
+mod faults;
 mod inspect;
 mod kernel;
 mod process;
 mod reaper;
+mod rounds;
 mod tables;
 mod thread;
+mod translation;
 mod wait;
+mod work;
 
 pub use boot::{BootError, Segment};
 pub use enter::Resume;
 pub use inspect::Inspection;
 pub use kernel::{Kernel, Registers};
 pub use process::{Group, Process, ProcessId};
+pub use rounds::{After, Round};
 pub use thread::{Life, Thread, WaitsFor};
+pub use work::{Task, Work};

@@ -1,9 +1,11 @@
 //! Processes and scheduling groups as objects.
 
 use coldframe_abi::ExitCode;
-use coldframe_hal::CpuSet;
-use coldframe_memory::AddressSpace;
+use coldframe_hal::{CpuSet, Tag};
+use coldframe_memory::{AddressSpace, Budget};
 use coldframe_scheduler::NONE;
+
+use crate::Round;
 
 /// A process, by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +21,23 @@ pub struct Process<F> {
     pub(crate) first_group: u32,
     /// The CPUs that have its address space active.
     pub(crate) active_on: CpuSet,
+    /// The CPUs that remember nothing of it under its tag but what is true.
+    pub(crate) warm_on: CpuSet,
+    /// Under which name CPUs remember its translations, and of which generation that name is.
+    pub(crate) tag: Tag,
+    pub(crate) tag_generation: u64,
+    /// Who pays for its pages.
+    pub(crate) budget: Budget,
+    /// The flush that its space waits for; nothing else changes there until then, but for lazy pages.
+    pub(crate) round: Option<Round>,
+    /// The threads that wait for the end of that, in a list, how many they are, and how many are to be woken.
+    pub(crate) first_waiter: u32,
+    pub(crate) last_waiter: u32,
+    pub(crate) waiters: u32,
+    pub(crate) to_wake: u32,
+    /// The next process whose threads are to be woken, if it is in that list.
+    pub(crate) next_waking: u32,
+    pub(crate) is_waking: bool,
     /// How it ended, once it has.
     pub(crate) ended: Option<ExitCode>,
     /// The next process in the reaper's queue.
@@ -33,6 +52,17 @@ impl<F> Default for Process<F> {
             alive_threads: 0,
             first_group: NONE,
             active_on: CpuSet::EMPTY,
+            warm_on: CpuSet::EMPTY,
+            tag: Tag::NONE,
+            tag_generation: 0,
+            budget: Budget::default(),
+            round: None,
+            first_waiter: NONE,
+            last_waiter: NONE,
+            waiters: 0,
+            to_wake: 0,
+            next_waking: NONE,
+            is_waking: false,
             ended: None,
             next: NONE,
         }
@@ -56,6 +86,36 @@ impl<F> Process<F> {
     #[must_use]
     pub const fn active_on(&self) -> CpuSet {
         self.active_on
+    }
+
+    /// The CPUs that remember nothing of it under its tag but what is true.
+    #[must_use]
+    pub const fn warm_on(&self) -> CpuSet {
+        self.warm_on
+    }
+
+    /// Under which name CPUs remember its translations.
+    #[must_use]
+    pub const fn tag(&self) -> Tag {
+        self.tag
+    }
+
+    /// Who pays for its pages.
+    #[must_use]
+    pub const fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// The flush that its space waits for.
+    #[must_use]
+    pub const fn round(&self) -> Option<&Round> {
+        self.round.as_ref()
+    }
+
+    /// The first of the threads that wait for the end of that.
+    #[must_use]
+    pub const fn first_waiter(&self) -> Option<u32> {
+        if self.first_waiter == NONE { None } else { Some(self.first_waiter) }
     }
 }
 

@@ -29,6 +29,7 @@ impl<M: Machine> Kernel<M> {
         }
         self.process(process).ended = Some(status);
         self.alive_processes -= 1;
+        self.forget_waiters(process);
         if self.alive_processes == 0 {
             self.machine.power_off(status);
             self.off = true;
@@ -103,8 +104,12 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn reap_process(&mut self, process: u32) -> Step {
-        if !self.process(process).active_on.is_empty() {
+        let row = self.process(process);
+        if !row.active_on.is_empty() || row.round.is_some() {
             return Step::WaitsForCpu;
+        }
+        if row.is_waking {
+            return Step::More;
         }
         for _ in 0..STEP {
             if !self.give_group_row(process) {
@@ -114,17 +119,14 @@ impl<M: Machine> Kernel<M> {
         if self.process(process).first_group != NONE {
             return Step::More;
         }
-        let Self { machine, frames, processes, .. } = self;
-        let row = &mut processes.rows_mut()[process as usize];
-        let Some(space) = &mut row.space else { return Step::Done };
-        match space.take_down(machine, frames) {
-            Ok(Teardown::More) => Step::More,
-            Ok(Teardown::Done) => {
-                let next = row.next;
-                *row = Process { next, ended: row.ended, ..Process::default() };
-                Step::Done
-            }
-            Err(error) => unreachable!("a page table holds only frames of its space (MEM-4): {error:?}"),
+        let Some((space, mut means)) = self.space_of(process) else { return Step::Done };
+        if space.take_down(&mut means) == Teardown::More {
+            return Step::More;
         }
+        let row = self.process(process);
+        let budget = row.budget;
+        *row = Process { next: row.next, ended: row.ended, ..Process::default() };
+        self.budget.rejoin(budget);
+        Step::Done
     }
 }

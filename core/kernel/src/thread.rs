@@ -3,6 +3,8 @@
 use coldframe_abi::ThreadHandle;
 use coldframe_scheduler::NONE;
 
+use crate::Work;
+
 /// Whether a row of the thread table is in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Life {
@@ -25,6 +27,8 @@ pub enum WaitsFor {
     Time,
     /// The end of a thread.
     EndOf(u32),
+    /// The end of a flush in its own address space.
+    Round,
 }
 
 /// A thread: what the kernel keeps for it beside the scheduler's row.
@@ -41,6 +45,10 @@ pub struct Thread<R> {
     pub(crate) joiner: u32,
     pub(crate) result: u64,
     pub(crate) suspended: bool,
+    /// What it has asked for and has not got yet.
+    pub(crate) work: Option<Work>,
+    /// The next one that waits for the same flush.
+    pub(crate) next_waiter: u32,
     /// The registers, while it is on no CPU.
     pub(crate) registers: R,
 }
@@ -57,6 +65,8 @@ impl<R: Default> Default for Thread<R> {
             joiner: NONE,
             result: 0,
             suspended: false,
+            work: None,
+            next_waiter: NONE,
             registers: R::default(),
         }
     }
@@ -91,6 +101,18 @@ impl<R> Thread<R> {
     #[must_use]
     pub const fn joiner(&self) -> Option<u32> {
         if self.joiner == NONE { None } else { Some(self.joiner) }
+    }
+
+    /// What it has asked for and has not got yet.
+    #[must_use]
+    pub const fn work(&self) -> Option<&Work> {
+        self.work.as_ref()
+    }
+
+    /// The next one that waits for the same flush.
+    #[must_use]
+    pub const fn next_waiter(&self) -> Option<u32> {
+        if self.next_waiter == NONE { None } else { Some(self.next_waiter) }
     }
 
     /// Whether it may not run until it is resumed.

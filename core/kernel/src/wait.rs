@@ -22,11 +22,21 @@ impl<M: Machine> Kernel<M> {
         self.scheduler().park(loose);
     }
 
+    /// Parks the running thread until the round that it has begun ends.
+    pub(crate) fn wait_as_owner(&mut self, cpu: &mut M::Cpu, now: Instant) {
+        self.wait(cpu, now, WaitsFor::Round, Deadline::NEVER);
+    }
+
     /// Ends the wait of a thread with an answer.
     pub(crate) fn wake(&mut self, cpu: &mut M::Cpu, thread: u32, reply: impl Into<Reply>, wake: Wake) {
+        self.answer(cpu, thread, reply);
+        self.wake_up(cpu, thread, wake);
+    }
+
+    /// Ends the wait of a thread that has its answer, or needs none.
+    pub(crate) fn wake_up(&mut self, cpu: &mut M::Cpu, thread: u32, wake: Wake) {
         self.timers().cancel(thread);
         self.thread(thread).waits_for = WaitsFor::Nothing;
-        self.answer(cpu, thread, reply);
         if self.thread(thread).suspended {
             let mut scheduler = self.scheduler();
             let loose = scheduler.take(thread);
@@ -44,6 +54,7 @@ impl<M: Machine> Kernel<M> {
                 self.thread(target).joiner = NONE;
                 self.wake(cpu, thread, Err(Error::TimedOut), Wake::Interrupt);
             }
+            WaitsFor::Round => unreachable!("thread {thread} has a timer and waits for a flush (KRN-3)"),
             WaitsFor::Nothing => unreachable!("thread {thread} has a timer and waits for nothing (KRN-3)"),
         }
     }
@@ -64,6 +75,7 @@ impl<M: Machine> Kernel<M> {
         row.life = Life::Ended;
         row.result = result;
         row.waits_for = WaitsFor::Nothing;
+        row.work = None;
         let process = row.process;
         let joiner = core::mem::replace(&mut row.joiner, NONE);
         if joiner != NONE {

@@ -7,12 +7,18 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod budget;
+mod flush;
 mod frames;
 mod map;
+mod means;
 mod space;
 mod user;
 
+pub use budget::{Budget, OverBudget};
+pub use flush::Flush;
 pub use frames::{FrameError, Frames, Limits};
 pub use map::{MAX_RUNS, MapFull, MemoryMap};
-pub use space::{AddressSpace, SpaceError, Teardown};
+pub use means::Means;
+pub use space::{AddressSpace, Filling, Pages, Repair, STEP, SpaceError, Target, Teardown, Unlinked, unmake};
 pub use user::UserSlice;

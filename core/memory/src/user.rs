@@ -1,10 +1,10 @@
 //! The door to user memory: checked once, copied once, by software walk and never through the user's mapping.
 
 use coldframe_abi::{UserAddress, UserRange};
-use coldframe_hal::paging::Format;
+use coldframe_hal::paging::{Entry, Format, Rights, span};
 use coldframe_hal::{FRAME_BYTES, PhysicalAddress, PhysicalMemory};
 
-use crate::AddressSpace;
+use crate::{AddressSpace, SpaceError};
 
 /// A range that lies wholly in the user half and does not wrap. Whether it is mapped shows when it is copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,25 +35,34 @@ impl UserSlice {
 
     /// Copies bytes that the program may read into `into`, as many as there are in the slice.
     ///
-    /// Returns `None`, with `into` in an undefined state, if a page is not there.
-    #[must_use]
+    /// # Errors
+    /// `NotMapped` if a page is not there, `Busy` if one is on its way; `into` is in an undefined state then.
     pub fn read<F: Format>(
         self,
         space: &AddressSpace<F>,
         memory: &impl PhysicalMemory,
         into: &mut [u8],
-    ) -> Option<()> {
+    ) -> Result<(), SpaceError> {
         let into = &mut into[..self.length as usize];
         let mut done = 0;
         while done < into.len() {
-            let address = self.start + done as u64;
-            let (physical, _) = space.translate(memory, UserAddress(address))?;
-            let in_page = (FRAME_BYTES - address % FRAME_BYTES) as usize;
+            let address = UserAddress(self.start + done as u64);
+            let in_page = (FRAME_BYTES - address.0 % FRAME_BYTES) as usize;
             let part = in_page.min(into.len() - done);
-            copy_out(memory, physical, &mut into[done..done + part]);
+            let bytes = &mut into[done..done + part];
+            match space.query(memory, address) {
+                Some((Entry::Page(leaf), level)) => {
+                    let offset = address.0 & (span(level) - 1);
+                    copy_out(memory, PhysicalAddress(leaf.frame.start().0 + offset), bytes);
+                }
+                // Nobody has touched it: it is all zero.
+                Some((Entry::Lazy(rights), _)) if rights != Rights::None => bytes.fill(0),
+                Some((Entry::Leaving(_), _)) => return Err(SpaceError::Busy(address)),
+                _ => return Err(SpaceError::NotMapped(address)),
+            }
             done += part;
         }
-        Some(())
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where two CPUs meet.
 //!
-//! Here live the kernel lock and the "look at me" word of a kick, and all of core's `unsafe`. No kernel object, no
-//! policy, no hardware; `core::sync::atomic` and `UnsafeCell` appear in no other crate of `core/`.
+//! Here live the kernel lock, the "look at me" word of a kick and the flush handshake, and all of core's `unsafe`. No
+//! kernel object, no policy, no hardware; `core::sync::atomic` and `UnsafeCell` appear in no other crate of `core/`.
 //! May import: nothing (and `loom` under `cfg(model = "loom")`).
 #![no_std]
 
@@ -13,8 +13,10 @@ mod mode;
 #[path = "loom.rs"]
 mod mode;
 
+mod flush_board;
 mod kick_word;
 
+pub use flush_board::FlushBoard;
 pub use kick_word::KickWord;
 pub use mode::{IS_MODEL, Lock, LockGuard};
 pub use relax::{Pause, Relax};

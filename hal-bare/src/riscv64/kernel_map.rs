@@ -3,7 +3,7 @@
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use coldframe_hal::{FRAME_BYTES, FRAME_WORDS, Frame};
+use coldframe_hal::{FRAME_BYTES, FRAME_WORDS, Frame, Tag};
 
 use crate::window::WINDOWS;
 
@@ -110,7 +110,7 @@ pub(super) fn build() {
     for (window, table) in WINDOW_TABLES.iter().enumerate() {
         ROOT.set(FIRST_WINDOW + window, kernel_table(table.frame()));
     }
-    activate(ROOT.frame());
+    super::activate(ROOT.frame(), Tag::NONE);
 }
 
 pub(crate) fn kernel_root() -> Frame {
@@ -140,12 +140,10 @@ pub(crate) fn window(number: usize) -> u64 {
     !0 << 38 | ((FIRST_WINDOW + number) as u64) << 30
 }
 
-pub(crate) fn activate(root: Frame) {
-    const SV39: u64 = 8 << 60;
+/// Makes a table active; what is remembered stays.
+pub(super) fn activate(word: u64) {
     // SAFETY: every root shares the kernel's half, so the code and stack that run now stay where they are.
-    unsafe {
-        core::arch::asm!("csrw satp, {}", "sfence.vma", in(reg) SV39 | root.0, options(nostack));
-    }
+    unsafe { core::arch::asm!("csrw satp, {}", in(reg) word, options(nostack)) };
 }
 
 /// How often a window has changed. The kernel lock orders all accesses.
@@ -154,18 +152,13 @@ static EPOCH: AtomicU64 = AtomicU64::new(0);
 /// A window has another page: this CPU sees it at once, the others when they take the lock.
 pub(crate) fn window_changed() {
     EPOCH.fetch_add(1, Ordering::Relaxed);
-    flush();
+    super::forget_all();
 }
 
 /// Forgets what this CPU remembers of the windows, if one has changed since it looked last.
 pub(crate) fn catch_up_with_windows(seen: &mut u64) {
     let epoch = EPOCH.load(Ordering::Relaxed);
     if core::mem::replace(seen, epoch) != epoch {
-        flush();
+        super::forget_all();
     }
-}
-
-fn flush() {
-    // SAFETY: a flush only costs time.
-    unsafe { core::arch::asm!("sfence.vma", options(nostack)) };
 }

@@ -8,8 +8,9 @@ mod user;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use coldframe_abi::{CpuId, ExitCode, Instant};
+use coldframe_hal::paging::Format;
 use coldframe_hal::paging::Sv39;
-use coldframe_hal::{Frame, MAX_CPUS, Trap};
+use coldframe_hal::{Access, FRAME_BYTES, Forget, Frame, MAX_CPUS, Stale, Tag, Trap};
 
 pub(crate) use kernel_map::{
     DIRECT_WINDOW, catch_up_with_windows, frame_of_kernel_page, kernel_half, kernel_page, kernel_root,
@@ -50,7 +51,7 @@ fn set_devices(timebase: u64, serial: u64, finisher: Option<u64>) {
 
 /// Readies this CPU for user mode.
 pub(crate) fn set_up_cpu(_: CpuId) {
-    activate(kernel_root());
+    activate(kernel_root(), Tag::NONE);
     user::set_trap_vector();
     // Software and timer interrupts end user mode and `wfi`; the kernel itself runs with interrupts off.
     // SAFETY: sie only selects which interrupts can become pending for S-mode.
@@ -82,8 +83,50 @@ pub(crate) fn disarm() {
     sbi::set_timer(u64::MAX);
 }
 
-pub(crate) fn activate(root: Frame) {
-    kernel_map::activate(root);
+pub(crate) fn activate(root: Frame, tag: Tag) {
+    kernel_map::activate(Sv39::root_word(root, tag));
+    if tag == Tag::NONE {
+        forget_all();
+    }
+}
+
+/// How many address-space identifiers this hart tells apart: what of the field takes a one.
+pub(crate) fn tags() -> u16 {
+    const FIELD: u64 = 0xffff << 44;
+    let before = read_csr!("satp");
+    kernel_map::activate(before | FIELD);
+    let field = read_csr!("satp") & FIELD;
+    kernel_map::activate(before);
+    forget_all();
+    ((field >> 44) as u16).saturating_add(1)
+}
+
+/// From so many pages on it costs less to forget all of a space: a page is one instruction, and what is forgotten
+/// with the others is walked for again.
+const MANY_PAGES: u64 = 64;
+
+pub(crate) fn forget(stale: Stale) {
+    let tag = u64::from(stale.tag.0);
+    match stale.what {
+        Forget::Pages { start, pages } if pages < MANY_PAGES => {
+            for page in 0..pages {
+                let address = start + page * FRAME_BYTES;
+                // SAFETY: a flush only costs time.
+                unsafe {
+                    core::arch::asm!("sfence.vma {}, {}", in(reg) address, in(reg) tag, options(nostack))
+                };
+            }
+        }
+        _ => {
+            // SAFETY: as above.
+            unsafe { core::arch::asm!("sfence.vma zero, {}", in(reg) tag, options(nostack)) };
+        }
+    }
+}
+
+pub(crate) fn forget_all() {
+    // SAFETY: as above.
+    unsafe { core::arch::asm!("sfence.vma", options(nostack)) };
 }
 
 pub(crate) fn interrupt(cpu: CpuId) {
@@ -141,6 +184,9 @@ pub(crate) fn wait_for_interrupt() -> Trap {
 fn trap_of(cause: u64, value: u64, registers: &mut Registers) -> UserExit {
     const ILLEGAL: u64 = 2;
     const CALL: u64 = 8;
+    const FETCH_PAGE_FAULT: u64 = 12;
+    const LOAD_PAGE_FAULT: u64 = 13;
+    const STORE_PAGE_FAULT: u64 = 15;
     UserExit::Trap(match cause {
         c if c == INTERRUPT | SOFTWARE => {
             clear_software_interrupt();
@@ -154,6 +200,9 @@ fn trap_of(cause: u64, value: u64, registers: &mut Registers) -> UserExit {
             registers.step_over_call();
             Trap::Syscall
         }
+        FETCH_PAGE_FAULT => Trap::PageFault { cause, address: value, access: Access::Fetch },
+        LOAD_PAGE_FAULT => Trap::PageFault { cause, address: value, access: Access::Load },
+        STORE_PAGE_FAULT => Trap::PageFault { cause, address: value, access: Access::Store },
         ILLEGAL if !registers.uses_float() => return UserExit::WantsFloat,
         cause => Trap::Fault { cause, address: value },
     })

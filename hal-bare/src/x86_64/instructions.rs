@@ -2,6 +2,8 @@
 
 use core::arch::asm;
 
+use coldframe_hal::Tag;
+
 pub(super) fn outb(port: u16, value: u8) {
     // SAFETY: only ports of devices that the kernel drives are named here.
     unsafe { asm!("out dx, al", in("dx") port, in("al") value, options(nomem, nostack)) };
@@ -51,6 +53,26 @@ pub(super) fn read_cr3() -> u64 {
     // SAFETY: reads a register.
     unsafe { asm!("mov {}, cr3", out(reg) value, options(nomem, nostack)) };
     value
+}
+
+/// Makes another table active. Without PCID, or with bit 63 clear, what is remembered under its tag is forgotten.
+pub(super) fn write_cr3(word: u64) {
+    // SAFETY: every root shares the kernel's half, so the code and stack that run now stay where they are.
+    unsafe { asm!("mov cr3, {}", in(reg) word, options(nostack)) };
+}
+
+/// Forgets one page of the active table, and the tables that led there.
+pub(super) fn forget_page(address: u64) {
+    // SAFETY: a flush only costs time.
+    unsafe { asm!("invlpg [{}]", in(reg) address, options(nostack)) };
+}
+
+/// Forgets one page, or all, of a table under another tag.
+pub(super) fn forget_tagged(tag: Tag, address: Option<u64>) {
+    let kind: u64 = if address.is_some() { 0 } else { 1 };
+    let descriptor = [u64::from(tag.0), address.unwrap_or(0)];
+    // SAFETY: a flush only costs time; tags are given out only if the CPU has this instruction.
+    unsafe { asm!("invpcid {}, [{}]", in(reg) kind, in(reg) &raw const descriptor, options(nostack)) };
 }
 
 /// The registers that `cpuid` answers with: eax, ebx, ecx, edx.

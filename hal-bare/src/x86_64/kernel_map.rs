@@ -3,7 +3,7 @@
 use core::arch::asm;
 use core::cell::UnsafeCell;
 
-use coldframe_hal::{FRAME_BYTES, FRAME_WORDS, Frame, paging};
+use coldframe_hal::{FRAME_BYTES, FRAME_WORDS, Frame, Tag, paging};
 
 use super::instructions::{cpuid, read_msr, write_msr};
 use crate::window::WINDOWS;
@@ -81,6 +81,12 @@ fn has_gigapages() -> bool {
     cpuid(0x8000_0001)[3] >> 26 & 1 == 1
 }
 
+/// Whether the CPU has PCID, and the instruction that forgets by it.
+pub(super) fn has_tags() -> bool {
+    let invpcid = cpuid(0)[0] >= 7 && cpuid(7)[1] >> 10 & 1 == 1;
+    invpcid && cpuid(1)[2] >> 17 & 1 == 1
+}
+
 /// Behind the physical memory that the direct window shows.
 pub(super) fn direct_end() -> u64 {
     let gigabytes = if has_gigapages() { FRAME_WORDS } else { DIRECT_GIGABYTES };
@@ -137,6 +143,7 @@ pub(super) fn protect() {
     const FLOAT_SAVE: u64 = 3 << 9;
     const SMEP: u64 = 1 << 20;
     const SMAP: u64 = 1 << 21;
+    const TAGS: u64 = 1 << 17;
     const EFER: u32 = 0xc000_0080;
     const SYSCALL_NO_EXECUTE: u64 = 1 | 1 << 11;
     let features = if cpuid(0)[0] >= 7 { cpuid(7)[1] } else { 0 };
@@ -147,7 +154,10 @@ pub(super) fn protect() {
     if features >> 20 & 1 == 1 {
         set |= SMAP;
     }
-    activate(kernel_root());
+    if has_tags() {
+        set |= TAGS;
+    }
+    super::activate(kernel_root(), Tag::NONE);
     // SAFETY: the kernel runs from pages without user bit and never touches user memory through user mappings, so
     // none of these bits changes what it does itself.
     unsafe {
@@ -188,14 +198,14 @@ pub(crate) fn window(number: usize) -> u64 {
     !0 << 47 | ((FIRST_WINDOW + number) as u64) << 39
 }
 
-pub(crate) fn activate(root: Frame) {
-    // SAFETY: every root shares the kernel's half, so the code and stack that run now stay where they are.
-    unsafe { asm!("mov cr3, {}", in(reg) root.start().0, options(nostack)) };
-}
-
 /// A window has another page. x86_64 remembers no absent translations, so a new one needs no flush; one that is taken
 /// away was used by this CPU last, under the lock, and is not used again before it is replaced and flushed here.
 pub(crate) fn window_changed() {
+    forget_all();
+}
+
+/// Forgets everything, under every tag.
+pub(super) fn forget_all() {
     let root = super::instructions::read_cr3();
     // SAFETY: toggling global pages off and on forgets all translations and changes nothing else.
     unsafe {

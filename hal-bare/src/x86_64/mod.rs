@@ -10,8 +10,9 @@ mod user;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use coldframe_abi::{CpuId, ExitCode, Instant};
+use coldframe_hal::paging::Format;
 use coldframe_hal::paging::FourLevel;
-use coldframe_hal::{Frame, MAX_CPUS, Trap};
+use coldframe_hal::{Access, FRAME_BYTES, Forget, Frame, MAX_CPUS, Stale, Tag, Trap};
 
 pub(crate) use kernel_map::{
     DIRECT_WINDOW, catch_up_with_windows, frame_of_kernel_page, kernel_half, kernel_page, kernel_root,
@@ -69,8 +70,39 @@ pub(crate) fn disarm() {
     apic::set_timer(0);
 }
 
-pub(crate) fn activate(root: Frame) {
-    kernel_map::activate(root);
+pub(crate) fn activate(root: Frame, tag: Tag) {
+    instructions::write_cr3(FourLevel::root_word(root, tag));
+}
+
+/// How many address spaces this CPU tells apart: those of PCID, if it can forget them one by one.
+pub(crate) fn tags() -> u16 {
+    if kernel_map::has_tags() { 1 << 12 } else { 1 }
+}
+
+/// From so many pages on it costs less to forget all of a space: a page is one instruction that serialises, and what
+/// is forgotten with the others is walked for again.
+const MANY_PAGES: u64 = 32;
+
+pub(crate) fn forget(stale: Stale) {
+    let here = instructions::read_cr3() & 0xfff == u64::from(stale.tag.0);
+    match stale.what {
+        Forget::Pages { start, pages } if pages < MANY_PAGES => {
+            for address in (0..pages).map(|page| start + page * FRAME_BYTES) {
+                if here {
+                    instructions::forget_page(address);
+                } else {
+                    instructions::forget_tagged(stale.tag, Some(address));
+                }
+            }
+        }
+        // Without PCID there is one tag only, and this register holds it.
+        _ if here => instructions::write_cr3(instructions::read_cr3()),
+        _ => instructions::forget_tagged(stale.tag, None),
+    }
+}
+
+pub(crate) fn forget_all() {
+    kernel_map::forget_all();
 }
 
 pub(crate) fn interrupt(cpu: CpuId) {
@@ -123,6 +155,17 @@ pub(crate) fn wait_for_interrupt() -> Trap {
     }
 }
 
+/// What a program did, by the error code of a page fault.
+const fn access_of(error: u64) -> Access {
+    if error >> 4 & 1 == 1 {
+        Access::Fetch
+    } else if error >> 1 & 1 == 1 {
+        Access::Store
+    } else {
+        Access::Load
+    }
+}
+
 /// What an exit from user mode means to the kernel.
 fn trap_of(registers: &Registers) -> UserExit {
     const NO_FLOAT: u8 = 7;
@@ -140,7 +183,10 @@ fn trap_of(registers: &Registers) -> UserExit {
         SPURIOUS_VECTOR => Trap::Again,
         CALL_VECTOR => Trap::Syscall,
         NO_FLOAT if !registers.uses_float() => return UserExit::WantsFloat,
-        PAGE_FAULT => Trap::Fault { cause: u64::from(vector), address: instructions::read_cr2() },
+        PAGE_FAULT => {
+            let access = access_of(registers.error());
+            Trap::PageFault { cause: u64::from(vector), address: instructions::read_cr2(), access }
+        }
         vector => Trap::Fault { cause: u64::from(vector), address: 0 },
     })
 }

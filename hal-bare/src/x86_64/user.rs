@@ -96,6 +96,10 @@ impl Registers {
         self.vector as u8
     }
 
+    pub(super) fn error(&self) -> u64 {
+        self.error
+    }
+
     pub(super) fn uses_float(&self) -> bool {
         self.uses_float != 0
     }

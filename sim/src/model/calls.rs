@@ -25,6 +25,8 @@ enum Expected {
     Answer(Answer),
     /// None before something else has happened, or none ever.
     Nothing,
+    /// One that only the page tables know.
+    Any,
 }
 
 impl Model {
@@ -63,19 +65,36 @@ impl Model {
             }
             Number::CpuOffline => Expected::Answer(self.cpu(words[0], false)),
             Number::CpuOnline => Expected::Answer(self.cpu(words[0], true)),
-            Number::ConsoleWrite => Expected::Answer(self.console_write(words[0], words[1])),
+            Number::ConsoleWrite => {
+                let touched =
+                    self.process_of(caller).is_some_and(|process| self.unreadable.contains(&process));
+                match self.console_write(words[0], words[1]) {
+                    Ok(length) if length > 0 && touched => Expected::Any,
+                    answer => Expected::Answer(answer),
+                }
+            }
             Number::Clock => Expected::Answer(Ok(now.0)),
             Number::ThreadSelf => {
                 let generation = self.threads[caller as usize].generation;
                 Expected::Answer(Ok(ThreadHandle { slot: caller, generation }.to_word()))
             }
             Number::Null | Number::YieldNow => Expected::Answer(Ok(0)),
+            Number::MemoryQuery if words[0] >= self.user_end => Expected::Answer(Err(Error::BadAddress)),
+            Number::MemoryQuery | Number::MemoryUse => Expected::Any,
+            Number::MemoryReserve
+            | Number::MemoryFill
+            | Number::MemoryUnmap
+            | Number::MemoryProtect
+            | Number::MemoryMove
+            | Number::MemoryCopy => self.memory(caller, number, words),
             Number::PowerOff => {
                 return fail(now, format!("thread {caller} goes on after it turned the machine off"));
             }
         };
-        if let Expected::Answer(answer) = expected {
-            self.expect(caller, answer);
+        match expected {
+            Expected::Answer(answer) => self.expect(caller, answer),
+            Expected::Any => self.set_state(caller, State::Goes { answer: None }),
+            Expected::Nothing => {}
         }
         match number {
             Number::SetClass | Number::SetPriority | Number::SetAffinity | Number::SetGroup => {
@@ -86,9 +105,38 @@ impl Model {
     }
 
     fn expect(&mut self, thread: u32, answer: Answer) {
+        self.set_state(thread, State::Goes { answer: Some(answer.into()) });
+    }
+
+    fn set_state(&mut self, thread: u32, state: State) {
         if let Some(thread) = self.thread_mut(thread) {
-            thread.state = State::Goes { answer: Some(answer.into()) };
+            thread.state = state;
         }
+    }
+
+    /// What comes of the pages themselves is for the oracles of memory to say.
+    fn memory(&mut self, caller: u32, call: Number, words: &[u64; 6]) -> Expected {
+        const PAGE: u64 = 4_096;
+        let whole = |start: u64, length: u64| {
+            let end = start.checked_add(length)?;
+            let fits = start.is_multiple_of(PAGE) && length.is_multiple_of(PAGE) && end <= self.user_end;
+            (fits && length > 0).then_some((start, end))
+        };
+        let Some((start, end)) = whole(words[0], words[1]) else {
+            return Expected::Answer(Err(Error::BadAddress));
+        };
+        if matches!(call, Number::MemoryMove | Number::MemoryCopy) {
+            let apart = |(to, to_end): &(u64, u64)| end <= *to || *to_end <= start;
+            if whole(words[2], words[1]).filter(apart).is_none() {
+                return Expected::Answer(Err(Error::BadAddress));
+            }
+        }
+        let process = self.process_of(caller);
+        if self.readable.iter().any(|(low, high)| start < *high && *low < end) {
+            self.unreadable.extend(process);
+        }
+        self.set_state(caller, State::Works { call });
+        Expected::Nothing
     }
 
     fn process_of(&self, thread: u32) -> Option<usize> {
@@ -318,7 +366,7 @@ fn words_fit(number: Number, request: &Request) -> bool {
         let word = request.arguments[at];
         at += if parameter.kind == Kind::Range { 2 } else { 1 };
         word <= match parameter.kind {
-            Kind::Class => 3,
+            Kind::Class | Kind::PageRights => 3,
             Kind::Priority | Kind::ExitCode => 0xff,
             Kind::Cpu => 0xffff,
             _ => u64::MAX,

@@ -87,6 +87,21 @@ fn walk_queues<F: HardwareFormat>(
     Ok(())
 }
 
+fn waits_in_list<F: HardwareFormat>(
+    view: &Inspection<'_, HostMachine<F>>,
+    first: Option<u32>,
+    thread: usize,
+) -> bool {
+    let mut next = first;
+    while let Some(at) = next {
+        if at as usize == thread {
+            return true;
+        }
+        next = view.threads[at as usize].next_waiter();
+    }
+    false
+}
+
 pub(super) fn wait_can_end<F: HardwareFormat>(
     view: &Inspection<'_, HostMachine<F>>,
     thread: usize,
@@ -106,6 +121,15 @@ pub(super) fn wait_can_end<F: HardwareFormat>(
                 other.life(),
                 other.joiner()
             )
+        })?;
+    }
+    if object.waits_for() == WaitsFor::Round {
+        let process = &view.processes[object.process() as usize];
+        let known = process.ended().is_some()
+            || process.round().is_some_and(|round| round.owner() == thread as u32)
+            || waits_in_list(view, process.first_waiter(), thread);
+        demand(known, WAITS_END, now, || {
+            format!("thread {thread} waits for a flush that nobody has asked for")
         })?;
     }
     let armed = view.timers[thread].deadline().is_some();

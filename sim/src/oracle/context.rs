@@ -2,7 +2,7 @@
 
 use coldframe_abi::Instant;
 use coldframe_hal::{Cpu, Trap};
-use coldframe_kernel::Kernel;
+use coldframe_kernel::{Kernel, Resume};
 use coldframe_scheduler::NONE;
 use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
@@ -12,21 +12,32 @@ use super::{CONTEXT_KEPT, Violation, demand};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Contexts {
     left_with: Vec<Option<(HostRegisters, bool)>>,
+    /// Who has made a call that has not been answered.
+    calling: Vec<bool>,
 }
 
 impl Contexts {
+    #[expect(clippy::too_many_arguments, reason = "an entry is judged by all that is known about it")]
     #[inline]
     pub(crate) fn check<F: HardwareFormat>(
         &mut self,
         kernel: &Kernel<HostMachine<F>>,
         cpu: &HostCpu<F>,
         trap: Trap,
+        resume: Resume,
         was: u32,
         before: &HostRegisters,
         now: Instant,
     ) -> Result<(), Violation> {
         let runs = kernel.loaded(cpu.id());
-        let in_call = trap == Trap::Syscall;
+        let in_call = was != NONE && {
+            let calling = self.calling(was);
+            *calling |= trap == Trap::Syscall;
+            *calling
+        };
+        if resume == Resume::User {
+            *self.calling(runs) = false;
+        }
         if was == runs {
             if was != NONE && was != 0 {
                 return same(before, in_call, cpu.peek(), was, now);
@@ -45,6 +56,15 @@ impl Contexts {
             return same(&registers, in_call, cpu.peek(), runs, now);
         }
         Ok(())
+    }
+
+    #[inline]
+    fn calling(&mut self, thread: u32) -> &mut bool {
+        let thread = thread as usize;
+        if self.calling.len() <= thread {
+            self.calling.resize(thread + 1, false);
+        }
+        &mut self.calling[thread]
     }
 
     #[inline]

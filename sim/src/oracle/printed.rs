@@ -31,7 +31,7 @@ impl Printed {
         let writes = trap == Trap::Syscall && before.request.number == Number::ConsoleWrite as u64;
         if !writes {
             // What the kernel has to say about a fault is its own affair.
-            let report = matches!(trap, Trap::Fault { .. });
+            let report = matches!(trap, Trap::Fault { .. } | Trap::PageFault { .. });
             return demand(report || fresh.is_empty(), PRINTED, now, || {
                 format!("{} bytes are printed and nobody asked for it", fresh.len())
             });

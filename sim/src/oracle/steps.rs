@@ -103,7 +103,7 @@ impl Steps {
         view: &Inspection<'_, HostMachine<F>>,
         now: Instant,
     ) -> Result<(), Violation> {
-        const MANY: u32 = 1_000;
+        const MANY: u32 = 4_000;
         let ending = view
             .processes
             .iter()

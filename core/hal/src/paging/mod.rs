@@ -1,45 +1,21 @@
 //! Page-table formats as plain code, shared by every ground: host and metal walk the same bits.
 
+mod absent;
 mod riscv;
 mod x86_64;
 
 pub use riscv::{Sv39, Sv48, Sv57};
 pub use x86_64::{FiveLevel, FourLevel};
 
-use crate::Frame;
+pub use coldframe_abi::PageRights as Rights;
 
-/// What user mode may do with a page: never writable and executable.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Rights {
-    /// Nothing.
-    #[default]
-    None,
-    /// Read.
-    Read,
-    /// Read and write.
-    ReadWrite,
-    /// Read and execute.
-    ReadExecute,
-}
+use crate::{Frame, Tag};
 
-impl Rights {
-    /// Whether user mode may write.
-    #[must_use]
-    pub const fn writes(self) -> bool {
-        matches!(self, Self::ReadWrite)
-    }
-
-    /// Whether user mode may fetch instructions.
-    #[must_use]
-    pub const fn executes(self) -> bool {
-        matches!(self, Self::ReadExecute)
-    }
-}
-
-/// Whose frame a valid leaf shows: two software bits, the same on every format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Whose frame a leaf shows: two software bits, the same on every format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Ownership {
     /// This entry owns the frame.
+    #[default]
     Private,
     /// The frame has several owners, counted in its word; the first write copies it.
     Copied,
@@ -71,6 +47,22 @@ impl Ownership {
             _ => Self::Foreign,
         }
     }
+
+    /// Whether the frame may have other owners that are counted.
+    #[must_use]
+    pub const fn is_copied(self) -> bool {
+        matches!(self, Self::Copied | Self::CopiedReadOnly)
+    }
+}
+
+/// How the bytes behind a page are reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Cache {
+    /// Through the caches: RAM.
+    #[default]
+    Normal,
+    /// One access for each that a program makes, in order: registers of devices.
+    Device,
 }
 
 /// A page of the user half as an entry shows it.
@@ -78,10 +70,29 @@ impl Ownership {
 pub struct Leaf {
     /// Its (first) frame.
     pub frame: Frame,
-    /// What user mode may do with it.
+    /// What user mode may do with it now: a `Copied` page is never writable.
     pub rights: Rights,
     /// Whose frame it is.
     pub ownership: Ownership,
+    /// How its bytes are reached. RISC-V without Svpbmt decides that by physical address, and reads `Normal`.
+    pub cache: Cache,
+}
+
+impl Leaf {
+    /// An ordinary page that its entry owns.
+    #[must_use]
+    pub const fn private(frame: Frame, rights: Rights) -> Self {
+        Self { frame, rights, ownership: Ownership::Private, cache: Cache::Normal }
+    }
+
+    /// What user mode may do once a copy is its own.
+    #[must_use]
+    pub const fn granted(self) -> Rights {
+        match self.ownership {
+            Ownership::Copied => Rights::ReadWrite,
+            _ => self.rights,
+        }
+    }
 }
 
 /// What an entry of a page table says.
@@ -93,6 +104,16 @@ pub enum Entry {
     Table(Frame),
     /// A page is here.
     Page(Leaf),
+    /// The first touch brings a page that is all zero.
+    Lazy(Rights),
+    /// The first touch brings a page of an object, by this mapping record.
+    Promised(u32),
+    /// A page is here that may not be touched.
+    Closed(Leaf),
+    /// A page was here; it goes on once no CPU reaches it any more.
+    Leaving(Leaf),
+    /// A page will be here once no CPU reaches it where it was.
+    Arriving,
 }
 
 /// The bits of one page-table format. All tables have 512 entries of 64 bits.
@@ -109,16 +130,46 @@ pub trait Format: Clone + 'static {
     /// The first address behind the user half.
     const USER_END: u64 = 1 << Self::USER_BITS;
 
-    /// The entry that leads to the next table.
-    fn table(frame: Frame) -> u64;
+    /// What is changed in the frame field of an entry that is not valid: hardware that speculates past the valid bit
+    /// finds no memory there (L1TF).
+    const ABSENT_MASK: u64;
 
-    /// The entry of a user page at a level.
+    /// What the register holds that says which table is active, under which tag. Where tags are told apart, writing
+    /// it forgets nothing, unless the tag is `Tag::NONE`.
+    fn root_word(root: Frame, tag: Tag) -> u64;
+
+    /// The entry of a page or a table, for hardware.
     ///
-    /// Precondition: the rights are not `None`; above level 0, the frame is aligned to the size of the page.
-    fn page(leaf: Leaf, level: u32) -> u64;
+    /// Precondition: the rights of a page are not `None`; above level 0, its frame is aligned to its size; what is
+    /// written is a table or a page.
+    fn valid(entry: Entry, level: u32) -> u64;
+
+    /// What a valid entry at a level says; `None` if hardware finds nothing there.
+    fn read_valid(entry: u64, level: u32) -> Option<Entry>;
+
+    /// An entry as a word.
+    #[must_use]
+    fn word(entry: Entry, level: u32) -> u64 {
+        match entry {
+            Entry::Table(_) | Entry::Page(_) => Self::valid(entry, level),
+            other => absent::word(other, Self::ABSENT_MASK),
+        }
+    }
 
     /// What an entry at a level says.
-    fn read(entry: u64, level: u32) -> Entry;
+    #[must_use]
+    fn read(entry: u64, level: u32) -> Entry {
+        match Self::read_valid(entry, level) {
+            Some(entry) => entry,
+            None => absent::read(entry, Self::ABSENT_MASK),
+        }
+    }
+}
+
+/// How many bytes an entry at a level stands for.
+#[must_use]
+pub const fn span(level: u32) -> u64 {
+    crate::FRAME_BYTES << (9 * level)
 }
 
 /// Which entry of the table at `level` an address goes through.

@@ -1,7 +1,7 @@
 //! RISC-V Sv39, Sv48 and Sv57 (Privileged Architecture, chapter "Supervisor-Level ISA").
 
-use super::{Entry, Format, Leaf, Ownership, Rights};
-use crate::Frame;
+use super::{Cache, Entry, Format, Leaf, Ownership, Rights};
+use crate::{Frame, Tag};
 
 const VALID: u64 = 1 << 0;
 const READ: u64 = 1 << 1;
@@ -14,8 +14,12 @@ const SOFTWARE_SHIFT: u32 = 8;
 const FRAME_SHIFT: u32 = 10;
 const FRAME_MASK: u64 = (1 << 44) - 1;
 
-fn table(frame: Frame) -> u64 {
-    frame.0 << FRAME_SHIFT | VALID
+fn valid(entry: Entry) -> u64 {
+    match entry {
+        Entry::Table(frame) => frame.0 << FRAME_SHIFT | VALID,
+        Entry::Page(leaf) => page(leaf),
+        other => unreachable!("{other:?} is not valid"),
+    }
 }
 
 fn page(leaf: Leaf) -> u64 {
@@ -34,24 +38,26 @@ fn page(leaf: Leaf) -> u64 {
         | leaf.ownership.bits() << SOFTWARE_SHIFT
 }
 
-fn read(entry: u64) -> Entry {
+#[inline]
+fn read_valid(entry: u64) -> Option<Entry> {
     if entry & VALID == 0 {
-        return Entry::Empty;
+        return None;
     }
     let frame = Frame(entry >> FRAME_SHIFT & FRAME_MASK);
     if entry & (READ | WRITE | EXECUTE) == 0 {
-        return Entry::Table(frame);
+        return Some(Entry::Table(frame));
     }
     let rights = match (entry & WRITE != 0, entry & EXECUTE != 0) {
         (true, _) => Rights::ReadWrite,
         (false, true) => Rights::ReadExecute,
         (false, false) => Rights::Read,
     };
-    Entry::Page(Leaf { frame, rights, ownership: Ownership::from_bits(entry >> SOFTWARE_SHIFT) })
+    let ownership = Ownership::from_bits(entry >> SOFTWARE_SHIFT);
+    Some(Entry::Page(Leaf { frame, rights, ownership, cache: Cache::Normal }))
 }
 
 macro_rules! format {
-    ($(#[$doc:meta])* $name:ident, $levels:literal, $text:literal) => {
+    ($(#[$doc:meta])* $name:ident, $levels:literal, $mode:literal, $text:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
         pub struct $name;
@@ -59,14 +65,17 @@ macro_rules! format {
         impl Format for $name {
             const NAME: &'static str = $text;
             const LEVELS: u32 = $levels;
-            fn table(frame: Frame) -> u64 {
-                table(frame)
+            const ABSENT_MASK: u64 = 0;
+            fn root_word(root: Frame, tag: Tag) -> u64 {
+                $mode << 60 | u64::from(tag.0) << 44 | root.0
             }
-            fn page(leaf: Leaf, _: u32) -> u64 {
-                page(leaf)
+            #[inline]
+            fn valid(entry: Entry, _: u32) -> u64 {
+                valid(entry)
             }
-            fn read(entry: u64, _: u32) -> Entry {
-                read(entry)
+            #[inline]
+            fn read_valid(entry: u64, _: u32) -> Option<Entry> {
+                read_valid(entry)
             }
         }
     };
@@ -74,13 +83,13 @@ macro_rules! format {
 
 format!(
     /// Three levels: 38 bits of user half.
-    Sv39, 3, "Sv39"
+    Sv39, 3, 8, "Sv39"
 );
 format!(
     /// Four levels: 47 bits of user half.
-    Sv48, 4, "Sv48"
+    Sv48, 4, 9, "Sv48"
 );
 format!(
     /// Five levels: 56 bits of user half.
-    Sv57, 5, "Sv57"
+    Sv57, 5, 10, "Sv57"
 );

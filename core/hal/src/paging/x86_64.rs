@@ -1,11 +1,12 @@
 //! x86_64 with four and five levels (Intel SDM volume 3, chapter 4).
 
-use super::{Entry, Format, Leaf, Ownership, Rights};
-use crate::Frame;
+use super::{Cache, Entry, Format, Leaf, Ownership, Rights};
+use crate::{Frame, Tag};
 
 const PRESENT: u64 = 1 << 0;
 const WRITABLE: u64 = 1 << 1;
 const USER: u64 = 1 << 2;
+const UNCACHED: u64 = 3 << 3;
 const ACCESSED: u64 = 1 << 5;
 const DIRTY: u64 = 1 << 6;
 const LARGE: u64 = 1 << 7;
@@ -13,9 +14,13 @@ const SOFTWARE_SHIFT: u32 = 9;
 const NO_EXECUTE: u64 = 1 << 63;
 const FRAME_MASK: u64 = 0x000f_ffff_ffff_f000;
 
-fn table(frame: Frame) -> u64 {
-    // Rights are decided in the leaf alone, so that changing them touches one entry.
-    frame.start().0 | PRESENT | WRITABLE | USER
+fn valid(entry: Entry, level: u32) -> u64 {
+    match entry {
+        // Rights are decided in the leaf alone, so that changing them touches one entry.
+        Entry::Table(frame) => frame.start().0 | PRESENT | WRITABLE | USER,
+        Entry::Page(leaf) => page(leaf, level),
+        other => unreachable!("{other:?} is not valid"),
+    }
 }
 
 fn page(leaf: Leaf, level: u32) -> u64 {
@@ -23,6 +28,7 @@ fn page(leaf: Leaf, level: u32) -> u64 {
     let large = if level > 0 { LARGE } else { 0 };
     let writable = if leaf.rights.writes() { WRITABLE } else { 0 };
     let no_execute = if leaf.rights.executes() { 0 } else { NO_EXECUTE };
+    let uncached = if leaf.cache == Cache::Device { UNCACHED } else { 0 };
     leaf.frame.start().0
         | PRESENT
         | USER
@@ -31,23 +37,27 @@ fn page(leaf: Leaf, level: u32) -> u64 {
         | large
         | writable
         | no_execute
+        | uncached
         | leaf.ownership.bits() << SOFTWARE_SHIFT
 }
 
-fn read(entry: u64, level: u32) -> Entry {
+#[inline]
+fn read_valid(entry: u64, level: u32) -> Option<Entry> {
     if entry & PRESENT == 0 {
-        return Entry::Empty;
+        return None;
     }
     let frame = Frame((entry & FRAME_MASK) / crate::FRAME_BYTES);
     if level > 0 && entry & LARGE == 0 {
-        return Entry::Table(frame);
+        return Some(Entry::Table(frame));
     }
     let rights = match (entry & WRITABLE != 0, entry & NO_EXECUTE != 0) {
         (true, _) => Rights::ReadWrite,
         (false, true) => Rights::Read,
         (false, false) => Rights::ReadExecute,
     };
-    Entry::Page(Leaf { frame, rights, ownership: Ownership::from_bits(entry >> SOFTWARE_SHIFT) })
+    let ownership = Ownership::from_bits(entry >> SOFTWARE_SHIFT);
+    let cache = if entry & UNCACHED == UNCACHED { Cache::Device } else { Cache::Normal };
+    Some(Entry::Page(Leaf { frame, rights, ownership, cache }))
 }
 
 macro_rules! format {
@@ -59,14 +69,19 @@ macro_rules! format {
         impl Format for $name {
             const NAME: &'static str = $text;
             const LEVELS: u32 = $levels;
-            fn table(frame: Frame) -> u64 {
-                table(frame)
+            const ABSENT_MASK: u64 = FRAME_MASK;
+            fn root_word(root: Frame, tag: Tag) -> u64 {
+                // Bit 63: what is remembered under the PCID stays.
+                let keep = if tag == Tag::NONE { 0 } else { 1 << 63 };
+                root.start().0 | u64::from(tag.0) | keep
             }
-            fn page(leaf: Leaf, level: u32) -> u64 {
-                page(leaf, level)
+            #[inline]
+            fn valid(entry: Entry, level: u32) -> u64 {
+                valid(entry, level)
             }
-            fn read(entry: u64, level: u32) -> Entry {
-                read(entry, level)
+            #[inline]
+            fn read_valid(entry: u64, level: u32) -> Option<Entry> {
+                read_valid(entry, level)
             }
         }
     };

@@ -1,24 +1,32 @@
 //! Calls about what a person sees.
 
 use coldframe_abi::{Error, UserRange};
-use coldframe_hal::{Machine, Store};
-use coldframe_memory::UserSlice;
+use coldframe_hal::Machine;
+use coldframe_memory::{SpaceError, UserSlice};
 
-use super::Caller;
+use super::{Caller, Outcome};
 use crate::Kernel;
 
 /// How many bytes one call writes at most: one bounded step of the kernel.
 const WRITE_LIMIT: usize = 256;
 
 impl<M: Machine> Kernel<M> {
-    pub(super) fn console_write(&mut self, caller: Caller, text: UserRange) -> Result<u64, Error> {
-        let slice = UserSlice::check::<M::Paging>(text).ok_or(Error::BadAddress)?;
+    pub(super) fn console_write(&mut self, caller: Caller, text: UserRange) -> Outcome {
+        let Some(slice) = UserSlice::check::<M::Paging>(text) else {
+            return Err::<u64, _>(Error::BadAddress).into();
+        };
         let slice = slice.shortened(WRITE_LIMIT as u64);
-        let Self { machine, processes, .. } = self;
-        let space = processes.rows()[caller.process as usize].space.as_ref().ok_or(Error::BadAddress)?;
         let mut buffer = [0; WRITE_LIMIT];
-        slice.read(space, machine, &mut buffer).ok_or(Error::BadAddress)?;
-        machine.write(&buffer[..slice.length() as usize]);
-        Ok(slice.length())
+        let Some((space, means)) = self.space_of(caller.process) else {
+            return Err::<u64, _>(Error::BadAddress).into();
+        };
+        match slice.read(space, means.memory, &mut buffer) {
+            Ok(()) => {
+                self.machine.write(&buffer[..slice.length() as usize]);
+                Ok(slice.length()).into()
+            }
+            Err(SpaceError::Busy(_)) => self.call_again(caller),
+            Err(_) => Err::<u64, _>(Error::BadAddress).into(),
+        }
     }
 }

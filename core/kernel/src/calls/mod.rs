@@ -1,6 +1,7 @@
 //! The syscalls: decoded once, done here, answered in the caller's registers.
 
 mod console;
+mod memory;
 mod power;
 mod scheduling;
 mod threads;
@@ -8,7 +9,7 @@ mod threads;
 use coldframe_abi::{Call, Error, GroupHandle, Instant, ThreadHandle};
 use coldframe_hal::{Clock, Cpu, Event, Machine, Store, UserRegisters};
 
-use crate::{Kernel, Life};
+use crate::{Kernel, Life, Task};
 
 /// What a call has come to.
 pub(crate) enum Outcome {
@@ -68,7 +69,7 @@ impl<M: Machine> Kernel<M> {
             Call::ThreadJoin { thread, deadline } => self.thread_join(cpu, now, caller, thread, deadline),
             Call::Sleep { until } => self.sleep(cpu, now, caller, until),
             Call::Clock {} => Ok(cpu.now().0).into(),
-            Call::ConsoleWrite { text } => self.console_write(caller, text).into(),
+            Call::ConsoleWrite { text } => self.console_write(caller, text),
             Call::SetClass { thread, class } => self.set_class(cpu, now, caller, thread, class).into(),
             Call::SetPriority { thread, priority } => {
                 self.set_priority(cpu, now, caller, thread, priority).into()
@@ -89,6 +90,14 @@ impl<M: Machine> Kernel<M> {
                 Outcome::Settled
             }
             Call::PowerOff { status } => self.power_off(status),
+            Call::MemoryReserve { range, rights } => self.memory_work(caller, range, Task::Reserve(rights)),
+            Call::MemoryFill { range } => self.memory_work(caller, range, Task::Fill),
+            Call::MemoryUnmap { range } => self.memory_work(caller, range, Task::Unmap),
+            Call::MemoryProtect { range, rights } => self.memory_work(caller, range, Task::Protect(rights)),
+            Call::MemoryMove { range, to } => self.memory_work(caller, range, Task::Move { to: to.0 }),
+            Call::MemoryCopy { range, to } => self.memory_work(caller, range, Task::Copy { to: to.0 }),
+            Call::MemoryQuery { address } => self.memory_query(caller, address).into(),
+            Call::MemoryUse {} => Ok(self.memory_use(caller)).into(),
         }
     }
 

@@ -77,11 +77,15 @@ impl Frames {
         if count == 0 || count > 1 << MAX_ORDER {
             return Err(FrameError::BadSize(count));
         }
+        if count > self.free {
+            return Err(FrameError::Exhausted);
+        }
         let order = count.next_power_of_two().trailing_zeros();
         let start = self.find_block(memory, order, limits).ok_or(FrameError::Exhausted)?;
         self.take_block(memory, start, order);
         let tail = FrameRun { start: Frame(start.0 + count), count: (1 << order) - count };
         self.put_back(memory, tail);
+        self.free -= count;
         Ok(FrameRun { start, count })
     }
 
@@ -191,7 +195,6 @@ impl Frames {
 
     /// Takes a block that is free.
     fn take_block(&mut self, memory: &mut impl PhysicalMemory, start: Frame, order: u32) {
-        self.free -= 1 << order;
         let end = start.0 + (1 << order);
         if order < WORD_ORDER {
             let zone = self.known_zone(memory, start);

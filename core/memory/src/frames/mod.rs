@@ -6,6 +6,7 @@
 //! the word that was used last is looked at first, and that is only a hint.
 
 mod block;
+mod owners;
 mod regions;
 mod tree;
 mod zone;
@@ -16,6 +17,7 @@ use coldframe_hal::{FRAME_WORDS, Frame, FrameRun, PhysicalAddress, PhysicalMemor
 
 use block::BARREN_ORDERS;
 pub use block::Limits;
+use owners::SECTIONS;
 use regions::Regions;
 use tree::Tree;
 use zone::{RECORD_WORDS, ZONE_FRAMES, Zone, ones};
@@ -37,6 +39,8 @@ pub enum FrameError {
     KnownRam(Frame),
     /// Nothing was asked for, or more than there can be in one piece.
     BadSize(u64),
+    /// The frame has as many owners as can be counted.
+    TooManyOwners(Frame),
 }
 
 impl From<MapFull> for FrameError {
@@ -90,6 +94,8 @@ pub struct Frames {
     regions: Regions,
     bitmaps: PhysicalAddress,
     records: PhysicalAddress,
+    /// Where the sections of owner counts are that have been made.
+    directory: PhysicalAddress,
     /// Which zones have a free frame.
     some: Tree,
     /// Which zones have 64 free frames that share a word.
@@ -102,7 +108,10 @@ pub struct Frames {
     pristine: u64,
     /// By order: no zone below this one, of those that have been reached, has a block of this size.
     barren: [u64; BARREN_ORDERS],
+    /// How many frames are free and not kept back.
     free: u64,
+    /// How many free frames are kept back for sections of owner counts that have not been made.
+    kept: u64,
 }
 
 impl Frames {
@@ -115,7 +124,8 @@ impl Frames {
         let tree_words = Tree::words(zones);
         let table_frames = (region_words + tree_words * 3).div_ceil(FRAME_WORDS as u64);
         let record_frames = (zones * RECORD_WORDS).div_ceil(FRAME_WORDS as u64);
-        let needed = table_frames + record_frames + zones;
+        let directory_frames = (zones * SECTIONS).div_ceil(FRAME_WORDS as u64);
+        let needed = table_frames + record_frames + directory_frames + zones;
         // From the top: low memory is what old devices can reach.
         let run = ram.runs().iter().rev().find(|run| run.count >= needed).ok_or(FrameError::Exhausted)?;
         let home = Frame(run.end().0 - needed);
@@ -126,13 +136,17 @@ impl Frames {
             Tree::new(memory, PhysicalAddress(home.start().0 + words * 8), zones)
         };
         let records = Frame(home.0 + table_frames);
-        let bitmaps = Frame(records.0 + record_frames).start();
+        let directory = Frame(records.0 + record_frames);
+        let bitmaps = Frame(directory.0 + directory_frames).start();
+        let kept = owners::sections_of(&ram);
         let mut frames = Self {
-            free: ram.frames(),
+            free: ram.frames().checked_sub(kept).ok_or(FrameError::Exhausted)?,
+            kept,
             ram,
             regions,
             bitmaps,
             records: records.start(),
+            directory: directory.start(),
             some: tree(0),
             whole: tree(1),
             reached: tree(2),
@@ -147,10 +161,16 @@ impl Frames {
         Ok(frames)
     }
 
-    /// How many frames are free.
+    /// How many frames can be had.
     #[must_use]
     pub const fn free_count(&self) -> u64 {
         self.free
+    }
+
+    /// How many free frames are kept back, so that owners can always be counted.
+    #[must_use]
+    pub const fn kept_back(&self) -> u64 {
+        self.kept
     }
 
     /// How many frames there are, free or not.
@@ -182,19 +202,25 @@ impl Frames {
     /// `Exhausted` if none is free.
     #[inline(always)]
     pub fn take(&mut self, memory: &mut impl PhysicalMemory) -> Result<Frame, FrameError> {
+        self.free = self.free.checked_sub(1).ok_or(FrameError::Exhausted)?;
+        Ok(self.pick(memory))
+    }
+
+    /// Finds a free frame; the caller has seen to it that there is one.
+    #[inline(always)]
+    fn pick(&mut self, memory: &mut impl PhysicalMemory) -> Frame {
         let word = match NonZero::new(memory.read_word(self.hint.word)) {
             Some(word) => word,
-            None => self.find_word(memory)?,
+            None => self.find_word(memory),
         };
         let frame = Frame(self.hint.frame.0 & !63 | u64::from(word.trailing_zeros()));
         let word = word.get();
         let rest = word & (word - 1);
         memory.write_word(self.hint.word, rest);
-        self.free -= 1;
         if rest == 0 || word == u64::MAX {
             self.note(memory, frame, word, rest);
         }
-        Ok(frame)
+        frame
     }
 
     /// Hands out one frame, all zero.
@@ -256,6 +282,7 @@ impl Frames {
         }
         self.nothing_is_free(memory, run)?;
         self.put_back(memory, run);
+        self.free += run.count;
         Ok(())
     }
 
@@ -272,14 +299,16 @@ impl Frames {
         for part in parts(run, ZONE_FRAMES) {
             self.zone_of(memory, part.start).ok_or(FrameError::NotRam(part.start))?;
         }
+        let more = self.sections_more(run);
         self.ram.add(run)?;
+        self.kept += more;
+        self.free += run.count - more;
         for part in parts(run, ZONE_FRAMES) {
             let zone = self.known_zone(memory, part.start);
             if self.reached.has(memory, zone.number) {
                 self.remember_ram(memory, zone);
                 self.put_back(memory, part);
             } else {
-                self.free += part.count;
                 self.pristine = self.pristine.min(zone.number);
             }
         }
@@ -312,7 +341,6 @@ impl Frames {
                 self.note(memory, part.start, old, new);
             }
         }
-        self.free += run.count;
     }
 
     /// Where the bit of a frame is, if the frame can have been handed out.
@@ -349,7 +377,7 @@ impl Frames {
 
     /// Makes the hint point to a word with a free frame, and returns the word.
     #[cold]
-    fn find_word(&mut self, memory: &mut impl PhysicalMemory) -> Result<NonZero<u64>, FrameError> {
+    fn find_word(&mut self, memory: &mut impl PhysicalMemory) -> NonZero<u64> {
         let near = self.zone_of(memory, self.hint.frame).filter(|zone| self.reached.has(memory, zone.number));
         let word = match near.and_then(|zone| zone.first_word(memory).map(|word| (zone, word))) {
             Some(found) => Some(found),
@@ -359,10 +387,10 @@ impl Frames {
                 zone.and_then(|zone| zone.first_word(memory).map(|word| (zone, word)))
             }
         };
-        let (zone, word) = word.ok_or(FrameError::Exhausted)?;
+        let (zone, word) = word.unwrap_or_else(|| unreachable!("free frames are counted (MEM-1)"));
         self.hint = Hint { word: zone.word(word), frame: Frame(zone.first.0 + word * 64) };
         let word = NonZero::new(memory.read_word(self.hint.word));
-        Ok(word.unwrap_or_else(|| unreachable!("a record knows which words are not zero (MEM-2)")))
+        word.unwrap_or_else(|| unreachable!("a record knows which words are not zero (MEM-2)"))
     }
 
     /// A word of a bitmap has become empty or full, or is so no longer: record and trees follow.

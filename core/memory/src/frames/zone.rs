@@ -15,6 +15,8 @@ pub(crate) const RECORD_WORDS: u64 = 24;
 const RAM: u64 = 0;
 /// Which of the next two groups' words are not zero: eight bits each.
 const SUMMARY: u64 = 1;
+/// Which sections of owner counts have been made: a bit each.
+const SECTIONS: u64 = 2;
 /// From here on a bit for each word of the bitmap that is not zero.
 const SOME: u64 = 8;
 /// From here on a bit for each word of the bitmap that is all ones.
@@ -88,7 +90,19 @@ impl Zone {
             summary |= u64::from(word != 0) << (index - SOME);
         }
         memory.write_word(self.record(SUMMARY), summary);
+        memory.write_word(self.record(SECTIONS), 0);
         (summary & 0xff != 0, summary >> 8 != 0)
+    }
+
+    /// Which sections of owner counts have been made: a bit each.
+    pub(crate) fn sections(self, memory: &impl PhysicalMemory) -> u64 {
+        memory.read_word(self.record(SECTIONS))
+    }
+
+    /// Notes that a section has been made.
+    pub(crate) fn note_section(self, memory: &mut impl PhysicalMemory, section: u64) {
+        let made = self.sections(memory) | 1 << section;
+        memory.write_word(self.record(SECTIONS), made);
     }
 
     /// Notes that a word is not zero, or is; true if that changed whether the zone has such a word at all.
@@ -120,7 +134,8 @@ impl Zone {
     /// Notes that every frame is taken. Precondition: every frame was free.
     pub(crate) fn take_all(self, memory: &mut impl PhysicalMemory) {
         memory.zero_frame(self.bitmap.frame());
-        for index in SUMMARY..RECORD_WORDS {
+        memory.write_word(self.record(SUMMARY), 0);
+        for index in SOME..RECORD_WORDS {
             memory.write_word(self.record(index), 0);
         }
     }

@@ -43,6 +43,12 @@ pub trait Ground: Sys {
     /// Writes a line to the console, whole.
     fn print(&self, line: &str) -> impl Future<Output = ()>;
 
+    /// Reads a word of the program's memory.
+    fn load(&self, address: UserAddress) -> impl Future<Output = u64>;
+
+    /// Writes a word of the program's memory.
+    fn store(&self, address: UserAddress, value: u64) -> impl Future<Output = ()>;
+
     /// Fills all registers that user mode has, lets `rounds` rounds pass, and says whether each kept its value.
     fn hold_registers(&self, pattern: u64, rounds: u32) -> impl Future<Output = bool>;
 }

@@ -10,6 +10,7 @@ mod console;
 mod cpus;
 mod faulty;
 mod ground;
+mod pages;
 mod recorder;
 mod registers;
 mod scheduling;
@@ -53,4 +54,5 @@ scenarios! {
     5 faulty: "requests that make no sense are refused";
     6 registers: "no register is lost while threads take turns";
     7 cpus: "CPUs go off-line and come back while threads run";
+    8 pages: "pages are reserved, filled, protected, moved, copied and taken away, and run out";
 }

@@ -3,7 +3,7 @@
 use core::cell::RefCell;
 use core::fmt::{self, Write};
 
-use coldframe_abi::{Deadline, Kind, Number, Reply, Request, Sys};
+use coldframe_abi::{Deadline, Kind, Number, PageRights, PageState, Reply, Request, Sys};
 
 use crate::{Ground, Part, SCENARIOS};
 
@@ -135,6 +135,16 @@ fn argument(line: &mut Line, past: &mut Past, kind: Kind, word: u64) -> fmt::Res
         }),
         Kind::Thread => write!(line, "thread{}", nickname(past, kind, word)),
         Kind::Group => write!(line, "group{}", nickname(past, kind, word)),
+        // How many pages a program has, and may have, is another number on every ground.
+        Kind::MemoryUse => line.write_str("·"),
+        Kind::PageState => {
+            let state = PageState::from_word(word);
+            write!(line, "{:?}/{:?}", state.kind, state.rights)
+        }
+        Kind::PageRights => match PageRights::ALL.get(word as usize) {
+            Some(rights) => write!(line, "{rights:?}"),
+            None => write!(line, "{word}"),
+        },
         Kind::Word | Kind::Class | Kind::Priority | Kind::Cpu | Kind::ExitCode => write!(line, "{word}"),
     }
 }

@@ -56,6 +56,18 @@ impl Ground for Metal {
         print(line);
     }
 
+    async fn load(&self, address: UserAddress) -> u64 {
+        let word = core::ptr::with_exposed_provenance::<u64>(address.0 as usize);
+        // SAFETY: scenarios read only what they have reserved, and no Rust object is there.
+        unsafe { word.read_volatile() }
+    }
+
+    async fn store(&self, address: UserAddress, value: u64) {
+        let word = core::ptr::with_exposed_provenance_mut::<u64>(address.0 as usize);
+        // SAFETY: as for `load`.
+        unsafe { word.write_volatile(value) }
+    }
+
     async fn hold_registers(&self, pattern: u64, rounds: u32) -> bool {
         // One round is about as long as one under glass.
         arch::hold_registers(pattern, u64::from(rounds) * 20_000)

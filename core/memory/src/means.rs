@@ -1,0 +1,72 @@
+//! What an operation works with: the memory, the frames of the machine, and the budget that pays for them.
+
+use coldframe_hal::{Frame, FrameRun, PhysicalMemory};
+
+use crate::frames::Limits;
+use crate::{Budget, Frames, SpaceError};
+
+/// The memory, the frames of the machine, and the budget that pays for them.
+#[derive(Debug)]
+pub struct Means<'a, M> {
+    /// The memory.
+    pub memory: &'a mut M,
+    /// The frames of the machine.
+    pub frames: &'a mut Frames,
+    /// Who pays.
+    pub budget: &'a mut Budget,
+}
+
+impl<M: PhysicalMemory> Means<'_, M> {
+    /// A frame, all zero, paid for.
+    ///
+    /// # Errors
+    /// If the budget or the machine has none left.
+    pub fn take_zeroed(&mut self) -> Result<Frame, SpaceError> {
+        self.budget.charge(1)?;
+        match self.frames.take_zeroed(self.memory) {
+            Ok(frame) => Ok(frame),
+            Err(error) => {
+                self.budget.refund(1);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Aligned frames that follow each other, with whatever is in them, paid for.
+    pub(crate) fn take_run(&mut self, count: u64) -> Result<FrameRun, SpaceError> {
+        self.budget.charge(count)?;
+        match self.frames.take_run(self.memory, count, Limits::NONE) {
+            Ok(run) => Ok(run),
+            Err(error) => {
+                self.budget.refund(count);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// A frame goes back, and its price.
+    pub fn give(&mut self, frame: Frame) {
+        self.give_run(FrameRun { start: frame, count: 1 });
+    }
+
+    /// Frames go back, and their price.
+    pub(crate) fn give_run(&mut self, run: FrameRun) {
+        let given = match run.count {
+            1 => self.frames.give(self.memory, run.start),
+            _ => self.frames.give_run(self.memory, run),
+        };
+        if let Err(error) = given {
+            unreachable!("a page table holds only frames that are out (MEM-4): {error:?}");
+        }
+        self.budget.refund(run.count);
+    }
+
+    /// One of several owners goes; the last one gives the frame back. Its price comes back in any case.
+    pub(crate) fn disown(&mut self, frame: Frame) {
+        if self.frames.drop_owner(self.memory, frame) == 0 {
+            self.give(frame);
+        } else {
+            self.budget.refund(1);
+        }
+    }
+}

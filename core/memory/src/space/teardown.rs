@@ -1,0 +1,65 @@
+//! The end of a space: every frame goes back, a step at a time.
+
+use coldframe_hal::PhysicalMemory;
+use coldframe_hal::paging::{Entry, Format, index, span};
+
+use super::tables::MAX_LEVELS;
+use super::{AddressSpace, Pages, STEP, release};
+use crate::Means;
+
+/// Whether a step of taking a space down was the last one.
+#[must_use = "an address space that is not wholly taken down leaks its frames"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Teardown {
+    /// There is more to do.
+    More,
+    /// All frames have gone back.
+    Done,
+}
+
+impl<F: Format> AddressSpace<F> {
+    /// Gives frames of the space back, pages and tables, `STEP` entries at a time.
+    ///
+    /// Precondition: no CPU has the space active, nothing is on its way, and no mapping record names the space.
+    pub fn take_down(&mut self, means: &mut Means<'_, impl PhysicalMemory>) -> Teardown {
+        self.stop_filling(means, Pages { start: 0, end: F::USER_END });
+        for _ in 0..STEP {
+            if self.cursor >= F::USER_END {
+                means.give(self.root());
+                return Teardown::Done;
+            }
+            self.take_down_entry(means);
+        }
+        Teardown::More
+    }
+
+    /// Empties the entry under the cursor, moves on, and frees the tables that are left behind.
+    fn take_down_entry(&mut self, means: &mut Means<'_, impl PhysicalMemory>) {
+        let mut path = [self.root(); MAX_LEVELS];
+        let mut level = F::LEVELS - 1;
+        loop {
+            let slot = path[level as usize].word(index(self.cursor, level));
+            match F::read(means.memory.read_word(slot), level) {
+                Entry::Table(next) => {
+                    level -= 1;
+                    path[level as usize] = next;
+                    continue;
+                }
+                Entry::Page(leaf) | Entry::Closed(leaf) | Entry::Leaving(leaf) => {
+                    means.memory.write_word(slot, 0);
+                    release(means, leaf, level);
+                }
+                Entry::Empty | Entry::Lazy(_) | Entry::Promised(_) | Entry::Arriving => {}
+            }
+            break;
+        }
+        self.cursor += span(level);
+        while level + 1 < F::LEVELS && index(self.cursor, level) == 0 {
+            // The cursor has left this table.
+            let parent = path[level as usize + 1].word(index(self.cursor - 1, level + 1));
+            means.memory.write_word(parent, 0);
+            means.give(path[level as usize]);
+            level += 1;
+        }
+    }
+}
