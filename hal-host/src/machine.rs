@@ -9,7 +9,7 @@ use coldframe_hal::{
     Machine, PhysicalAddress, PhysicalMemory, Power, Row, Stale, TraceSink, Translation,
 };
 use coldframe_memory::MemoryMap;
-use coldframe_sync::FlushBoard;
+use coldframe_sync::plain::FlushBoard;
 use crossbeam::channel::Sender;
 
 use crate::mmu::{is_lazy, walk};

@@ -15,12 +15,12 @@ fn this_build_is_what_it_seems() {
 
 #[cfg(model = "loom")]
 mod models {
-    use coldframe_abi::{Call, CpuId, Deadline, ThreadHandle, UserAddress, Word};
+    use coldframe_abi::{Call, CpuId, Deadline, PageRights, ThreadHandle, UserAddress, UserRange, Word};
     use coldframe_hal::paging::Sv39;
-    use coldframe_hal::{Cpu, Trap};
+    use coldframe_hal::{Access, Cpu, Frame, Trap};
     use coldframe_kernel::{Kernel, Life, Resume};
     use coldframe_scheduler::Place;
-    use coldframe_sync::{KickWord, Lock};
+    use coldframe_sync::{FlushBoard, KickWord, Lock};
     use hal_host::{HostCpu, HostMachine};
     use loom::sync::Arc;
     use loom::sync::atomic::{AtomicU32, Ordering};
@@ -90,6 +90,42 @@ mod models {
             let seen = news.load(Ordering::Relaxed);
             kicker.join().expect("the other CPU ends");
             assert!(seen == 2 || interrupts.load(Ordering::Relaxed) > 0, "a kick was lost");
+        });
+    }
+
+    /// SYN-4: who answers a flush sees the page table as it was when the flush was asked for; one answer is the last.
+    #[test]
+    fn a_flush_ends_with_the_last_answer() {
+        const REQUEST: [u64; 3] = [7, 8, 9];
+        loom::model(|| {
+            let state = Arc::new((FlushBoard::<2, 1>::new(), AtomicU32::new(1)));
+            let answer = |state: &(FlushBoard<2, 1>, AtomicU32), cpu: usize| {
+                let (board, entry) = state;
+                let mut asked = 0;
+                let last = board.answer(cpu, |request| {
+                    assert_eq!(request, REQUEST);
+                    assert_eq!(entry.load(Ordering::Relaxed), 0, "the CPU would find the page again");
+                    asked += 1;
+                });
+                (asked, u32::from(last))
+            };
+            let cpus = [0, 1].map(|cpu| {
+                let state = Arc::clone(&state);
+                thread::spawn(move || answer(&state, cpu))
+            });
+            let (board, entry) = &*state;
+            entry.store(0, Ordering::Relaxed);
+            board.ask(0, REQUEST, [0, 1].into_iter(), |_| {});
+            let (mut asked, mut last) = (0, 0);
+            for (cpu, handle) in cpus.into_iter().enumerate() {
+                let early = handle.join().expect("the CPU ends");
+                // A CPU that was asked after its trap takes the interrupt.
+                let late = answer(&state, cpu);
+                asked += early.0 + late.0;
+                last += early.1 + late.1;
+            }
+            assert_eq!((asked, last), (2, 1), "each answers once, and one of them is the last");
+            assert_eq!((board.take_done(), board.take_done()), (1, 0));
         });
     }
 
@@ -190,6 +226,67 @@ mod models {
                 let stopped = view.rows[thread].place() == Place::Held;
                 assert_eq!(stopped, view.threads[thread].is_suspended(), "thread {thread}");
             }
+        });
+    }
+
+    const PAGE: u64 = 0x4000_0000;
+
+    /// As `two_cpus`, and both remember a page.
+    fn two_cpus_with_a_page() -> (TwoCpus, Frame) {
+        let mut both = two_cpus();
+        let TwoCpus { kernel, cpus } = &mut both;
+        let range = UserRange { start: UserAddress(PAGE), length: 4_096 };
+        cpus[0].registers().request = Call::MemoryReserve { range, rights: PageRights::ReadWrite }.encode();
+        assert_eq!(kernel.enter(&mut cpus[0], Trap::Syscall), Resume::User);
+        let mut frame = Frame(0);
+        for cpu in cpus {
+            if let Err(fault) = cpu.translate(kernel.machine().ram(), PAGE, Access::Load) {
+                let trap = Trap::PageFault { cause: 13, address: fault.address, access: fault.access };
+                assert_eq!(kernel.enter(cpu, trap), Resume::User);
+            }
+            let place = cpu.translate(kernel.machine().ram(), PAGE, Access::Load).expect("it is there");
+            frame = place.frame();
+        }
+        (both, frame)
+    }
+
+    /// One takes a page away while the other makes a call: the frame is free once the other has forgotten, and the
+    /// call returns then (rows V1, V2, V3).
+    #[test]
+    fn an_unmap_meets_a_call() {
+        let (start, frame) = two_cpus_with_a_page();
+        loom::model(move || {
+            let (kernel, [mut first, mut second]) = start.again();
+            let other = Arc::clone(&kernel);
+            let handle = thread::spawn(move || {
+                // At a trap a CPU answers before it enters.
+                let _ = other.lock().machine().answer(&mut second);
+                let _ = call(&other, &mut second, Call::Null {});
+                second
+            });
+            let range = UserRange { start: UserAddress(PAGE), length: 4_096 };
+            let resume = call(&kernel, &mut first, Call::MemoryUnmap { range });
+            let mut second = handle.join().expect("the other CPU ends");
+            let mut kernel = kernel.lock();
+            let free =
+                |kernel: &Kernel<HostMachine<Sv39>>| kernel.inspect().frames.is_free(kernel.machine(), frame);
+            let remembers = |cpu: &HostCpu<Sv39>| cpu.remembered().any(|(page, ..)| page == PAGE >> 12);
+            if remembers(&second) {
+                assert!(!free(&kernel) && resume != Resume::User, "the frame is free and can be reached");
+                assert!(kernel.machine().is_asked(CpuId(1)), "nobody tells the other CPU to forget");
+            }
+            // The tables that led to the page go in a second round.
+            for cpu in [&mut second, &mut first] {
+                if kernel.machine().answer(cpu) {
+                    let _ = kernel.enter(cpu, Trap::Kick);
+                }
+            }
+            assert!(!remembers(&first) && !remembers(&second));
+            if kernel.machine_mut().take_kick(CpuId(0)) {
+                let _ = kernel.enter(&mut first, Trap::Kick);
+            }
+            assert!(free(&kernel), "the frame has come back");
+            assert_eq!(kernel.inspect().rows[1].place(), Place::Running, "the caller goes on");
         });
     }
 }

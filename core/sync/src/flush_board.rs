@@ -1,6 +1,6 @@
 //! Flushes of translations: asked for under the kernel lock, answered without it, and ended by the last to answer.
 
-use crate::mode::{AtomicU32, AtomicU64, Ordering};
+use super::mode::{AtomicU32, AtomicU64, Ordering};
 
 /// One flush: what has to be forgotten, and how many CPUs have not done so.
 #[derive(Debug)]
@@ -116,7 +116,6 @@ impl<const CPUS: usize, const SLOTS: usize> FlushBoard<CPUS, SLOTS> {
     }
 }
 
-#[cfg(not(model = "loom"))]
 impl<const CPUS: usize, const SLOTS: usize> Clone for FlushBoard<CPUS, SLOTS> {
     /// A board in the same state, for a machine that is cloned between two steps.
     fn clone(&self) -> Self {

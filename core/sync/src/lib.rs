@@ -15,6 +15,7 @@ mod mode;
 
 mod flush_board;
 mod kick_word;
+pub mod plain;
 
 pub use flush_board::FlushBoard;
 pub use kick_word::KickWord;
