@@ -277,6 +277,11 @@ impl Survey {
     pub fn again<F: HardwareFormat>(&mut self, ram: &Ram, root: Frame) {
         self.tables.clear();
         self.pages.clear();
+        self.add::<F>(ram, root);
+    }
+
+    /// Walks everything below another root as well.
+    pub fn add<F: HardwareFormat>(&mut self, ram: &Ram, root: Frame) {
         self.table::<F>(ram, root.0, F::DEPTH - 1, 0);
     }
 

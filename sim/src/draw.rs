@@ -289,6 +289,7 @@ fn memory(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
             ops.push(match source.choose(12) {
                 0 => Op::Yield,
                 1 => Op::Compute(micros(source, 200)),
+                2 => Op::SetAffinity { slot: slot(source), cpus: u64::from(between(source, 1, 15)) },
                 _ => Op::Memory(memory_op(source)),
             });
         }
@@ -320,7 +321,16 @@ fn memory_op(source: &mut dyn Source) -> MemoryOp {
         2 => PageRights::ReadExecute,
         _ => PageRights::ReadWrite,
     };
-    match source.choose(20) {
+    let object = source.choose(3) as usize;
+    match source.choose(26) {
+        20 => MemoryOp::Share { page, count },
+        21 => MemoryOp::Create { count },
+        22 | 23 => {
+            let offset = u64::from(source.choose(4));
+            MemoryOp::Map { object, offset, page: window_page(source), count: count.min(6), rights }
+        }
+        24 => MemoryOp::UnmapMapping { object, mapping: source.choose(2) as usize },
+        25 => MemoryOp::Destroy { object },
         0..4 => {
             let page = if count >= 512 { page / 512 * 512 } else { page };
             MemoryOp::Reserve { page, count, rights }

@@ -8,7 +8,7 @@ mod calls;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use coldframe_abi::{Class, CpuId, Instant, Nanos, Number, Priority, Reply};
+use coldframe_abi::{Class, CpuId, Instant, Kind, Nanos, Number, Priority, Reply};
 use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{Inspection, Kernel, Life, Resume, WaitsFor};
 use coldframe_scheduler::{NONE, Place};
@@ -286,8 +286,11 @@ impl Model {
         if let State::Works { call } = thread.state {
             thread.state = State::Goes { answer: None };
             let found = cpu.peek().reply.result();
-            let fits =
-                found.map_or_else(|error| call.description().errors.contains(&error), |value| value == 0);
+            let nothing = call.description().result == Kind::Nothing;
+            let fits = found.map_or_else(
+                |error| call.description().errors.contains(&error),
+                |value| (value == 0) == nothing,
+            );
             return demand(fits, MODEL, now, || format!("{call:?} of thread {runs} ends with {found:?}"));
         }
         let State::Goes { answer } = thread.state else {

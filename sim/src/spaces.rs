@@ -7,6 +7,7 @@ use coldframe_hal::paging::{Entry, Ownership, Rights};
 use coldframe_hal::{Access, Frame, Stale, Tag, Translation};
 use coldframe_memory::{
     AddressSpace, Budget, Flush, FrameError, Frames, Means, Pages, Repair, SpaceError, Teardown, Unlinked,
+    Whose,
 };
 use hal_host::{HardwareFormat, HostCpu, HostMachine, Survey};
 
@@ -214,7 +215,7 @@ impl<F: HardwareFormat> Beside<F> {
         let mut at = range.start();
         let result = self.with(space, |space, means| {
             while at < range.end() {
-                space.reserve(means, &mut at, range, rights)?;
+                space.reserve(means, &mut at, range, Entry::Lazy(rights))?;
             }
             Ok(())
         });
@@ -272,7 +273,7 @@ impl<F: HardwareFormat> Beside<F> {
         let mut result = Ok(());
         while at < range.end() && result.is_ok() {
             let start = at;
-            match self.with(space, |space, means| space.unmap(means, &mut at, range.end())) {
+            match self.with(space, |space, means| space.unmap(means, &mut at, range.end(), Whose::Own)) {
                 Ok(flush) => {
                     self.forget(space, flush)?;
                     let part = range.from(start).until(at);

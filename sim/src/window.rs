@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use coldframe_abi::{Call, Error, PageKind, PageRights, PageState, Reply, Request, UserAddress, UserRange};
+use coldframe_abi::{
+    Call, Error, MappingHandle, ObjectHandle, PageKind, PageRights, PageState, Reply, Request, UserAddress,
+    UserRange, Word,
+};
 use coldframe_hal::Access;
 
 const PAGE: u64 = 4_096;
@@ -10,20 +13,76 @@ const PAGE: u64 = 4_096;
 pub const PAGES: u64 = 2_048;
 /// Where the first window is.
 const FIRST: u64 = 1 << 32;
+/// How many objects a thread has at a time.
+const OBJECTS: usize = 3;
 
 /// What a thread does with its window. Pages are numbered from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those of the calls")]
 pub enum MemoryOp {
-    Reserve { page: u64, count: u64, rights: PageRights },
-    Fill { page: u64, count: u64 },
-    Unmap { page: u64, count: u64 },
-    Protect { page: u64, count: u64, rights: PageRights },
-    Move { page: u64, count: u64, to: u64 },
-    Copy { page: u64, count: u64, to: u64 },
-    Query { page: u64 },
-    Load { page: u64 },
-    Store { page: u64 },
+    Reserve {
+        page: u64,
+        count: u64,
+        rights: PageRights,
+    },
+    Fill {
+        page: u64,
+        count: u64,
+    },
+    Unmap {
+        page: u64,
+        count: u64,
+    },
+    Protect {
+        page: u64,
+        count: u64,
+        rights: PageRights,
+    },
+    Move {
+        page: u64,
+        count: u64,
+        to: u64,
+    },
+    Copy {
+        page: u64,
+        count: u64,
+        to: u64,
+    },
+    Query {
+        page: u64,
+    },
+    /// Pages become an object, in place.
+    Share {
+        page: u64,
+        count: u64,
+    },
+    Create {
+        count: u64,
+    },
+    Map {
+        object: usize,
+        offset: u64,
+        page: u64,
+        count: u64,
+        rights: PageRights,
+    },
+    UnmapMapping {
+        object: usize,
+        mapping: usize,
+    },
+    /// Asks for the name of an object that only a mapping of it is known of.
+    Learn {
+        object: usize,
+    },
+    Destroy {
+        object: usize,
+    },
+    Load {
+        page: u64,
+    },
+    Store {
+        page: u64,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +90,18 @@ struct Page {
     kind: PageKind,
     rights: PageRights,
     value: u64,
+    /// Which object has it, and where in it; then the object has the value.
+    of: Option<(usize, u64)>,
+}
+
+/// A memory object as its program knows it.
+#[derive(Clone, Debug)]
+struct Object {
+    /// Its name, if it has been asked for.
+    handle: Option<ObjectHandle>,
+    values: Vec<u64>,
+    /// The mappings: name, first page, how many.
+    mappings: Vec<(MappingHandle, u64, u64)>,
 }
 
 /// What a thread is about to do.
@@ -61,6 +132,7 @@ pub enum Next {
 pub struct Window {
     base: u64,
     pages: BTreeMap<u64, Page>,
+    objects: Vec<Object>,
     /// The call that has not been answered.
     asked: Option<MemoryOp>,
     /// The access that has not succeeded.
@@ -75,7 +147,15 @@ impl Window {
     #[must_use]
     pub const fn new(number: u64) -> Self {
         let base = FIRST + number % (1 << 14) * PAGES * PAGE;
-        Self { base, pages: BTreeMap::new(), asked: None, tries: None, unknown: false, stamp: number << 32 }
+        Self {
+            base,
+            pages: BTreeMap::new(),
+            objects: Vec::new(),
+            asked: None,
+            tries: None,
+            unknown: false,
+            stamp: number << 32,
+        }
     }
 
     const fn address(&self, page: u64) -> UserAddress {
@@ -94,13 +174,20 @@ impl Window {
         let Some(op) = self.asked.take() else { return Ok(()) };
         let result = reply.result();
         if matches!(result, Err(Error::OverBudget | Error::NoMemory)) {
-            self.unknown = !matches!(op, MemoryOp::Reserve { .. });
+            // What was to appear has been taken back; of everything else nobody knows how far it has come.
+            self.unknown |=
+                !matches!(op, MemoryOp::Reserve { .. } | MemoryOp::Map { .. } | MemoryOp::Create { .. });
             return Ok(());
         }
-        if self.unknown {
+        if self.unknown && matches!(op, MemoryOp::Unmap { .. }) {
             self.pages.clear();
             self.unknown = false;
             return if result == Ok(0) { Ok(()) } else { Err(format!("{op:x?} is answered {result:?}")) };
+        }
+        if let Ok(word) = result
+            && self.named(op, word)
+        {
+            return Ok(());
         }
         let (done, expected) = self.outcome(op);
         if result != expected {
@@ -120,29 +207,75 @@ impl Window {
             None => (count, Ok(0)),
         };
         let there = |page: u64| self.pages.contains_key(&page);
+        let foreign = |page: u64| self.pages.get(&page).is_some_and(|page| page.of.is_some());
+        let nearer = |one: (u64, Result<u64, Error>), other: (u64, Result<u64, Error>)| {
+            if other.0 < one.0 { other } else { one }
+        };
         match op {
             MemoryOp::Reserve { page, count, .. } => first(page, count, &there, Error::Occupied),
-            MemoryOp::Fill { page, count } | MemoryOp::Protect { page, count, .. } => {
-                first(page, count, &|page| !there(page), Error::NotMapped)
+            MemoryOp::Fill { page, count } => first(page, count, &|page| !there(page), Error::NotMapped),
+            MemoryOp::Protect { page, count, .. } => nearer(
+                first(page, count, &|page| !there(page), Error::NotMapped),
+                first(page, count, &foreign, Error::Foreign),
+            ),
+            MemoryOp::Move { page, count, to } => nearer(
+                first(page, count, &foreign, Error::Foreign),
+                first(page, count, &|at| there(at) && there(at - page + to), Error::Occupied),
+            ),
+            MemoryOp::Copy { page, count, to } => {
+                let meets = |at| there(at) && !foreign(at) && there(at - page + to);
+                first(page, count, &meets, Error::Occupied)
             }
-            MemoryOp::Move { page, count, to } | MemoryOp::Copy { page, count, to } => {
-                first(page, count, &|at| there(at) && there(at - page + to), Error::Occupied)
-            }
-            MemoryOp::Unmap { count, .. } => (count, Ok(0)),
+            MemoryOp::Unmap { page, count } => first(page, count, &foreign, Error::Foreign),
+            MemoryOp::Map { page, count, .. } => first(page, count, &there, Error::Occupied),
             MemoryOp::Query { page } => {
                 let state =
                     self.pages.get(&page).map(|page| PageState { kind: page.kind, rights: page.rights });
                 (0, Ok(state.unwrap_or_default().to_word()))
             }
-            MemoryOp::Load { .. } | MemoryOp::Store { .. } => (0, Ok(0)),
+            _ => (0, Ok(0)),
         }
+    }
+
+    /// Takes in the name that a call has answered with; false if it answers with none.
+    fn named(&mut self, op: MemoryOp, word: u64) -> bool {
+        match op {
+            MemoryOp::Create { count } => {
+                let handle = Some(ObjectHandle::from_word(word));
+                self.objects.push(Object { handle, values: vec![0; count as usize], mappings: Vec::new() });
+            }
+            MemoryOp::Share { page, count } => {
+                let object = self.objects.len();
+                let mut values = vec![0; count as usize];
+                for (at, there) in self.pages.range_mut(page..page + count) {
+                    let offset = at - page;
+                    values[offset as usize] = there.value;
+                    if there.kind == PageKind::Lazy {
+                        there.rights = PageRights::ReadWrite;
+                    }
+                    (there.kind, there.of) = (PageKind::Object, Some((object, offset)));
+                }
+                let mappings = vec![(MappingHandle::from_word(word), page, count)];
+                self.objects.push(Object { handle: None, values, mappings });
+            }
+            MemoryOp::Map { object, offset, page, count, rights } => {
+                for at in 0..count {
+                    let of = Some((object, offset + at));
+                    self.pages.insert(page + at, Page { kind: PageKind::Object, rights, value: 0, of });
+                }
+                self.objects[object].mappings.push((MappingHandle::from_word(word), page, count));
+            }
+            MemoryOp::Learn { object } => self.objects[object].handle = Some(ObjectHandle::from_word(word)),
+            _ => return false,
+        }
+        true
     }
 
     fn apply(&mut self, op: MemoryOp, done: u64) {
         let complete = |count: u64| done == count;
         match op {
             MemoryOp::Reserve { page, count, rights } if complete(count) => {
-                let lazy = Page { kind: PageKind::Lazy, rights, value: 0 };
+                let lazy = Page { kind: PageKind::Lazy, rights, value: 0, of: None };
                 self.pages.extend((page..page + count).map(|page| (page, lazy)));
             }
             MemoryOp::Fill { page, .. } => {
@@ -167,12 +300,29 @@ impl Window {
             MemoryOp::Copy { page, to, .. } => {
                 let sources: Vec<_> =
                     self.pages.range(page..page + done).map(|(at, page)| (*at, *page)).collect();
-                for (at, mut source) in sources {
+                for (at, mut source) in sources.into_iter().filter(|(_, source)| source.of.is_none()) {
                     if source.kind == PageKind::Own {
                         source.kind = PageKind::Shared;
                     }
                     self.pages.insert(at, source);
                     self.pages.insert(at - page + to, source);
+                }
+            }
+            MemoryOp::UnmapMapping { object, mapping } => {
+                let (_, page, count) = self.objects[object].mappings.swap_remove(mapping);
+                self.pages.retain(|at, _| *at < page || *at >= page + count);
+            }
+            MemoryOp::Destroy { object } => {
+                self.pages.retain(|_, page| page.of.is_none_or(|(of, _)| of != object));
+                self.objects.swap_remove(object);
+                let last = self.objects.len();
+                for page in self.pages.values_mut() {
+                    // The last one has moved into its place.
+                    if let Some((of, _)) = &mut page.of
+                        && *of == last
+                    {
+                        *of = object;
+                    }
                 }
             }
             _ => {}
@@ -181,10 +331,20 @@ impl Window {
 
     /// What the thread does for an operation.
     pub fn begin(&mut self, op: MemoryOp) -> Next {
+        let mut op = op;
         if self.unknown {
-            let all = MemoryOp::Unmap { page: 0, count: PAGES };
-            self.asked = Some(all);
-            return Next::Call(Call::MemoryUnmap { range: self.range(0, PAGES) }.encode());
+            let destroyed = (0..self.objects.len()).map(|object| MemoryOp::Destroy { object }).next();
+            op = destroyed.unwrap_or(MemoryOp::Unmap { page: 0, count: PAGES });
+        }
+        if let MemoryOp::Destroy { object } = op
+            && let Some(Object { handle: None, mappings, .. }) = self.objects.get(object)
+        {
+            if mappings.is_empty() {
+                // Nobody can name it any more; it goes with the process.
+                self.apply(op, 0);
+                return Next::Nothing;
+            }
+            op = MemoryOp::Learn { object };
         }
         let call = match op {
             MemoryOp::Reserve { page, count, rights } => {
@@ -202,7 +362,40 @@ impl Window {
                 Call::MemoryCopy { range: self.range(page, count), to: self.address(to) }
             }
             MemoryOp::Query { page } => Call::MemoryQuery { address: self.address(page) },
-            MemoryOp::Move { .. } | MemoryOp::Copy { .. } => return Next::Nothing,
+            MemoryOp::Share { page, count } if self.can_share(page, count) => {
+                Call::ObjectFromRange { range: self.range(page, count) }
+            }
+            MemoryOp::Create { count } if self.objects.len() < OBJECTS => {
+                Call::ObjectCreate { length: Word(count * PAGE) }
+            }
+            MemoryOp::Map { object, offset, page, count, rights } => {
+                let Some(Object { handle: Some(handle), values, .. }) = self.objects.get(object) else {
+                    return Next::Nothing;
+                };
+                if offset + count > values.len() as u64 || rights == PageRights::None {
+                    return Next::Nothing;
+                }
+                let (object, offset) = (*handle, Word(offset * PAGE));
+                Call::ObjectMap { object, offset, range: self.range(page, count), rights }
+            }
+            MemoryOp::UnmapMapping { object, mapping } => {
+                let known = self.objects.get(object).and_then(|object| object.mappings.get(mapping));
+                let Some((mapping, ..)) = known else { return Next::Nothing };
+                Call::MappingUnmap { mapping: *mapping }
+            }
+            MemoryOp::Learn { object } => Call::MappingObject { mapping: self.objects[object].mappings[0].0 },
+            MemoryOp::Destroy { object } => {
+                let Some(Object { handle: Some(handle), .. }) = self.objects.get(object) else {
+                    return Next::Nothing;
+                };
+                Call::ObjectDestroy { object: *handle }
+            }
+            MemoryOp::Move { .. }
+            | MemoryOp::Copy { .. }
+            | MemoryOp::Share { .. }
+            | MemoryOp::Create { .. } => {
+                return Next::Nothing;
+            }
             MemoryOp::Load { page } | MemoryOp::Store { page } => {
                 let access = if matches!(op, MemoryOp::Load { .. }) { Access::Load } else { Access::Store };
                 return self.access(op, page, access);
@@ -210,6 +403,15 @@ impl Window {
         };
         self.asked = Some(op);
         Next::Call(call.encode())
+    }
+
+    fn can_share(&self, page: u64, count: u64) -> bool {
+        let own = |page: u64| self.pages.get(&page).is_some_and(|page| page.of.is_none());
+        self.objects.len() < OBJECTS && (page..page + count).all(own)
+    }
+
+    fn value_of(&self, page: &Page) -> u64 {
+        page.of.map_or(page.value, |(object, offset)| self.objects[object].values[offset as usize])
     }
 
     fn access(&mut self, op: MemoryOp, page: u64, access: Access) -> Next {
@@ -222,7 +424,7 @@ impl Window {
             }
             Access::Load if there.rights != PageRights::None => {
                 self.tries = Some(op);
-                Next::Load { address, value: there.value }
+                Next::Load { address, value: self.value_of(there) }
             }
             _ => Next::Nothing,
         }
@@ -238,12 +440,15 @@ impl Window {
         let Some(MemoryOp::Load { page } | MemoryOp::Store { page }) = self.tries else { return };
         let stores = matches!(self.tries.take(), Some(MemoryOp::Store { .. }));
         let Some(page) = self.pages.get_mut(&page) else { return };
-        if page.kind == PageKind::Lazy || stores {
+        if page.kind == PageKind::Lazy || (stores && page.of.is_none()) {
             page.kind = PageKind::Own;
         }
         if stores {
             self.stamp += 1;
-            page.value = self.stamp;
+            match page.of {
+                Some((object, offset)) => self.objects[object].values[offset as usize] = self.stamp,
+                None => page.value = self.stamp,
+            }
         }
     }
 }

@@ -74,7 +74,7 @@ fn a_copy_crosses_pages_and_stops_at_a_hole() {
         space.place(means, UserAddress(page), frame, Rights::Read).expect("the page is free");
     }
     let lazy = Pages::check::<Sv39>(0x4000, 0x1000).expect("a page");
-    space.reserve(means, &mut lazy.start(), lazy, Rights::Read).expect("the page is free");
+    space.reserve(means, &mut lazy.start(), lazy, Entry::Lazy(Rights::Read)).expect("the page is free");
     let slice = |start, length| {
         UserSlice::check::<Sv39>(UserRange { start: UserAddress(start), length }).expect("in the user half")
     };

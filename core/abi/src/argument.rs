@@ -1,8 +1,8 @@
 //! How one argument becomes words and is decoded again, once, at the door.
 
 use crate::{
-    Class, CpuId, Deadline, Error, ExitCode, GroupHandle, Instant, MemoryUse, Nanos, PageRights, PageState,
-    Priority, ThreadHandle, UserAddress, UserRange, Word,
+    Class, CpuId, Deadline, Error, ExitCode, GroupHandle, Instant, MappingHandle, MemoryUse, Nanos,
+    ObjectHandle, PageRights, PageState, Priority, ThreadHandle, UserAddress, UserRange, Word,
 };
 
 /// The words of a call as they stand in registers.
@@ -29,6 +29,10 @@ pub enum Kind {
     Thread,
     /// A handle of a scheduling group.
     Group,
+    /// A handle of a memory object.
+    Object,
+    /// A handle of a mapping.
+    Mapping,
     /// A moment until which a call may wait.
     Deadline,
     /// A moment.
@@ -62,6 +66,8 @@ impl Kind {
             Self::Range => "range",
             Self::Thread => "thread handle",
             Self::Group => "group handle",
+            Self::Object => "object handle",
+            Self::Mapping => "mapping handle",
             Self::Deadline => "deadline",
             Self::Instant => "instant",
             Self::Nanos => "nanoseconds",
@@ -144,7 +150,9 @@ macro_rules! packed {
         })+
     };
 }
-packed!(ThreadHandle => Thread, GroupHandle => Group, PageState => PageState, MemoryUse => MemoryUse);
+packed!(
+    ObjectHandle => Object, MappingHandle => Mapping,
+    ThreadHandle => Thread, GroupHandle => Group, PageState => PageState, MemoryUse => MemoryUse);
 
 impl Argument for () {
     const KIND: Kind = Kind::Nothing;

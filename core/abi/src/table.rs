@@ -3,8 +3,9 @@
 use core::future::Future;
 
 use crate::{
-    Argument, Class, CpuId, Deadline, Error, ExitCode, GroupHandle, Instant, Kind, MemoryUse, Nanos,
-    PageRights, PageState, Priority, Reply, Request, ThreadHandle, UserAddress, UserRange, Word,
+    Argument, Class, CpuId, Deadline, Error, ExitCode, GroupHandle, Instant, Kind, MappingHandle, MemoryUse,
+    Nanos, ObjectHandle, PageRights, PageState, Priority, Reply, Request, ThreadHandle, UserAddress,
+    UserRange, Word,
 };
 
 /// One argument of a call.
@@ -268,4 +269,24 @@ syscalls! {
 
     #[doc = "Says how many pages the process has, page tables included, and may have."]
     28 memory_use MemoryUse() -> MemoryUse, errors [];
+
+    #[doc = "Makes a memory object of so many bytes: pages that are all zero, and cost one when first touched."]
+    29 object_create ObjectCreate(length: Word) -> ObjectHandle, errors [BadArgument, NoMemory, OverBudget];
+
+    #[doc = "Makes a memory object of pages that the caller has, in place; they become a mapping of it."]
+    30 object_from_range ObjectFromRange(range: UserRange) -> MappingHandle,
+    errors [BadAddress, NotMapped, Foreign, NoMemory, OverBudget];
+
+    #[doc = "Maps a part of a memory object where nothing is."]
+    31 object_map ObjectMap(object: ObjectHandle, offset: Word, range: UserRange, rights: PageRights) -> MappingHandle,
+    errors [BadHandle, BadArgument, BadAddress, Occupied, NoMemory, OverBudget];
+
+    #[doc = "Names the memory object that a mapping shows."]
+    32 mapping_object MappingObject(mapping: MappingHandle) -> ObjectHandle, errors [BadHandle];
+
+    #[doc = "Takes a mapping away as a whole; when it returns, nobody reaches its pages through it."]
+    33 mapping_unmap MappingUnmap(mapping: MappingHandle) -> (), errors [BadHandle, NoMemory, OverBudget];
+
+    #[doc = "Takes all mappings of a memory object away, and then the object."]
+    34 object_destroy ObjectDestroy(object: ObjectHandle) -> (), errors [BadHandle, Busy];
 }

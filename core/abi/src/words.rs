@@ -261,6 +261,14 @@ handle! {
     /// Names a scheduling group of the caller's process.
     GroupHandle
 }
+handle! {
+    /// Names a memory object of the caller's process.
+    ObjectHandle
+}
+handle! {
+    /// Names a mapping of a memory object into the caller's address space.
+    MappingHandle
+}
 
 impl fmt::Display for Nanos {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

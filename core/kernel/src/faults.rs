@@ -40,6 +40,9 @@ impl<M: Machine> Kernel<M> {
                 self.wait_for_round(cpu, now, process);
                 return;
             }
+            Ok(Repair::Promised(mapping)) if self.keep_promise(mapping, address, access) == Ok(true) => {
+                return;
+            }
             Ok(Repair::Promised(_) | Repair::Refused) | Err(_) => {
                 self.fault(cpu, cause, address);
                 return;

@@ -8,7 +8,7 @@ use coldframe_memory::{Budget, Frames};
 use coldframe_scheduler::timer::Timer;
 use coldframe_scheduler::{CpuQueue, Row, State, Turn};
 
-use crate::{Group, Kernel, Process, Registers, Thread};
+use crate::{Group, Kernel, Mapping, Object, Process, Registers, Thread};
 
 /// The kernel's tables, to be read.
 pub struct Inspection<'a, M: Machine> {
@@ -30,6 +30,10 @@ pub struct Inspection<'a, M: Machine> {
     pub processes: &'a [Process<M::Paging>],
     /// The scheduling groups.
     pub groups: &'a [Group],
+    /// The memory objects.
+    pub objects: &'a [Object<M::Paging>],
+    /// The mapping records.
+    pub mappings: &'a [Mapping],
     /// The frames.
     pub frames: &'a Frames,
     /// What no process has been given to spend.
@@ -51,6 +55,8 @@ impl<M: Machine> Kernel<M> {
             state: &self.state,
             processes: self.processes.rows(),
             groups: self.groups.rows(),
+            objects: self.objects.rows(),
+            mappings: self.mappings.rows(),
             frames: &self.frames,
             budget: &self.budget,
             table_frames: self.table_frames(),
@@ -68,6 +74,8 @@ impl<M: Machine> Kernel<M> {
             + self.per_cpu.frames()
             + self.processes.frames()
             + self.groups.frames()
+            + self.objects.frames()
+            + self.mappings.frames()
     }
 
     /// Whose registers are in a CPU.
@@ -90,6 +98,7 @@ impl<M: Machine> Kernel<M> {
         self.wheels.rows().hash(hasher);
         self.per_cpu.rows().hash(hasher);
         self.groups.rows().hash(hasher);
+        self.mappings.rows().hash(hasher);
         self.state.hash(hasher);
         (self.free_thread, self.free_group, self.alive_processes, self.reap_first, self.off).hash(hasher);
         (&self.budget, &self.tags, &self.flushes, self.waking_first).hash(hasher);

@@ -8,7 +8,7 @@ use coldframe_scheduler::{CpuQueue, Kick, NONE, Row, Scheduler, State, Turn};
 
 use crate::rounds::FlushTable;
 use crate::translation::Tags;
-use crate::{Group, Process, Thread};
+use crate::{Group, Mapping, Object, Process, Thread};
 
 /// The user registers of a machine.
 pub type Registers<M> = <<M as Machine>::Cpu as Cpu>::Registers;
@@ -49,10 +49,14 @@ pub struct Kernel<M: Machine> {
     pub(crate) per_cpu: M::Store<PerCpu>,
     pub(crate) processes: M::Store<Process<M::Paging>>,
     pub(crate) groups: M::Store<Group>,
+    pub(crate) objects: M::Store<Object<M::Paging>>,
+    pub(crate) mappings: M::Store<Mapping>,
     pub(crate) state: State,
     /// The first free row of each table that has a list of them.
     pub(crate) free_thread: u32,
     pub(crate) free_group: u32,
+    pub(crate) free_object: u32,
+    pub(crate) free_mapping: u32,
     /// How many processes have not ended.
     pub(crate) alive_processes: u32,
     /// The reaper's queue of processes.
@@ -82,6 +86,8 @@ where
     M::Store<PerCpu>: Clone,
     M::Store<Process<M::Paging>>: Clone,
     M::Store<Group>: Clone,
+    M::Store<Object<M::Paging>>: Clone,
+    M::Store<Mapping>: Clone,
 {
     fn clone(&self) -> Self {
         Self {
@@ -98,9 +104,13 @@ where
             per_cpu: self.per_cpu.clone(),
             processes: self.processes.clone(),
             groups: self.groups.clone(),
+            objects: self.objects.clone(),
+            mappings: self.mappings.clone(),
             state: self.state.clone(),
             free_thread: self.free_thread,
             free_group: self.free_group,
+            free_object: self.free_object,
+            free_mapping: self.free_mapping,
             alive_processes: self.alive_processes,
             reap_first: self.reap_first,
             budget: self.budget,

@@ -19,6 +19,8 @@ pub struct Process<F> {
     pub(crate) first_thread: u32,
     pub(crate) alive_threads: u32,
     pub(crate) first_group: u32,
+    pub(crate) first_object: u32,
+    pub(crate) first_mapping: u32,
     /// The CPUs that have its address space active.
     pub(crate) active_on: CpuSet,
     /// The CPUs that remember nothing of it under its tag but what is true.
@@ -51,6 +53,8 @@ impl<F> Default for Process<F> {
             first_thread: NONE,
             alive_threads: 0,
             first_group: NONE,
+            first_object: NONE,
+            first_mapping: NONE,
             active_on: CpuSet::EMPTY,
             warm_on: CpuSet::EMPTY,
             tag: Tag::NONE,

@@ -103,6 +103,27 @@ impl<M: Machine> Kernel<M> {
         Step::More
     }
 
+    /// Forgets mappings and gives objects back, a few a step; says whether there was one.
+    fn take_objects_down(&mut self, process: u32) -> bool {
+        for _ in 0..STEP {
+            let mapping = self.process(process).first_mapping;
+            if mapping == NONE {
+                break;
+            }
+            self.forget_mapping(mapping);
+        }
+        let row = self.process(process);
+        if row.first_mapping != NONE {
+            return true;
+        }
+        let object = row.first_object;
+        if object == NONE {
+            return false;
+        }
+        let _ = self.take_down_object(object);
+        true
+    }
+
     fn reap_process(&mut self, process: u32) -> Step {
         let row = self.process(process);
         if !row.active_on.is_empty() || row.round.is_some() {
@@ -117,6 +138,9 @@ impl<M: Machine> Kernel<M> {
             }
         }
         if self.process(process).first_group != NONE {
+            return Step::More;
+        }
+        if self.take_objects_down(process) {
             return Step::More;
         }
         let Some((space, mut means)) = self.space_of(process) else { return Step::Done };

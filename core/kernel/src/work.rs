@@ -1,8 +1,10 @@
 //! Long work: what a thread has asked for and has not got yet. Each step is one entry of the kernel.
 
 use coldframe_abi::{Error, Instant, PageRights};
-use coldframe_hal::Machine;
-use coldframe_memory::{Flush, Pages, SpaceError};
+use coldframe_hal::paging::Entry;
+use coldframe_hal::{Machine, Store};
+use coldframe_memory::{Flush, Means, Pages, Repair, SpaceError, Teardown, Whose};
+use coldframe_scheduler::NONE;
 
 use crate::{After, Kernel};
 
@@ -27,6 +29,35 @@ pub enum Task {
         /// The address of the first page.
         to: u64,
     },
+    /// A mapping appears there.
+    Map {
+        /// Its record.
+        mapping: u32,
+    },
+    /// It is handed over to an object.
+    HandOver {
+        /// The record of the mapping that it becomes.
+        mapping: u32,
+    },
+    /// It is taken back from an object.
+    TakeBack {
+        /// The record of the mapping that it has become.
+        mapping: u32,
+    },
+    /// A mapping goes.
+    UnmapMapping {
+        /// Its record.
+        mapping: u32,
+    },
+    /// An object goes, and its mappings first.
+    Destroy {
+        /// The object.
+        object: u32,
+        /// The mapping that is going.
+        mapping: u32,
+    },
+    /// There is nothing more to do.
+    Done,
     /// The call is made once more: what it found on its way was not settled.
     Call,
 }
@@ -60,7 +91,11 @@ impl Work {
     }
 
     const fn is_done(&self) -> bool {
-        !matches!(self.task, Task::Call) && self.pages.from(self.at).is_empty()
+        match self.task {
+            Task::Done => true,
+            Task::Call | Task::Destroy { .. } => false,
+            _ => self.pages.from(self.at).is_empty(),
+        }
     }
 
     /// The pages that the last step has been at.
@@ -96,9 +131,15 @@ impl<M: Machine> Kernel<M> {
             self.syscall(cpu, now);
             return;
         }
+        if self.next_of_object(process, &mut work) {
+            self.thread(thread).work = Some(work);
+            self.finish_work(cpu, thread);
+            return;
+        }
         let start = work.at;
         let (flush, after) = match self.step_of(process, &mut work) {
-            Ok(flush) => (flush, after(&work, start)),
+            Ok((flush, Some(after))) => (flush, after),
+            Ok((flush, None)) => (flush, after(&work, start)),
             Err(error) => self.give_up(process, &mut work, error),
         };
         self.thread(thread).work = Some(work);
@@ -109,23 +150,37 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    fn step_of(&mut self, process: u32, work: &mut Work) -> Result<Flush, SpaceError> {
+    fn step_of(&mut self, process: u32, work: &mut Work) -> Result<(Flush, Option<After>), SpaceError> {
+        if let Task::HandOver { mapping } | Task::TakeBack { mapping } = work.task {
+            return self.hand_over(process, work, mapping);
+        }
         let Some((space, mut means)) = self.space_of(process) else {
             unreachable!("a process with a thread has a space")
         };
         let (pages, at) = (work.pages, &mut work.at);
         match work.task {
-            Task::Reserve(rights) => space.reserve(&mut means, at, pages, rights).map(|()| Flush::NONE),
+            Task::Reserve(rights) => {
+                space.reserve(&mut means, at, pages, Entry::Lazy(rights)).map(|()| Flush::NONE)
+            }
             Task::Fill => space.fill(&mut means, at, pages).map(|()| Flush::NONE),
-            Task::Unmap => space.unmap(&mut means, at, pages.end()),
+            Task::Unmap => space.unmap(&mut means, at, pages.end(), Whose::Own),
             Task::Protect(rights) => space.protect(&mut means, at, pages.end(), rights),
             Task::Move { to } => space.relocate(&mut means, at, pages, to),
             Task::Copy { to } => {
                 let target = space.target(to, None);
                 space.duplicate(&mut means, at, pages, target)
             }
-            Task::Call => unreachable!("a call is no step"),
+            Task::Map { mapping } => {
+                space.reserve(&mut means, at, pages, Entry::Promised(mapping)).map(|()| Flush::NONE)
+            }
+            Task::UnmapMapping { .. } | Task::Destroy { .. } => {
+                space.unmap(&mut means, at, pages.end(), Whose::Foreign)
+            }
+            Task::HandOver { .. } | Task::TakeBack { .. } | Task::Done | Task::Call => {
+                unreachable!("{:?} is no step", work.task)
+            }
         }
+        .map(|flush| (flush, None))
     }
 
     /// Something is in the way. What was reserved so far goes again: it was empty before. Moves and copies stay where
@@ -151,14 +206,84 @@ impl<M: Machine> Kernel<M> {
                 let done = target.until(stopped);
                 Work { task: Task::Unmap, pages: done, at: done.start(), answer }
             }
+            Task::Map { mapping } => {
+                let done = target.until(stopped);
+                Work { task: Task::UnmapMapping { mapping }, pages: done, at: done.start(), answer }
+            }
+            Task::HandOver { mapping } => self.stop_hand_over(mapping, target.until(stopped), answer),
             _ => Work { at: work.pages.end(), answer, ..*work },
         };
         (flush, After::Reclaim(unlinked))
     }
 
+    /// Goes on to the next mapping of an object that is going, or to its pages; says whether this was the step.
+    fn next_of_object(&mut self, _process: u32, work: &mut Work) -> bool {
+        let Task::Destroy { object, mapping } = work.task else { return false };
+        if !work.pages.from(work.at).is_empty() {
+            return false;
+        }
+        if mapping != NONE {
+            self.forget_mapping(mapping);
+        }
+        let next = self.object_row(object).first_mapping;
+        work.task = Task::Destroy { object, mapping: next };
+        if next != NONE {
+            work.pages = self.mapping_row(next).view.pages;
+            work.at = work.pages.start();
+        } else if self.take_down_object(object) == Teardown::Done {
+            work.task = Task::Done;
+        }
+        true
+    }
+
+    /// Hands pages over to the object of a mapping, or takes them back.
+    fn hand_over(
+        &mut self,
+        process: u32,
+        work: &mut Work,
+        mapping: u32,
+    ) -> Result<(Flush, Option<After>), SpaceError> {
+        let Self { machine, frames, processes, objects, mappings, .. } = self;
+        let row = &mut processes.rows_mut()[process as usize];
+        let object = mappings.rows()[mapping as usize].object;
+        let object = objects.rows_mut()[object as usize].space.as_mut();
+        let (Some(space), Some(object)) = (&mut row.space, object) else {
+            unreachable!("an object is made of pages")
+        };
+        let mut means = Means { memory: machine, frames, budget: &mut row.budget };
+        if work.task == (Task::TakeBack { mapping }) {
+            space.take_back(&mut means, &mut work.at, work.pages, object)?;
+            return Ok((Flush::NONE, None));
+        }
+        Ok(match space.hand_over(&mut means, &mut work.at, work.pages, object, mapping)? {
+            None => (Flush::NONE, None),
+            Some(Repair::Copying { page, frame, flush }) => (flush, Some(After::Copy { page, frame })),
+            Some(Repair::Done(flush)) => (flush, Some(After::Nothing)),
+            Some(other) => unreachable!("a page is made private: {other:?}"),
+        })
+    }
+
+    /// What has been handed over so far is taken back, and the object goes.
+    fn stop_hand_over(&mut self, mapping: u32, done: Pages, answer: Result<u64, Error>) -> Work {
+        let object = self.mapping_row(mapping).object;
+        self.object_row(object).dying = true;
+        Work { task: Task::TakeBack { mapping }, pages: done, at: done.start(), answer }
+    }
+
     /// Answers the caller if its work is done.
     pub(crate) fn finish_work(&mut self, cpu: &mut M::Cpu, thread: u32) {
-        let Some(work) = self.thread(thread).work.filter(Work::is_done) else { return };
+        let Some(mut work) = self.thread(thread).work.filter(Work::is_done) else { return };
+        match work.task {
+            Task::Map { mapping } | Task::HandOver { mapping } => self.set_changing(mapping, false),
+            Task::UnmapMapping { mapping } => self.forget_mapping(mapping),
+            Task::TakeBack { mapping } => {
+                let object = self.mapping_row(mapping).object;
+                work = Work { task: Task::Destroy { object, mapping }, pages: Pages::NONE, at: 0, ..work };
+                self.thread(thread).work = Some(work);
+                return;
+            }
+            _ => {}
+        }
         let process = self.thread(thread).process;
         self.thread(thread).work = None;
         if work.task == Task::Fill
@@ -173,7 +298,7 @@ impl<M: Machine> Kernel<M> {
 fn after(work: &Work, start: u64) -> After {
     let pages = work.since(start);
     match work.task {
-        Task::Unmap => After::Unmap(pages),
+        Task::Unmap | Task::UnmapMapping { .. } | Task::Destroy { .. } => After::Unmap(pages),
         Task::Move { to } => After::Move { pages, to: to + (start - work.pages.start()) },
         _ => After::Nothing,
     }

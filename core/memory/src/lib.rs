@@ -20,5 +20,7 @@ pub use flush::Flush;
 pub use frames::{FrameError, Frames, Limits};
 pub use map::{MAX_RUNS, MapFull, MemoryMap};
 pub use means::Means;
-pub use space::{AddressSpace, Filling, Pages, Repair, STEP, SpaceError, Target, Teardown, Unlinked, unmake};
+pub use space::{
+    AddressSpace, Filling, Pages, Repair, STEP, SpaceError, Target, Teardown, Unlinked, View, Whose, unmake,
+};
 pub use user::UserSlice;

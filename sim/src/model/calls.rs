@@ -81,6 +81,16 @@ impl Model {
             Number::Null | Number::YieldNow => Expected::Answer(Ok(0)),
             Number::MemoryQuery if words[0] >= self.user_end => Expected::Answer(Err(Error::BadAddress)),
             Number::MemoryQuery | Number::MemoryUse => Expected::Any,
+            Number::ObjectCreate
+            | Number::ObjectFromRange
+            | Number::ObjectMap
+            | Number::MappingObject
+            | Number::MappingUnmap
+            | Number::ObjectDestroy => {
+                self.objects_touch(caller, number, words);
+                self.set_state(caller, State::Works { call: number });
+                Expected::Nothing
+            }
             Number::MemoryReserve
             | Number::MemoryFill
             | Number::MemoryUnmap
@@ -111,6 +121,16 @@ impl Model {
     fn set_state(&mut self, thread: u32, state: State) {
         if let Some(thread) = self.thread_mut(thread) {
             thread.state = state;
+        }
+    }
+
+    /// Text that becomes an object's can go with it.
+    fn objects_touch(&mut self, caller: u32, call: Number, words: &[u64; 6]) {
+        let end = words[0].saturating_add(words[1]);
+        if call == Number::ObjectFromRange
+            && self.readable.iter().any(|(low, high)| words[0] < *high && *low < end)
+        {
+            self.unreadable.extend(self.process_of(caller));
         }
     }
 

@@ -71,6 +71,8 @@ pub(crate) struct Scratch {
     survey: Survey,
     /// How many hold a frame that is shared; who owns one alone, and tables, count as all.
     holders: HashMap<u64, u32>,
+    /// What mappings show.
+    foreign: Vec<Holding>,
 }
 
 /// Judges all page tables, all frames and all budgets.
@@ -84,8 +86,9 @@ pub(super) fn audit<F: HardwareFormat>(
         return Ok(());
     }
     let machine = kernel.machine();
-    let Scratch { survey, holders } = scratch;
+    let Scratch { survey, holders, foreign } = scratch;
     holders.clear();
+    foreign.clear();
     let mut out = view.table_frames as u64 + view.frames.sections_made(machine);
     for (number, process) in view.processes.iter().enumerate() {
         let Some(space) = process.space() else { continue };
@@ -94,6 +97,12 @@ pub(super) fn audit<F: HardwareFormat>(
             return Ok(());
         }
         survey.again::<F>(machine.ram(), space.root());
+        foreign.extend(survey.pages.iter().filter(|page| page.state == 3).copied());
+        for object in view.objects.iter().filter(|object| object.process() == Some(number as u32)) {
+            if let Some(space) = object.space() {
+                survey.add::<F>(machine.ram(), space.root());
+            }
+        }
         let held: u64 = survey.pages.iter().filter(|page| page.state != 3).map(|page| page.count).sum();
         let filling = space.filling().map_or(0, |filling| filling.run().count);
         let used = process.budget().used();
@@ -112,9 +121,15 @@ pub(super) fn audit<F: HardwareFormat>(
                 format!("table {table} of process {number} belongs to somebody else too")
             })?;
         }
-        for page in &survey.pages {
+        for page in survey.pages.iter().filter(|page| page.state != 3) {
             out += hold(holders, page, number, now)?;
         }
+    }
+    for page in foreign.iter() {
+        let owned = |frame: u64| holders.get(&frame) == Some(&u32::MAX);
+        demand((page.frame..page.frame + page.count).all(owned), FRAMES_KEPT, now, || {
+            format!("what a mapping shows at {:#x} is not the object's: {page:x?}", page.address)
+        })?;
     }
     for (frame, holder) in holders.iter() {
         let (frame, holder) = (*frame, *holder);

@@ -1,11 +1,15 @@
 //! Calls about the pages of the caller's address space.
 
-use coldframe_abi::{Error, MemoryUse, PageKind, PageRights, PageState, UserAddress, UserRange};
-use coldframe_hal::Machine;
+use coldframe_abi::{
+    Error, MappingHandle, MemoryUse, ObjectHandle, PageKind, PageRights, PageState, UserAddress, UserRange,
+};
 use coldframe_hal::paging::{Entry, Leaf, Ownership};
-use coldframe_memory::Pages;
+use coldframe_hal::{FRAME_BYTES, Machine, Store};
+use coldframe_memory::{Pages, View};
+use coldframe_scheduler::NONE;
 
 use super::{Caller, Outcome};
+use crate::work::told;
 use crate::{Kernel, Task, Work};
 
 impl<M: Machine> Kernel<M> {
@@ -25,6 +29,122 @@ impl<M: Machine> Kernel<M> {
         Outcome::Settled
     }
 
+    pub(super) fn object_create(&mut self, caller: Caller, length: u64) -> Result<u64, Error> {
+        Pages::check::<M::Paging>(0, length).ok_or(Error::BadArgument)?;
+        let object = self.make_object(caller.process, length).map_err(told)?;
+        Ok(self.object_handle(object).to_word())
+    }
+
+    pub(super) fn object_from_range(&mut self, caller: Caller, range: UserRange) -> Outcome {
+        let Some(pages) = Pages::check::<M::Paging>(range.start.0, range.length) else {
+            return Err::<u64, _>(Error::BadAddress).into();
+        };
+        let object = match self.make_object(caller.process, range.length) {
+            Ok(object) => object,
+            Err(error) => return Err::<u64, _>(told(error)).into(),
+        };
+        // Each page keeps its own rights; what was lazy can be read and written.
+        let view = View { pages, offset: 0, rights: PageRights::ReadWrite };
+        let work = match self.make_mapping(caller.process, object, view) {
+            Ok(mapping) => {
+                let answer = Ok(self.mapping_handle(mapping).to_word());
+                Work { answer, ..Work::new(Task::HandOver { mapping }, pages) }
+            }
+            Err(error) => {
+                self.object_row(object).dying = true;
+                let answer = Err(told(error.into()));
+                Work { answer, ..Work::new(Task::Destroy { object, mapping: NONE }, Pages::NONE) }
+            }
+        };
+        self.thread(caller.thread).work = Some(work);
+        Outcome::Settled
+    }
+
+    pub(super) fn object_map(
+        &mut self,
+        caller: Caller,
+        handle: ObjectHandle,
+        offset: u64,
+        range: UserRange,
+        rights: PageRights,
+    ) -> Outcome {
+        match self.new_mapping(caller, handle, offset, range, rights) {
+            Ok(work) => {
+                self.thread(caller.thread).work = Some(work);
+                Outcome::Settled
+            }
+            Err(error) => Err::<u64, _>(error).into(),
+        }
+    }
+
+    fn new_mapping(
+        &mut self,
+        caller: Caller,
+        handle: ObjectHandle,
+        offset: u64,
+        range: UserRange,
+        rights: PageRights,
+    ) -> Result<Work, Error> {
+        let object = self.object_named(caller, handle)?;
+        let pages = Pages::check::<M::Paging>(range.start.0, range.length).ok_or(Error::BadAddress)?;
+        let end = offset.checked_add(range.length).ok_or(Error::BadArgument)?;
+        if !offset.is_multiple_of(FRAME_BYTES)
+            || end > self.object_row(object).length
+            || rights == PageRights::None
+        {
+            return Err(Error::BadArgument);
+        }
+        let view = View { pages, offset, rights };
+        let mapping = self.make_mapping(caller.process, object, view).map_err(|error| told(error.into()))?;
+        let answer = Ok(self.mapping_handle(mapping).to_word());
+        Ok(Work { answer, ..Work::new(Task::Map { mapping }, pages) })
+    }
+
+    /// The whole mapping that a handle of the caller names, if its object is not going.
+    fn mapping_named(&mut self, caller: Caller, handle: MappingHandle) -> Result<u32, Error> {
+        let row = self.mappings.rows().get(handle.slot as usize).ok_or(Error::BadHandle)?;
+        let fits = row.generation == handle.generation && row.process == caller.process && !row.changing;
+        let object = row.object;
+        if fits && !self.object_row(object).dying { Ok(handle.slot) } else { Err(Error::BadHandle) }
+    }
+
+    pub(super) fn mapping_object(&mut self, caller: Caller, handle: MappingHandle) -> Result<u64, Error> {
+        let mapping = self.mapping_named(caller, handle)?;
+        let object = self.mapping_row(mapping).object;
+        Ok(self.object_handle(object).to_word())
+    }
+
+    pub(super) fn mapping_unmap(&mut self, caller: Caller, handle: MappingHandle) -> Outcome {
+        let mapping = match self.mapping_named(caller, handle) {
+            Ok(mapping) => mapping,
+            Err(error) => return Err::<u64, _>(error).into(),
+        };
+        self.set_changing(mapping, true);
+        let pages = self.mapping_row(mapping).view.pages;
+        self.thread(caller.thread).work = Some(Work::new(Task::UnmapMapping { mapping }, pages));
+        Outcome::Settled
+    }
+
+    pub(super) fn object_destroy(&mut self, caller: Caller, handle: ObjectHandle) -> Outcome {
+        let object = match self.object_named(caller, handle) {
+            Ok(object) => object,
+            Err(error) => return Err::<u64, _>(error).into(),
+        };
+        if self.object_row(object).changing > 0 {
+            return Err::<u64, _>(Error::Busy).into();
+        }
+        self.object_row(object).dying = true;
+        let task = Task::Destroy { object, mapping: NONE };
+        self.thread(caller.thread).work = Some(Work::new(task, Pages::NONE));
+        Outcome::Settled
+    }
+
+    fn object_named(&mut self, caller: Caller, handle: ObjectHandle) -> Result<u32, Error> {
+        let row = self.objects.rows().get(handle.slot as usize).ok_or(Error::BadHandle)?;
+        let fits = row.generation == handle.generation && row.process == caller.process && !row.dying;
+        if fits { Ok(handle.slot) } else { Err(Error::BadHandle) }
+    }
+
     /// What the call needs is on its way: it is made once more when that has arrived.
     pub(super) fn call_again(&mut self, caller: Caller) -> Outcome {
         self.thread(caller.thread).work = Some(Work::AGAIN);
@@ -34,7 +154,11 @@ impl<M: Machine> Kernel<M> {
     pub(super) fn memory_query(&mut self, caller: Caller, address: UserAddress) -> Result<u64, Error> {
         let (space, means) = self.space_of(caller.process).ok_or(Error::BadAddress)?;
         let (entry, _) = space.query(means.memory, address).ok_or(Error::BadAddress)?;
-        Ok(state_of(entry).to_word())
+        let mut state = state_of(entry);
+        if let Entry::Promised(mapping) = entry {
+            state.rights = self.mapping_row(mapping).view.rights;
+        }
+        Ok(state.to_word())
     }
 
     pub(super) fn memory_use(&mut self, caller: Caller) -> u64 {
@@ -58,7 +182,7 @@ fn state_of(entry: Entry) -> PageState {
         Entry::Closed(leaf) => page(leaf, PageRights::None),
         Entry::Leaving(leaf) if leaf.ownership == Ownership::Copied => page(leaf, leaf.granted()),
         Entry::Lazy(rights) => PageState { kind: PageKind::Lazy, rights },
-        Entry::Promised(_) => PageState { kind: PageKind::Object, rights: PageRights::Read },
+        Entry::Promised(_) => PageState { kind: PageKind::Object, rights: PageRights::None },
         Entry::Empty | Entry::Table(_) | Entry::Leaving(_) | Entry::Arriving => PageState::default(),
     }
 }

@@ -97,6 +97,14 @@ impl<M: Machine> Kernel<M> {
             Call::MemoryMove { range, to } => self.memory_work(caller, range, Task::Move { to: to.0 }),
             Call::MemoryCopy { range, to } => self.memory_work(caller, range, Task::Copy { to: to.0 }),
             Call::MemoryQuery { address } => self.memory_query(caller, address).into(),
+            Call::ObjectCreate { length } => self.object_create(caller, length.0).into(),
+            Call::ObjectFromRange { range } => self.object_from_range(caller, range),
+            Call::ObjectMap { object, offset, range, rights } => {
+                self.object_map(caller, object, offset.0, range, rights)
+            }
+            Call::MappingObject { mapping } => self.mapping_object(caller, mapping).into(),
+            Call::MappingUnmap { mapping } => self.mapping_unmap(caller, mapping),
+            Call::ObjectDestroy { object } => self.object_destroy(caller, object),
             Call::MemoryUse {} => Ok(self.memory_use(caller)).into(),
         }
     }

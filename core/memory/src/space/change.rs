@@ -23,6 +23,15 @@ pub(super) fn with_rights(leaf: Leaf, rights: Rights) -> Entry {
     }
 }
 
+/// Whose pages an operation is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Whose {
+    /// Those of the space itself.
+    Own,
+    /// Those that a mapping has placed.
+    Foreign,
+}
+
 /// Refuses what somebody else has placed or has not finished.
 pub(super) fn changeable(entry: Entry, at: u64) -> Result<(), SpaceError> {
     match entry {
@@ -36,8 +45,8 @@ pub(super) fn changeable(entry: Entry, at: u64) -> Result<(), SpaceError> {
 }
 
 impl<F: Format> AddressSpace<F> {
-    /// Reserves the pages from `at` on: the first touch of each brings a page that is all zero. One entry reserves
-    /// as much as its level allows.
+    /// Reserves the pages from `at` on: the first touch of each brings a page that is all zero, or one that a mapping
+    /// record promises. One entry reserves as much as its level allows.
     ///
     /// # Errors
     /// `Occupied` by the first page that is not empty, or no frame for a table. What has been reserved so far stays.
@@ -46,8 +55,9 @@ impl<F: Format> AddressSpace<F> {
         means: &mut Means<'_, impl PhysicalMemory>,
         at: &mut u64,
         pages: Pages,
-        rights: Rights,
+        with: Entry,
     ) -> Result<(), SpaceError> {
+        assert!(matches!(with, Entry::Lazy(_) | Entry::Promised(_)), "what is reserved has no frame yet");
         let mut left = STEP;
         while left > 0 && *at < pages.end {
             let fits = |level: &u32| at.is_multiple_of(span(*level)) && pages.end - *at >= span(*level);
@@ -64,7 +74,7 @@ impl<F: Format> AddressSpace<F> {
             // There may be finer tables than are needed. Neighbours in the same table take no walk of their own.
             let size = span(spot.level);
             loop {
-                Tables::<F>::write(means.memory, spot, Entry::Lazy(rights));
+                Tables::<F>::write(means.memory, spot, with);
                 *at += size;
                 left -= 1;
                 spot.slot.0 += 8;
@@ -88,11 +98,15 @@ impl<F: Format> AddressSpace<F> {
         means: &mut Means<'_, impl PhysicalMemory>,
         at: &mut u64,
         end: u64,
+        whose: Whose,
     ) -> Result<Flush, SpaceError> {
         let start = *at;
         let mut touched = false;
         self.tables.sweep(means, at, end, |means, here, spot| {
-            changeable(spot.entry, here)?;
+            let refused = changeable(spot.entry, here);
+            if whose == Whose::Own || !matches!(refused, Err(SpaceError::Foreign(_))) {
+                refused?;
+            }
             let entry = match spot.entry {
                 Entry::Page(leaf) => {
                     touched = true;
@@ -102,7 +116,7 @@ impl<F: Format> AddressSpace<F> {
                     release(means, leaf, spot.level);
                     Entry::Empty
                 }
-                Entry::Lazy(_) => Entry::Empty,
+                Entry::Lazy(_) | Entry::Promised(_) => Entry::Empty,
                 _ => return NEXT,
             };
             Tables::<F>::write(means.memory, spot, entry);

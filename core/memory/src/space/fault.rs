@@ -29,12 +29,18 @@ pub enum Repair {
     Refused,
 }
 
-const fn allowed(rights: Rights, access: Access) -> bool {
+pub(super) const fn allowed(rights: Rights, access: Access) -> bool {
     match access {
         Access::Load => !matches!(rights, Rights::None),
         Access::Store => rights.writes(),
         Access::Fetch => rights.executes(),
     }
+}
+
+/// What a shared page becomes for whoever gets a frame of its own.
+fn own(leaf: Leaf, frame: Frame) -> Entry {
+    let leaf = Leaf { frame, rights: leaf.granted(), ownership: Ownership::Private, ..leaf };
+    if leaf.rights == Rights::None { Entry::Closed(leaf) } else { Entry::Page(leaf) }
 }
 
 impl<F: Format> AddressSpace<F> {
@@ -100,6 +106,16 @@ impl<F: Format> AddressSpace<F> {
         Ok(spot)
     }
 
+    /// Gives a shared page a frame of its own, whatever its program may do with it.
+    pub(super) fn make_private(
+        &mut self,
+        means: &mut Means<'_, impl PhysicalMemory>,
+        page: u64,
+    ) -> Result<Repair, SpaceError> {
+        let spot = self.tables.spot(means.memory, page);
+        self.copy_on_write(means, page, spot)
+    }
+
     fn copy_on_write(
         &mut self,
         means: &mut Means<'_, impl PhysicalMemory>,
@@ -107,12 +123,13 @@ impl<F: Format> AddressSpace<F> {
         spot: Spot,
     ) -> Result<Repair, SpaceError> {
         let spot = if spot.level > 0 { self.split_to_page(means, page, spot)? } else { spot };
-        let Entry::Page(leaf) = spot.entry else { unreachable!("a part of a page is a page") };
+        let (Entry::Page(leaf) | Entry::Closed(leaf)) = spot.entry else {
+            unreachable!("a part of a page is a page: {:?}", spot.entry)
+        };
         let flush = Flush::pages(page, page + FRAME_BYTES);
         if means.frames.owners(means.memory, leaf.frame) == 1 {
             // Nobody else is left: no CPU can remember more than that it may read.
-            let own = Leaf { rights: Rights::ReadWrite, ownership: Ownership::Private, ..leaf };
-            Tables::<F>::write(means.memory, spot, Entry::Page(own));
+            Tables::<F>::write(means.memory, spot, own(leaf, leaf.frame));
             return Ok(Repair::Done(flush));
         }
         // The page has been paid for when it was shared.
@@ -130,7 +147,7 @@ impl<F: Format> AddressSpace<F> {
             unreachable!("nothing changes in a space while a page is copied (MEM-14): {:?}", spot.entry)
         };
         means.memory.copy_frame(leaf.frame, frame);
-        Tables::<F>::write(means.memory, spot, Entry::Page(Leaf::private(frame, Rights::ReadWrite)));
+        Tables::<F>::write(means.memory, spot, own(leaf, frame));
         if means.frames.drop_owner(means.memory, leaf.frame) == 0
             && let Err(error) = means.frames.give(means.memory, leaf.frame)
         {

@@ -1,4 +1,4 @@
-use coldframe_abi::{Calls, Deadline, MemoryUse, Nanos, PageRights, UserAddress, UserRange};
+use coldframe_abi::{Calls, Deadline, MemoryUse, Nanos, PageRights, UserAddress, UserRange, Word};
 
 use crate::threads::start;
 use crate::{Ground, Recorder};
@@ -28,6 +28,7 @@ async fn first<G: Ground>(sys: &Recorder<'_, G>) -> u64 {
     pages(sys).await;
     copies(sys).await;
     large(sys).await;
+    objects(sys).await;
     together(sys).await;
     exhausted(sys).await;
     let after = sys.memory_use().await.unwrap_or_default();
@@ -121,6 +122,45 @@ async fn large<G: Ground>(sys: &Recorder<'_, G>) {
     let _ = sys.memory_query(UserAddress(BASE + 7 * PAGE)).await;
     expect(sys, BASE + 8 * PAGE, 9).await;
     let _ = sys.memory_unmap(range(BASE, 10 * LARGE)).await;
+}
+
+async fn objects<G: Ground>(sys: &Recorder<'_, G>) {
+    let (one, other) = (BASE, BASE + 64 * PAGE);
+    let Ok(object) = sys.object_create(Word(4 * PAGE)).await else { return };
+    let Ok(first) = sys.object_map(object, Word(0), range(one, 4 * PAGE), PageRights::ReadWrite).await else {
+        return;
+    };
+    let Ok(second) = sys.object_map(object, Word(PAGE), range(other, 2 * PAGE), PageRights::Read).await else {
+        return;
+    };
+    let _ = sys.object_map(object, Word(0), range(one + 3 * PAGE, PAGE), PageRights::Read).await;
+    let _ = sys.object_map(object, Word(3 * PAGE), range(other + 8 * PAGE, 2 * PAGE), PageRights::Read).await;
+    sys.ground().store(UserAddress(one + PAGE), 77).await;
+    expect(sys, other, 77).await;
+    let _ = sys.memory_query(UserAddress(other)).await;
+    let _ = sys.memory_query(UserAddress(other + PAGE)).await;
+    let _ = sys.memory_unmap(range(one, PAGE)).await;
+    let _ = sys.memory_protect(range(other, PAGE), PageRights::ReadWrite).await;
+    let _ = sys.mapping_unmap(first).await;
+    let _ = sys.mapping_unmap(first).await;
+    let _ = sys.memory_query(UserAddress(one + PAGE)).await;
+    expect(sys, other, 77).await;
+    let _ = sys.mapping_object(second).await;
+    let _ = sys.object_destroy(object).await;
+    let _ = sys.object_destroy(object).await;
+    let _ = sys.memory_query(UserAddress(other)).await;
+    // Pages become an object where they are.
+    let _ = sys.memory_reserve(range(one, 3 * PAGE), PageRights::ReadWrite).await;
+    sys.ground().store(UserAddress(one), 5).await;
+    let _ = sys.object_from_range(range(one, 4 * PAGE)).await;
+    expect(sys, one, 5).await;
+    let Ok(here) = sys.object_from_range(range(one, 3 * PAGE)).await else { return };
+    let Ok(made) = sys.mapping_object(here).await else { return };
+    let _ = sys.object_map(made, Word(0), range(other, PAGE), PageRights::ReadWrite).await;
+    sys.ground().store(UserAddress(other), 6).await;
+    expect(sys, one, 6).await;
+    let _ = sys.object_destroy(made).await;
+    let _ = sys.memory_query(UserAddress(one)).await;
 }
 
 /// Pages go and come while another thread reads the ones beside them.

@@ -134,6 +134,8 @@ fn argument(line: &mut Line, past: &mut Past, kind: Kind, word: u64) -> fmt::Res
             _ => "later",
         }),
         Kind::Thread => write!(line, "thread{}", nickname(past, kind, word)),
+        Kind::Object => write!(line, "object{}", nickname(past, kind, word)),
+        Kind::Mapping => write!(line, "mapping{}", nickname(past, kind, word)),
         Kind::Group => write!(line, "group{}", nickname(past, kind, word)),
         // How many pages a program has, and may have, is another number on every ground.
         Kind::MemoryUse => line.write_str("·"),
