@@ -77,6 +77,8 @@ struct Plan {
     /// The program of the first thread of each process.
     processes: Vec<u64>,
     threads: usize,
+    /// No process may spend more than this, in frames.
+    budget: u64,
 }
 
 /// A kind is its name.
@@ -101,7 +103,8 @@ impl Kind {
         let map = machine.memory_map();
         let mut kernel = Kernel::new(machine, plan.cpus, map).unwrap_or_else(|error| panic!("{error:?}"));
         for (number, program) in plan.processes.into_iter().enumerate() {
-            let process = kernel.create_process().unwrap_or_else(|error| panic!("{error:?}"));
+            let budget = plan.budget.min(kernel.unspent_frames() / 4);
+            let process = kernel.create_process_with(budget).unwrap_or_else(|error| panic!("{error:?}"));
             load_text(&mut kernel, process);
             kernel
                 .start_process(process, UserAddress(0), first_window(number), program)
@@ -188,7 +191,7 @@ fn scheduler(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         programs.push(ops);
     }
     programs[0].extend([Op::Compute(Nanos::from_micros(50)), Op::Yield, Op::Again { times: u16::MAX }]);
-    Plan { cpus: cpus.unwrap_or(2), programs, processes: vec![0], threads: 7 }
+    Plan { cpus: cpus.unwrap_or(2), programs, processes: vec![0], threads: 7, budget: u64::MAX }
 }
 
 fn mixed(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -206,7 +209,7 @@ fn mixed(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     let tail: Vec<_> = (0..between(source, 0, 6)).map(|_| any_op(source, cpus)).collect();
     programs[0].extend(tail);
     let processes = if source.choose(3) == 0 { vec![0, 1] } else { vec![0] };
-    Plan { cpus, programs, processes, threads: 48 }
+    Plan { cpus, programs, processes, threads: 48, budget: u64::MAX }
 }
 
 fn any_op(source: &mut dyn Source, cpus: u16) -> Op {
@@ -247,7 +250,7 @@ fn groups(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     first.push(Op::Exit);
     let hog = vec![Op::Compute(Nanos::from_millis(500)), Op::Again { times: 20 }];
     let cpus = cpus.unwrap_or(between(source, 1, 3) as u16);
-    Plan { cpus, programs: vec![first, hog], processes: vec![0], threads: 32 }
+    Plan { cpus, programs: vec![first, hog], processes: vec![0], threads: 32, budget: u64::MAX }
 }
 
 fn waits(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -274,7 +277,7 @@ fn waits(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     }
     let last = programs.pop().unwrap_or_default();
     programs[0].extend(last);
-    Plan { cpus, programs, processes: vec![0], threads: 48 }
+    Plan { cpus, programs, processes: vec![0], threads: 48, budget: u64::MAX }
 }
 
 fn memory(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -298,7 +301,9 @@ fn memory(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     }
     let processes = (0..between(source, 2, 8))
         .map(|process| if process == 0 { 0 } else { u64::from(1 + source.choose(count)) });
-    Plan { cpus, programs, processes: processes.collect(), threads: 24 }
+    let processes = processes.collect();
+    let budget = [u64::MAX, u64::MAX, 60, 200][source.choose(4) as usize];
+    Plan { cpus, programs, processes, threads: 24, budget }
 }
 
 /// A page near an edge of a page table, in a dense window: uniform ones would never meet.
@@ -322,7 +327,8 @@ fn memory_op(source: &mut dyn Source) -> MemoryOp {
         _ => PageRights::ReadWrite,
     };
     let object = source.choose(3) as usize;
-    match source.choose(26) {
+    match source.choose(28) {
+        26 | 27 => MemoryOp::Bounce { cpus: u64::from(between(source, 1, 15)) },
         20 => MemoryOp::Share { page, count },
         21 => MemoryOp::Create { count },
         22 | 23 => {
@@ -383,5 +389,5 @@ fn hostile(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     honest.extend((0..source.choose(12)).map(|_| Op::Memory(memory_op(source))));
     honest.push(Op::Again { times: 200 });
     programs.push(honest);
-    Plan { cpus, programs, processes: vec![0, 3], threads: 48 }
+    Plan { cpus, programs, processes: vec![0, 3], threads: 48, budget: u64::MAX }
 }

@@ -52,7 +52,7 @@ oracles! {
     BOOST_ENDS "boost-ends": "a boost is within its class's limit and gone after a slice of running";
     TIME_ACCOUNTED "time-accounted": "a thread is charged for the time that it had a CPU, no more and no less";
     GROUP_SHARES "group-shares": "groups that compute side by side get the same time, within two slices";
-    TEARDOWN_ENDS "teardown-ends": "the reaper is done with a process after four thousand of its own steps";
+    TEARDOWN_ENDS "teardown-ends": "the reaper makes no thousand steps while a process goes without a frame that comes back";
     REST "rest": "a machine at rest has no runnable thread, and no process that has ended has memory left";
     PRINTED "printed": "the console shows what the memory of whoever prints holds there, and nothing else";
     FRAMES_KEPT "frames-kept":

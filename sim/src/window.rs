@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use coldframe_abi::{
-    Call, Error, MappingHandle, ObjectHandle, PageKind, PageRights, PageState, Reply, Request, UserAddress,
-    UserRange, Word,
+    Call, Error, MappingHandle, ObjectHandle, PageKind, PageRights, PageState, Reply, Request, ThreadHandle,
+    UserAddress, UserRange, Word,
 };
 use coldframe_hal::Access;
 
@@ -77,6 +77,12 @@ pub enum MemoryOp {
     Destroy {
         object: usize,
     },
+    /// The thread goes on on other CPUs: what the first ones remember grows old.
+    Bounce {
+        cpus: u64,
+    },
+    /// Asks for the thread's own name.
+    LearnSelf,
     Load {
         page: u64,
     },
@@ -133,6 +139,7 @@ pub struct Window {
     base: u64,
     pages: BTreeMap<u64, Page>,
     objects: Vec<Object>,
+    me: Option<ThreadHandle>,
     /// The call that has not been answered.
     asked: Option<MemoryOp>,
     /// The access that has not succeeded.
@@ -151,6 +158,7 @@ impl Window {
             base,
             pages: BTreeMap::new(),
             objects: Vec::new(),
+            me: None,
             asked: None,
             tries: None,
             unknown: false,
@@ -173,6 +181,9 @@ impl Window {
     pub fn hear(&mut self, reply: Reply) -> Result<(), String> {
         let Some(op) = self.asked.take() else { return Ok(()) };
         let result = reply.result();
+        if matches!((op, result), (MemoryOp::Bounce { .. }, Err(Error::BadArgument))) {
+            return Ok(());
+        }
         if matches!(result, Err(Error::OverBudget | Error::NoMemory)) {
             // What was to appear has been taken back; of everything else nobody knows how far it has come.
             self.unknown |=
@@ -265,6 +276,9 @@ impl Window {
                 }
                 self.objects[object].mappings.push((MappingHandle::from_word(word), page, count));
             }
+            MemoryOp::LearnSelf => self.me = Some(ThreadHandle::from_word(word)),
+            // Whether there are such CPUs is for others to judge.
+            MemoryOp::Bounce { .. } => {}
             MemoryOp::Learn { object } => self.objects[object].handle = Some(ObjectHandle::from_word(word)),
             _ => return false,
         }
@@ -329,9 +343,46 @@ impl Window {
         }
     }
 
+    /// The operation, at pages and objects that there are: what names nothing finds nothing.
+    fn aimed(&self, op: MemoryOp) -> MemoryOp {
+        let near = |page: u64| {
+            let behind = self.pages.range(page..).next();
+            behind.or_else(|| self.pages.first_key_value()).map_or(page, |(page, _)| *page)
+        };
+        let known = |object: usize| object % self.objects.len().max(1);
+        match op {
+            MemoryOp::Load { page } => MemoryOp::Load { page: near(page) },
+            MemoryOp::Store { page } => MemoryOp::Store { page: near(page) },
+            MemoryOp::Move { page, count, to } => MemoryOp::Move { page: near(page), count, to },
+            MemoryOp::Copy { page, count, to } => MemoryOp::Copy { page: near(page), count, to },
+            MemoryOp::Protect { page, count, rights } => {
+                MemoryOp::Protect { page: near(page), count, rights }
+            }
+            MemoryOp::Share { page, count } => {
+                let page = near(page);
+                let whole =
+                    (page..page + count).take_while(|page| self.pages.contains_key(page)).count() as u64;
+                MemoryOp::Share { page, count: whole.max(1) }
+            }
+            MemoryOp::Map { object, offset, page, count, rights } => {
+                let object = known(object);
+                let length = self.objects.get(object).map_or(1, |object| object.values.len() as u64);
+                let offset = offset % length;
+                MemoryOp::Map { object, offset, page, count: count.min(length - offset), rights }
+            }
+            MemoryOp::UnmapMapping { object, mapping } => {
+                let object = known(object);
+                let mappings = self.objects.get(object).map_or(1, |object| object.mappings.len().max(1));
+                MemoryOp::UnmapMapping { object, mapping: mapping % mappings }
+            }
+            MemoryOp::Destroy { object } => MemoryOp::Destroy { object: known(object) },
+            other => other,
+        }
+    }
+
     /// What the thread does for an operation.
     pub fn begin(&mut self, op: MemoryOp) -> Next {
-        let mut op = op;
+        let mut op = self.aimed(op);
         if self.unknown {
             let destroyed = (0..self.objects.len()).map(|object| MemoryOp::Destroy { object }).next();
             op = destroyed.unwrap_or(MemoryOp::Unmap { page: 0, count: PAGES });
@@ -383,6 +434,14 @@ impl Window {
                 let Some((mapping, ..)) = known else { return Next::Nothing };
                 Call::MappingUnmap { mapping: *mapping }
             }
+            MemoryOp::Bounce { cpus } => match self.me {
+                Some(thread) => Call::SetAffinity { thread, bank: Word(0), cpus: Word(cpus) },
+                None => {
+                    op = MemoryOp::LearnSelf;
+                    Call::ThreadSelf {}
+                }
+            },
+            MemoryOp::LearnSelf => Call::ThreadSelf {},
             MemoryOp::Learn { object } => Call::MappingObject { mapping: self.objects[object].mappings[0].0 },
             MemoryOp::Destroy { object } => {
                 let Some(Object { handle: Some(handle), .. }) = self.objects.get(object) else {

@@ -58,6 +58,8 @@ pub(crate) struct Steps {
     reaping: u32,
     /// How many processes had ended and were still there.
     ending: usize,
+    /// How many frames could be had when it had made its last step.
+    free: u64,
 }
 
 impl Steps {
@@ -103,14 +105,16 @@ impl Steps {
         view: &Inspection<'_, HostMachine<F>>,
         now: Instant,
     ) -> Result<(), Violation> {
-        const MANY: u32 = 4_000;
+        const MANY: u32 = 1_000;
         let ending = view
             .processes
             .iter()
             .filter(|process| process.ended().is_some() && process.space().is_some())
             .count();
-        self.reaping = if ending > 0 && ending == self.ending { self.reaping + 1 } else { 0 };
-        self.ending = ending;
+        let free = view.frames.free_count();
+        let still = ending > 0 && ending == self.ending && free <= self.free;
+        self.reaping = if still { self.reaping + 1 } else { 0 };
+        (self.ending, self.free) = (ending, free);
         demand(self.reaping <= MANY, TEARDOWN_ENDS, now, || {
             format!("{ending} processes have ended and the reaper does not get on")
         })

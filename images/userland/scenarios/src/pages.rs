@@ -130,7 +130,8 @@ async fn objects<G: Ground>(sys: &Recorder<'_, G>) {
     let Ok(first) = sys.object_map(object, Word(0), range(one, 4 * PAGE), PageRights::ReadWrite).await else {
         return;
     };
-    let Ok(second) = sys.object_map(object, Word(PAGE), range(other, 2 * PAGE), PageRights::Read).await else {
+    let Ok(second) = sys.object_map(object, Word(PAGE), range(other, 2 * PAGE), PageRights::Read).await
+    else {
         return;
     };
     let _ = sys.object_map(object, Word(0), range(one + 3 * PAGE, PAGE), PageRights::Read).await;
