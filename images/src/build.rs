@@ -9,6 +9,9 @@ use crate::target::{Arch, workspace};
 /// The programs of an image, in the order in which they start.
 pub const PROGRAMS: &[&str] = &["crash", "conformance"];
 
+/// The program that measures; it is booted alone.
+pub const MEASURE: &str = "measure";
+
 /// A built image: a kernel and the archive that goes with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
@@ -55,11 +58,19 @@ impl std::error::Error for BuildError {}
 /// # Errors
 /// Why there is none, and what to do.
 pub fn build(arch: Arch, offline: bool) -> Result<Image, BuildError> {
+    build_programs(arch, offline, PROGRAMS)
+}
+
+/// Builds an image with these programs.
+///
+/// # Errors
+/// Why there is none, and what to do.
+pub fn build_programs(arch: Arch, offline: bool, names: &[&str]) -> Result<Image, BuildError> {
     let compiler = ready_compiler(arch, offline).ok_or(BuildError::NoCompiler(arch))?;
     let root = workspace();
     let mut cargo = compiler.cargo(arch);
     cargo.current_dir(&root).args(["-p", "coldframe-bare"]);
-    for program in PROGRAMS {
+    for program in names {
         cargo.arg("-p").arg(format!("coldframe-{program}"));
     }
     if offline {
@@ -75,8 +86,8 @@ pub fn build(arch: Arch, offline: bool) -> Result<Image, BuildError> {
         return Err(BuildError::Refused(arch));
     }
     let folder = target.join(arch.triple()).join("release");
-    let programs: Vec<_> = PROGRAMS.iter().map(|name| folder.join(name)).collect();
-    let archive = folder.join("boot.tar");
+    let programs: Vec<_> = names.iter().map(|name| folder.join(name)).collect();
+    let archive = folder.join(if names == PROGRAMS { "boot.tar" } else { "measure.tar" });
     pack(&programs, &archive)?;
     Ok(Image { arch, kernel: folder.join("coldframe"), programs, archive })
 }

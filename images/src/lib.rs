@@ -10,5 +10,6 @@ pub mod build;
 pub mod check;
 pub mod compiler;
 pub mod doctor;
+pub mod measure;
 pub mod symbols;
 pub mod target;

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use images::boot::{BootError, Options, boot};
 use images::build::{Image, build};
 use images::target::Arch;
-use images::{check, doctor};
+use images::{check, doctor, measure};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 fine, 1 a check or the machine failed, 2 usage, 3 the machine went silent, 5 something is missing,
@@ -18,7 +18,8 @@ Exit codes: 0 fine, 1 a check or the machine failed, 2 usage, 3 the machine went
 Examples:
   images doctor                          what is here and what is missing
   images qemu                            build for RISC-V and boot it with 4 CPUs
-  images qemu --arch x86_64 --cpus 8     the same kernel on another machine";
+  images qemu --arch x86_64 --cpus 8     the same kernel on another machine
+  images measure                         what calls cost on both, in instructions";
 
 /// Builds, checks and boots images of the kernel.
 #[derive(Debug, Parser)]
@@ -80,6 +81,14 @@ enum Command {
         #[arg(long)]
         gdb: bool,
     },
+    /// Count guest instructions of calls on booted machines, and compare them with images/measured.txt.
+    Measure {
+        #[command(flatten)]
+        what: What,
+        /// Write what was counted to the file.
+        #[arg(long)]
+        write: bool,
+    },
     /// Say what is here and what is missing.
     Doctor,
 }
@@ -129,8 +138,38 @@ fn main() -> ExitCode {
             let options = Options { cpus, memory, silence: Duration::from_secs(timeout), icount, gdb };
             qemu(arch, what.offline, &options)
         }
+        Command::Measure { what, write } => measure_all(&what, write),
         Command::Doctor => examine(),
     }
+}
+
+fn measure_all(what: &What, write: bool) -> ExitCode {
+    let archs: Vec<Arch> = what.arch.map_or_else(|| Arch::ALL.to_vec(), |arch| vec![arch.into()]);
+    let mut problems = Vec::new();
+    for arch in archs {
+        let outcome = measure::measure(arch, what.offline).and_then(|counts| {
+            if write {
+                measure::write(arch, &counts)?;
+            }
+            let before = measure::baselines(arch)?;
+            for (name, count) in &counts {
+                let old = before.get(name).map_or_else(|| "new".to_owned(), u64::to_string);
+                println!("{arch:<8} {name:<26} {count:>7}  before {old}");
+            }
+            Ok(measure::worse(arch, &counts, &before))
+        });
+        match outcome {
+            Ok(more) => problems.extend(more),
+            Err(error) => {
+                eprintln!("error: {error}");
+                return ExitCode::from(MISSING);
+            }
+        }
+    }
+    for problem in &problems {
+        eprintln!("error: {problem}");
+    }
+    ExitCode::from(if problems.is_empty() { 0 } else { FAILED })
 }
 
 fn for_each(what: &What, act: impl Fn(&Image) -> bool) -> ExitCode {

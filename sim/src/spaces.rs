@@ -1,6 +1,6 @@
 //! Address spaces beside maps of pages: operations, CPUs that remember, and what each access must find.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use coldframe_abi::{CpuId, PageKind, UserAddress};
 use coldframe_hal::paging::{Entry, Ownership, Rights};
@@ -450,7 +450,7 @@ impl<F: HardwareFormat> Beside<F> {
     /// # Errors
     /// What does not fit.
     pub fn audit(&mut self) -> Result<(), String> {
-        let mut holders: HashMap<u64, u32> = HashMap::new();
+        let mut holders: BTreeMap<u64, u32> = BTreeMap::new();
         let mut out = self.frames.sections_made(&self.machine);
         for (number, row) in self.spaces.iter().enumerate() {
             let survey = Survey::of::<F>(self.machine.ram(), row.space.root());

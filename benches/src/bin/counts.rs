@@ -70,7 +70,7 @@ fn count() -> Result<Counts, String> {
     let mut bench = Command::new(cargo);
     bench.args(["bench", "-q", "-p", "benches", "--features", "instructions"]);
     // Binaries of their own: what is measured in one changes what the compiler inlines in it.
-    bench.args(["--bench", "instructions", "--bench", "frames"]);
+    bench.args(["--bench", "instructions", "--bench", "frames", "--bench", "spaces"]);
     let output = bench.current_dir(folder()).output().map_err(|error| format!("cargo bench: {error}"))?;
     if !output.status.success() {
         return Err(format!("cargo bench: {}", String::from_utf8_lossy(&output.stderr)));

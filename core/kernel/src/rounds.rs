@@ -20,6 +20,8 @@ pub enum After {
     Nothing,
     /// The frames of unmapped pages go back.
     Unmap(Pages),
+    /// Only the tables go back that have become empty: none of the pages had been touched.
+    Prune(Pages),
     /// Moved pages arrive.
     Move {
         /// Where they were.
@@ -145,6 +147,7 @@ impl<M: Machine> Kernel<M> {
         match after {
             After::Nothing => nothing,
             After::Unmap(pages) => space.settle_unmap(&mut means, pages),
+            After::Prune(pages) => space.prune(&mut means, pages),
             After::Move { pages, to } => space.settle_move(&mut means, pages, to),
             After::Copy { page, frame } => {
                 space.settle_copy(&mut means, page, frame);

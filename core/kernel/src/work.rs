@@ -139,7 +139,10 @@ impl<M: Machine> Kernel<M> {
         let start = work.at;
         let (flush, after) = match self.step_of(process, &mut work) {
             Ok((flush, Some(after))) => (flush, after),
-            Ok((flush, None)) => (flush, after(&work, start)),
+            Ok((flush, None)) => {
+                let after = after(&work, start, flush.is_none());
+                (flush, after)
+            }
             Err(error) => self.give_up(process, &mut work, error),
         };
         self.thread(thread).work = Some(work);
@@ -295,9 +298,10 @@ impl<M: Machine> Kernel<M> {
     }
 }
 
-fn after(work: &Work, start: u64) -> After {
+fn after(work: &Work, start: u64, untouched: bool) -> After {
     let pages = work.since(start);
     match work.task {
+        Task::Unmap | Task::UnmapMapping { .. } | Task::Destroy { .. } if untouched => After::Prune(pages),
         Task::Unmap | Task::UnmapMapping { .. } | Task::Destroy { .. } => After::Unmap(pages),
         Task::Move { to } => After::Move { pages, to: to + (start - work.pages.start()) },
         _ => After::Nothing,

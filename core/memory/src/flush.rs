@@ -27,6 +27,12 @@ impl Flush {
         Self { start: 0, end: 0, tables: true }
     }
 
+    /// Whether everything is still true.
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        !self.tables && self.start == self.end
+    }
+
     /// What CPUs have to forget, if anything. Consumes the duty: whoever asks has taken it on.
     #[must_use = "the duty is now yours"]
     pub const fn into_duty(self) -> Option<Forget> {

@@ -149,6 +149,7 @@ pub trait Format: Clone + 'static {
 
     /// An entry as a word.
     #[must_use]
+    #[inline(always)]
     fn word(entry: Entry, level: u32) -> u64 {
         match entry {
             Entry::Table(_) | Entry::Page(_) => Self::valid(entry, level),
@@ -158,6 +159,7 @@ pub trait Format: Clone + 'static {
 
     /// What an entry at a level says.
     #[must_use]
+    #[inline(always)]
     fn read(entry: u64, level: u32) -> Entry {
         match Self::read_valid(entry, level) {
             Some(entry) => entry,

@@ -14,6 +14,7 @@ const SOFTWARE_SHIFT: u32 = 8;
 const FRAME_SHIFT: u32 = 10;
 const FRAME_MASK: u64 = (1 << 44) - 1;
 
+#[inline(always)]
 fn valid(entry: Entry) -> u64 {
     match entry {
         Entry::Table(frame) => frame.0 << FRAME_SHIFT | VALID,
@@ -22,6 +23,7 @@ fn valid(entry: Entry) -> u64 {
     }
 }
 
+#[inline(always)]
 fn page(leaf: Leaf) -> u64 {
     assert!(leaf.rights != Rights::None, "a page without rights has no valid entry");
     let write = if leaf.rights.writes() { WRITE } else { 0 };
@@ -38,7 +40,7 @@ fn page(leaf: Leaf) -> u64 {
         | leaf.ownership.bits() << SOFTWARE_SHIFT
 }
 
-#[inline]
+#[inline(always)]
 fn read_valid(entry: u64) -> Option<Entry> {
     if entry & VALID == 0 {
         return None;
@@ -69,11 +71,11 @@ macro_rules! format {
             fn root_word(root: Frame, tag: Tag) -> u64 {
                 $mode << 60 | u64::from(tag.0) << 44 | root.0
             }
-            #[inline]
+            #[inline(always)]
             fn valid(entry: Entry, _: u32) -> u64 {
                 valid(entry)
             }
-            #[inline]
+            #[inline(always)]
             fn read_valid(entry: u64, _: u32) -> Option<Entry> {
                 read_valid(entry)
             }

@@ -14,6 +14,7 @@ const SOFTWARE_SHIFT: u32 = 9;
 const NO_EXECUTE: u64 = 1 << 63;
 const FRAME_MASK: u64 = 0x000f_ffff_ffff_f000;
 
+#[inline(always)]
 fn valid(entry: Entry, level: u32) -> u64 {
     match entry {
         // Rights are decided in the leaf alone, so that changing them touches one entry.
@@ -23,6 +24,7 @@ fn valid(entry: Entry, level: u32) -> u64 {
     }
 }
 
+#[inline(always)]
 fn page(leaf: Leaf, level: u32) -> u64 {
     assert!(leaf.rights != Rights::None, "a page without rights has no valid entry");
     let large = if level > 0 { LARGE } else { 0 };
@@ -41,7 +43,7 @@ fn page(leaf: Leaf, level: u32) -> u64 {
         | leaf.ownership.bits() << SOFTWARE_SHIFT
 }
 
-#[inline]
+#[inline(always)]
 fn read_valid(entry: u64, level: u32) -> Option<Entry> {
     if entry & PRESENT == 0 {
         return None;
@@ -75,11 +77,11 @@ macro_rules! format {
                 let keep = if tag == Tag::NONE { 0 } else { 1 << 63 };
                 root.start().0 | u64::from(tag.0) | keep
             }
-            #[inline]
+            #[inline(always)]
             fn valid(entry: Entry, level: u32) -> u64 {
                 valid(entry, level)
             }
-            #[inline]
+            #[inline(always)]
             fn read_valid(entry: u64, level: u32) -> Option<Entry> {
                 read_valid(entry, level)
             }

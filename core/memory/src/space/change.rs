@@ -10,6 +10,7 @@ use super::{AddressSpace, Pages, STEP, SpaceError, Unlinked, release};
 use crate::{Flush, Means};
 
 /// The leaf with other rights: an entry that is closed if these are none.
+#[inline(always)]
 pub(super) fn with_rights(leaf: Leaf, rights: Rights) -> Entry {
     let ownership = match (leaf.ownership.is_copied(), rights) {
         (false, _) | (true, Rights::None) => leaf.ownership,
@@ -33,6 +34,7 @@ pub enum Whose {
 }
 
 /// Refuses what somebody else has placed or has not finished.
+#[inline(always)]
 pub(super) fn changeable(entry: Entry, at: u64) -> Result<(), SpaceError> {
     match entry {
         Entry::Page(leaf) | Entry::Closed(leaf) if leaf.ownership == Ownership::Foreign => {
@@ -164,8 +166,11 @@ impl<F: Format> AddressSpace<F> {
         if pages.is_empty() {
             return (Unlinked::default(), Flush::NONE);
         }
-        let out = self.tables.prune(means.memory, pages.start, Unlinked::default());
-        let out = self.tables.prune(means.memory, pages.end - 1, out);
+        let mut out = self.tables.prune(means.memory, pages.start, Unlinked::default());
+        let last = pages.end - 1;
+        if pages.start / span(1) != last / span(1) {
+            out = self.tables.prune(means.memory, last, out);
+        }
         let flush = if out.is_empty() { Flush::NONE } else { Flush::tables() };
         (out, flush)
     }

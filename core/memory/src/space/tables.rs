@@ -93,6 +93,7 @@ impl<F: Format> Tables<F> {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn write(memory: &mut impl PhysicalMemory, spot: Spot, entry: Entry) {
         memory.write_word(spot.slot, F::word(entry, spot.level));
     }
@@ -183,7 +184,8 @@ impl<F: Format> Tables<F> {
     }
 }
 
-/// Whether a table holds nothing: looked at from the last change on, for what is left is mostly behind it.
+/// Whether a table holds nothing: looked at from the last change on, both ways, for what is left is mostly near it.
 fn is_empty(memory: &impl PhysicalMemory, table: Frame, from: usize) -> bool {
-    (0..FRAME_WORDS).all(|offset| memory.read_word(table.word((from + offset) % FRAME_WORDS)) == 0)
+    let is_zero = |index: usize| memory.read_word(table.word(index % FRAME_WORDS)) == 0;
+    (0..=FRAME_WORDS / 2).all(|offset| is_zero(from + offset) && is_zero(from + FRAME_WORDS - offset))
 }

@@ -1,0 +1,95 @@
+//! Counts what calls cost on metal, in instructions: the clock of a machine that counts them as nanoseconds.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+#![cfg_attr(not(target_os = "none"), forbid(unsafe_code))]
+
+#[cfg(target_os = "none")]
+mod metal {
+    use core::fmt::Write;
+
+    use coldframe_abi::{Calls, PageRights, UserAddress, UserRange, Word};
+    use coldframe_runtime::{Metal, block_on, print};
+    use coldframe_scenarios::Ground;
+
+    coldframe_runtime::program!(main);
+
+    const PAGE: u64 = 4_096;
+    const BASE: u64 = 0x10_0000_0000;
+    const TIMES: u64 = 10_000;
+
+    struct Console;
+
+    impl Write for Console {
+        fn write_str(&mut self, text: &str) -> core::fmt::Result {
+            print(text);
+            Ok(())
+        }
+    }
+
+    const fn pages(first: u64, count: u64) -> UserRange {
+        UserRange { start: UserAddress(BASE + first * PAGE), length: count * PAGE }
+    }
+
+    async fn now() -> u64 {
+        Metal.clock().await.map_or(0, |moment| moment.0)
+    }
+
+    /// Repeats an operation and says what one of it takes.
+    async fn count<F: AsyncFnMut(u64)>(name: &str, mut operation: F) {
+        let before = now().await;
+        for round in 0..TIMES {
+            operation(round).await;
+        }
+        let each = (now().await - before) / TIMES;
+        let _ = writeln!(Console, "measure: {name} {each}");
+    }
+
+    fn main() {
+        block_on(async {
+            count("null", async |_| {
+                let _ = Metal.null().await;
+            })
+            .await;
+            // A neighbour that stays: the table is not made and freed each time.
+            let _ = Metal.memory_reserve(pages(1, 1), PageRights::ReadWrite).await;
+            count("reserve_and_unmap", async |_| {
+                let _ = Metal.memory_reserve(pages(0, 1), PageRights::ReadWrite).await;
+                let _ = Metal.memory_unmap(pages(0, 1)).await;
+            })
+            .await;
+            count("reserve_touch_and_unmap", async |_| {
+                let _ = Metal.memory_reserve(pages(0, 1), PageRights::ReadWrite).await;
+                Metal.store(UserAddress(BASE), 1).await;
+                let _ = Metal.memory_unmap(pages(0, 1)).await;
+            })
+            .await;
+            let _ = Metal.memory_reserve(pages(1_024, 2_048), PageRights::ReadWrite).await;
+            let before = now().await;
+            for page in 0..2_048 {
+                Metal.store(UserAddress(BASE + (1_024 + page) * PAGE), 1).await;
+            }
+            let each = (now().await - before) / 2_048;
+            let _ = writeln!(Console, "measure: first_touch {each}");
+            count("protect_and_back", async |_| {
+                let _ = Metal.memory_protect(pages(1_024, 1), PageRights::Read).await;
+                let _ = Metal.memory_protect(pages(1_024, 1), PageRights::ReadWrite).await;
+            })
+            .await;
+            let Ok(object) = Metal.object_create(Word(PAGE)).await else { return };
+            count("map_and_unmap", async |_| {
+                if let Ok(mapping) =
+                    Metal.object_map(object, Word(0), pages(2, 1), PageRights::ReadWrite).await
+                {
+                    let _ = Metal.mapping_unmap(mapping).await;
+                }
+            })
+            .await;
+        });
+        coldframe_runtime::power_off(0);
+    }
+}
+
+#[cfg(not(target_os = "none"))]
+fn main() {
+    eprintln!("this program runs on Coldframe: run it with `cargo run -p images -- measure`");
+    std::process::exit(2);
+}
