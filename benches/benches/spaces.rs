@@ -76,6 +76,15 @@ fn flush(mut sharers: Sharers) -> Sharers {
     sharers
 }
 
+#[library_benchmark]
+#[bench::one(Sharers::with(0))]
+fn null_call(mut sharers: Sharers) -> Sharers {
+    for _ in 0..TIMES {
+        sharers.null();
+    }
+    sharers
+}
+
 library_benchmark_group!(
     name = spaces,
     benchmarks = [
@@ -84,7 +93,8 @@ library_benchmark_group!(
         protect_and_back,
         move_and_back,
         copy_write_and_unmap,
-        flush
+        flush,
+        null_call
     ]
 );
 main!(library_benchmark_groups = spaces);

@@ -222,6 +222,11 @@ impl Sharers {
         }
     }
 
+    /// Makes a call that does nothing.
+    pub fn null(&mut self) {
+        self.call(Call::Null {});
+    }
+
     /// Takes the right to write a page away, which every CPU has to forget, and gives it back.
     pub fn close_and_open(&mut self) {
         self.call(Call::MemoryProtect { range: RANGE, rights: PageRights::Read });

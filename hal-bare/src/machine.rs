@@ -2,8 +2,9 @@
 
 use coldframe_abi::{CpuId, ExitCode, Instant};
 use coldframe_hal::{
-    Clock, Console, Cpu, CpuSet, Entropy, Event, FLUSH_SLOTS, FRAME_BYTES, FlushSlot, Flushes, Frame, Kicks,
-    MAX_CPUS, Machine, PhysicalAddress, PhysicalMemory, Power, Row, Stale, Tag, TraceSink, Translation,
+    Clock, Console, Cpu, CpuSet, Entropy, Event, FLUSH_SLOTS, FRAME_BYTES, FRAME_WORDS, FlushSlot, Flushes,
+    Frame, Kicks, MAX_CPUS, Machine, PhysicalAddress, PhysicalMemory, Power, Row, Stale, Tag, TraceSink,
+    Translation,
 };
 use coldframe_sync::{FlushBoard, KickWord};
 
@@ -58,8 +59,14 @@ impl PhysicalMemory for BareMachine {
     }
 
     fn zero_frame(&mut self, frame: Frame) {
-        // SAFETY: the frame is RAM that the kernel owns (precondition): nobody else reads or writes it now.
-        unsafe { core::ptr::write_bytes(pointer(frame.start()).cast::<u8>(), 0, FRAME_BYTES as usize) }
+        let words = pointer(frame.start());
+        // Eight stores a round: the library's loop takes three times the instructions on RISC-V.
+        for line in (0..FRAME_WORDS).step_by(8) {
+            for word in line..line + 8 {
+                // SAFETY: the frame is RAM that the kernel owns (precondition): nobody else reads or writes it now.
+                unsafe { words.add(word).write_volatile(0) }
+            }
+        }
     }
 
     fn copy_frame(&mut self, from: Frame, to: Frame) {

@@ -306,13 +306,32 @@ fn memory(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     Plan { cpus, programs, processes, threads: 24, budget }
 }
 
+/// A world of processes with a program and a budget each.
+///
+/// # Panics
+/// If the simulated machine is too small for the budgets.
+pub fn memory_world(cpus: u16, programs: Vec<Vec<Op>>, budgets: &[u64], entropy: u32) -> DrawnWorld {
+    let mut machine = HostMachine::new(cpus, 4_096, u64::from(entropy));
+    machine.set_tags(cpus + 2);
+    let map = machine.memory_map();
+    let mut kernel = Kernel::new(machine, cpus, map).unwrap_or_else(|error| panic!("{error:?}"));
+    for (number, budget) in budgets.iter().enumerate() {
+        let process = kernel.create_process_with(*budget).unwrap_or_else(|error| panic!("{error:?}"));
+        kernel
+            .start_process(process, UserAddress(0), first_window(number), number as u64)
+            .unwrap_or_else(|error| panic!("{error:?}"));
+    }
+    World::new(kernel, cpus, Programs::new(programs, 0))
+}
+
 /// A page near an edge of a page table, in a dense window: uniform ones would never meet.
 fn window_page(source: &mut dyn Source) -> u64 {
     let edge = [0, 0, 504, 508, 512, 1_024, 1_020][source.choose(7) as usize];
     edge + u64::from(source.choose(12))
 }
 
-fn memory_op(source: &mut dyn Source) -> MemoryOp {
+/// An operation on memory, near an edge of a page table.
+pub fn memory_op(source: &mut dyn Source) -> MemoryOp {
     let page = window_page(source);
     let count = match source.choose(16) {
         0 => 512,

@@ -29,3 +29,14 @@ const FRAME_OPS: u32 = 300;
 pub fn frames(bytes: &[u8]) -> Result<(), String> {
     drawn(&mut Bytes::new(bytes), FRAME_OPS)
 }
+
+/// How many operations on spaces one input does at most.
+const SPACE_OPS: u32 = 200;
+
+/// Does the operations on address spaces that the bytes describe, beside maps of pages.
+///
+/// # Errors
+/// What goes wrong.
+pub fn spaces(bytes: &[u8]) -> Result<(), String> {
+    crate::spaces::drawn_format(&mut Bytes::new(bytes), SPACE_OPS)
+}

@@ -90,13 +90,28 @@ pub struct Programs {
     most: usize,
     /// The memory of the threads, by the number in their stack register.
     windows: Vec<Window>,
+    memory_operations: u64,
 }
 
 impl Programs {
     /// These programs, which may make `most` threads in all.
     #[must_use]
     pub const fn new(programs: Vec<Vec<Op>>, most: usize) -> Self {
-        Self { programs, threads: Vec::new(), groups: Vec::new(), made: 0, most, windows: Vec::new() }
+        Self {
+            programs,
+            threads: Vec::new(),
+            groups: Vec::new(),
+            made: 0,
+            most,
+            windows: Vec::new(),
+            memory_operations: 0,
+        }
+    }
+
+    /// How many operations on memory have been begun.
+    #[must_use]
+    pub const fn memory_operations(&self) -> u64 {
+        self.memory_operations
     }
 
     fn thread(&self, slot: u8) -> ThreadHandle {
@@ -255,6 +270,7 @@ impl<F: HardwareFormat> Userland<F> for Programs {
             Op::Compute(span) => return UserStep::Compute(span),
             Op::Memory(op) => {
                 let Some(number) = window_number(registers.stack) else { return UserStep::Went };
+                self.memory_operations += 1;
                 let next = self.window(number).begin(op);
                 return self.touch(cpu, machine, number, next);
             }

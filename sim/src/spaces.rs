@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use coldframe_abi::{CpuId, PageKind, UserAddress};
-use coldframe_hal::paging::{Entry, Ownership, Rights};
+use coldframe_hal::paging::{Entry, FiveLevel, FourLevel, Ownership, Rights, Sv39, Sv48, Sv57};
 use coldframe_hal::{Access, Frame, Stale, Tag, Translation};
 use coldframe_memory::{
     AddressSpace, Budget, Flush, FrameError, Frames, Means, Pages, Repair, SpaceError, Teardown, Unlinked,
@@ -604,4 +604,18 @@ pub fn drawn<F: HardwareFormat>(source: &mut dyn Source, most: u32) -> Result<()
         }
     }
     beside.finish()
+}
+
+/// Draws a page-table format, and operations on it.
+///
+/// # Errors
+/// The first that goes wrong, and how.
+pub fn drawn_format(source: &mut dyn Source, most: u32) -> Result<(), String> {
+    match source.choose(5) {
+        0 => drawn::<Sv39>(source, most),
+        1 => drawn::<Sv48>(source, most),
+        2 => drawn::<Sv57>(source, most),
+        3 => drawn::<FourLevel>(source, most),
+        _ => drawn::<FiveLevel>(source, most),
+    }
 }

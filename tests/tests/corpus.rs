@@ -28,3 +28,8 @@ fn the_syscalls_corpus_passes() {
 fn the_frames_corpus_passes() {
     passes("frames", sim::fuzz::frames);
 }
+
+#[test]
+fn the_spaces_corpus_passes() {
+    passes("spaces", sim::fuzz::spaces);
+}
