@@ -1,6 +1,8 @@
 //! CPUs as host threads around the real lock: whatever the order, every thread ends and the kernel is sound.
 
-use coldframe_abi::{Call, CpuId, Deadline, Priority, ThreadHandle, UserAddress, Word};
+use coldframe_abi::{
+    Call, CpuId, Deadline, PageRights, Priority, ThreadHandle, UserAddress, UserRange, Word,
+};
 use coldframe_hal::Trap;
 use coldframe_hal::paging::Sv39;
 use coldframe_kernel::Life;
@@ -72,6 +74,52 @@ proptest! {
         let alive = view.threads.iter().skip(1).filter(|thread| thread.life() == Life::Alive).count();
         prop_assert_eq!(alive, 0);
         prop_assert!(view.queues.iter().all(|queue| queue.current().is_none() || queue.current() == Some(0)));
+    }
+}
+
+/// Threads of one process that reserve, fill, protect, copy and unmap pages of their own, side by side: every change
+/// asks the other CPUs to forget, and they answer without the lock.
+struct Changers {
+    others: u64,
+    rounds: u64,
+}
+
+impl UserMode<Sv39> for Changers {
+    fn run(&self, _: CpuId, registers: &mut HostRegisters) -> Option<Trap> {
+        const PAGE: u64 = 4_096;
+        assert_eq!(registers.reply.status, 0, "{:?} was refused", registers.request);
+        let step = registers.saved[0];
+        registers.saved[0] += 1;
+        let base = (1 << 32) + registers.argument * 64 * PAGE;
+        let range = |count: u64| UserRange { start: UserAddress(base), length: count * PAGE };
+        let made = if registers.argument == 0 { self.others } else { 0 };
+        let call = if step < made {
+            Call::ThreadCreate { entry: UserAddress(0), stack: UserAddress(0), argument: Word(step + 1) }
+        } else if step - made == self.rounds * 5 {
+            Call::ThreadExit { result: Word(0) }
+        } else {
+            match (step - made) % 5 {
+                0 => Call::MemoryReserve { range: range(4), rights: PageRights::ReadWrite },
+                1 => Call::MemoryFill { range: range(3) },
+                2 => Call::MemoryProtect { range: range(4), rights: PageRights::Read },
+                3 => Call::MemoryCopy { range: range(4), to: UserAddress(base + 16 * PAGE) },
+                _ => Call::MemoryUnmap { range: range(32) },
+            }
+        };
+        registers.request = call.encode();
+        Some(Trap::Syscall)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+    #[test]
+    fn pages_change_on_any_number_of_cpus(cpus in 1_u16..5, others in 0_u64..6, rounds in 1_u64..40) {
+        let kernel = run::<Sv39, _>(cpus, 4_096, 1, &Changers { others, rounds }, |kernel| {
+            let process = kernel.create_process().expect("there is memory");
+            kernel.start_process(process, UserAddress(0), UserAddress(0), 0).expect("there is memory");
+        });
+        prop_assert_eq!(kernel.machine().status().map(|status| status.0), Some(0));
     }
 }
 
