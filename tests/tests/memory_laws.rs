@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use coldframe_abi::{UserAddress, UserRange};
 use coldframe_hal::paging::{Entry, Rights, Sv39};
 use coldframe_hal::{Frame, FrameRun, PhysicalMemory};
-use coldframe_memory::{AddressSpace, Budget, Frames, Means, MemoryMap, Pages, SpaceError, UserSlice};
+use coldframe_memory::{
+    AddressSpace, Budget, Frames, Means, MemoryMap, POISON, Pages, SpaceError, UserSlice,
+};
 use hal_host::HostMachine;
 use proptest::prelude::*;
 
@@ -93,4 +95,20 @@ fn a_copy_crosses_pages_and_stops_at_a_hole() {
     assert_eq!(slice(0x4ff8, 8).read(&space, means.memory, &mut text), Ok(()));
     assert_eq!(text, [0; 8]);
     assert!(matches!(space.query(means.memory, UserAddress(0x4000)), Some((Entry::Lazy(_), 0))));
+}
+
+#[test]
+fn what_is_given_back_is_poisoned_in_checked_builds() {
+    let mut machine = HostMachine::<Sv39>::new(1, 128, 0);
+    let map = machine.memory_map();
+    let mut frames = Frames::new(&mut machine, map).expect("there is memory");
+    let mut budget = Budget::new(20);
+    let means = &mut Means { memory: &mut machine, frames: &mut frames, budget: &mut budget };
+    let frame = means.take_zeroed().expect("there is memory");
+    means.give(frame);
+    let left = means.memory.read_word(frame.word(511));
+    assert_eq!(left == POISON, cfg!(debug_assertions), "{left:#x}");
+    // Whoever gets it next finds it all zero.
+    let again = means.take_zeroed().expect("there is memory");
+    assert_eq!((again, means.memory.read_word(again.word(511))), (frame, 0));
 }

@@ -19,7 +19,7 @@ pub use budget::{Budget, OverBudget};
 pub use flush::Flush;
 pub use frames::{FrameError, Frames, Limits};
 pub use map::{MAX_RUNS, MapFull, MemoryMap};
-pub use means::Means;
+pub use means::{Means, POISON};
 pub use space::{
     AddressSpace, Filling, Pages, Repair, STEP, SpaceError, Target, Teardown, Unlinked, View, Whose, unmake,
 };

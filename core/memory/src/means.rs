@@ -1,9 +1,12 @@
 //! What an operation works with: the memory, the frames of the machine, and the budget that pays for them.
 
-use coldframe_hal::{Frame, FrameRun, PhysicalMemory};
+use coldframe_hal::{FRAME_WORDS, Frame, FrameRun, PhysicalMemory};
 
 use crate::frames::Limits;
 use crate::{Budget, Frames, SpaceError};
+
+/// What frames that have been given back hold in checked builds.
+pub const POISON: u64 = 0x5f72_6565_645f_6f66;
 
 /// The memory, the frames of the machine, and the budget that pays for them.
 #[derive(Debug)]
@@ -49,8 +52,13 @@ impl<M: PhysicalMemory> Means<'_, M> {
         self.give_run(FrameRun { start: frame, count: 1 });
     }
 
-    /// Frames go back, and their price.
+    /// Frames go back, and their price. In checked builds whoever still reads there reads what nobody wrote.
     pub(crate) fn give_run(&mut self, run: FrameRun) {
+        if cfg!(debug_assertions) {
+            let words = (run.start.0..run.end().0)
+                .flat_map(|frame| (0..FRAME_WORDS).map(move |word| Frame(frame).word(word)));
+            words.for_each(|word| self.memory.write_word(word, POISON));
+        }
         let given = match run.count {
             1 => self.frames.give(self.memory, run.start),
             _ => self.frames.give_run(self.memory, run),

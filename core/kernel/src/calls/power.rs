@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use coldframe_abi::ExitCode;
+use coldframe_abi::{ExitCode, UserAddress};
 use coldframe_hal::{Console, Cpu, Machine, UserRegisters};
 
 use super::Outcome;
@@ -32,12 +32,20 @@ impl<M: Machine> Kernel<M> {
         let Some(thread) = self.current(cpu) else { return };
         let process = self.thread(thread).process;
         let at = cpu.registers().program_counter();
+        let entry =
+            self.space_of(process).and_then(|(space, means)| space.query(means.memory, UserAddress(address)));
+        let budget = self.process(process).budget;
+        let mut report = Report(&mut self.machine);
         // Writing to a console cannot fail.
         let _ = writeln!(
-            Report(&mut self.machine),
+            report,
             "process {process} ended: its thread {thread} had fault {cause} at {at:#x}, about {address:#x}, on {}",
             cpu.id(),
         );
+        if let Some((entry, level)) = entry {
+            let (used, limit) = (budget.used(), budget.limit());
+            let _ = writeln!(report, "  there: {entry:x?} at level {level}; it had {used} of {limit} frames");
+        }
         self.end_process(cpu, process, FAULTED);
     }
 }
