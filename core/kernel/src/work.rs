@@ -131,7 +131,7 @@ impl<M: Machine> Kernel<M> {
             self.syscall(cpu, now);
             return;
         }
-        if self.next_of_object(process, &mut work) {
+        if self.next_of_object(&mut work) {
             self.thread(thread).work = Some(work);
             self.finish_work(cpu, thread);
             return;
@@ -220,7 +220,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Goes on to the next mapping of an object that is going, or to its pages; says whether this was the step.
-    fn next_of_object(&mut self, _process: u32, work: &mut Work) -> bool {
+    fn next_of_object(&mut self, work: &mut Work) -> bool {
         let Task::Destroy { object, mapping } = work.task else { return false };
         if !work.pages.from(work.at).is_empty() {
             return false;
