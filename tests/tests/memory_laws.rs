@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use coldframe_abi::{UserAddress, UserRange};
-use coldframe_hal::paging::{Entry, Rights, Sv39};
-use coldframe_hal::{Frame, FrameRun, PhysicalMemory};
+use coldframe_abi::{Call, CpuId, PageRights, UserAddress, UserRange, Word};
+use coldframe_hal::paging::{Cache, Entry, FourLevel, Ownership, Rights, Sv39};
+use coldframe_hal::{Access, Cpu, Frame, FrameRun, PhysicalMemory, Trap};
+use coldframe_kernel::{Kernel, Resume};
 use coldframe_memory::{
     AddressSpace, Budget, Frames, Means, MemoryMap, POISON, Pages, SpaceError, UserSlice,
 };
-use hal_host::HostMachine;
+use hal_host::{HostCpu, HostMachine};
 use proptest::prelude::*;
 
 proptest! {
@@ -111,4 +112,45 @@ fn what_is_given_back_is_poisoned_in_checked_builds() {
     // Whoever gets it next finds it all zero.
     let again = means.take_zeroed().expect("there is memory");
     assert_eq!((again, means.memory.read_word(again.word(511))), (frame, 0));
+}
+
+/// A range of physical memory is shown by the largest pages that fit, uncached if it is a device's.
+#[test]
+fn a_range_object_shows_physical_memory() {
+    const LARGE: u64 = 2 << 20;
+    let machine = HostMachine::<FourLevel>::new(1, 4_096, 0);
+    let map = machine.memory_map();
+    let mut kernel = Kernel::new(machine, 1, map).expect("there is memory");
+    let process = kernel.create_process().expect("there is memory");
+    kernel.start_process(process, UserAddress(0), UserAddress(0), 0).expect("there is memory");
+    // From an odd frame on, over a whole large page.
+    let run = FrameRun { start: Frame(1_023), count: 514 };
+    let object = kernel.create_range_object(process, run, Cache::Device).expect("there is memory");
+    let mut cpu = HostCpu::<FourLevel>::new(CpuId(0));
+    assert_eq!(kernel.enter(&mut cpu, Trap::Again), Resume::User);
+    let base = (1 << 30) + LARGE - 4_096;
+    let range = UserRange { start: UserAddress(base), length: 514 * 4_096 };
+    let rights = PageRights::ReadWrite;
+    cpu.registers().request = Call::ObjectMap { object, offset: Word(0), range, rights }.encode();
+    let mut resume = kernel.enter(&mut cpu, Trap::Syscall);
+    while resume == Resume::Again {
+        resume = kernel.enter(&mut cpu, Trap::Again);
+    }
+    assert_eq!(cpu.registers().reply.status, 0, "it is mapped");
+    for (page, level) in [(0, 0), (1, 1), (300, 1), (513, 0)] {
+        let address = base + page * 4_096;
+        let trap = Trap::PageFault { cause: 14, address, access: Access::Store };
+        assert_eq!(kernel.enter(&mut cpu, trap), Resume::User);
+        let place = cpu.translate(kernel.machine().ram(), address, Access::Store).expect("it is there");
+        assert_eq!(place.frame(), Frame(1_023 + page));
+        let view = kernel.inspect();
+        let space = view.processes[0].space().expect("the process lives");
+        let found = space.query(kernel.machine(), UserAddress(address));
+        let Some((Entry::Page(leaf), at)) = found else { panic!("{found:?}") };
+        assert_eq!(
+            (leaf.cache, leaf.ownership, at),
+            (Cache::Device, Ownership::Foreign, level),
+            "page {page}"
+        );
+    }
 }
