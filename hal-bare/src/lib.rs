@@ -16,6 +16,8 @@ mod machine;
 #[cfg(target_os = "none")]
 mod panic;
 #[cfg(target_os = "none")]
+mod rate;
+#[cfg(target_os = "none")]
 mod start;
 #[cfg(target_os = "none")]
 mod window;

@@ -63,6 +63,7 @@ oracles! {
         "unless a flush of that space is under way, no CPU remembers of a space what is no longer true; never does it reach a free frame";
     MEMORY_KEPT "memory-kept": "a thread finds in its memory what it has put there, and each call does what it says";
     FAULT_REPAIRED "fault-repaired": "who touches what it may touch goes on, unless memory is short; who touches what it may not does not";
+    EITHER_WAY "either-way": "an entry that takes the short way comes to what it would have come to the long way";
     MODEL "model":
         "every call is answered as the reference model says, and whoever may run by its rules does, and nobody else";
 }

@@ -80,6 +80,8 @@ pub struct Options {
     pub traced: bool,
     /// Stop after so many steps.
     pub steps: Option<u64>,
+    /// Make one entry of so many twice, the second time the long way, instead of one in a thousand.
+    pub compared: Option<u64>,
 }
 
 const SCENARIO_STEPS: u64 = 2_000_000;
@@ -137,6 +139,9 @@ fn guarded<F: HardwareFormat, U: Userland<F>>(
         console: String::new(),
     };
     let mut world = make(source);
+    if let Some(entries) = options.compared {
+        world.compare_one_in(entries);
+    }
     if options.traced {
         world.kernel_mut().machine_mut().keep_trace();
     }

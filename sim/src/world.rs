@@ -1,12 +1,14 @@
 //! A world: a machine, its kernel, and what its CPUs do between two entries.
 
+use std::hash::{DefaultHasher, Hasher};
+
 use coldframe_abi::{CpuId, Instant, Nanos};
 use coldframe_hal::{Clock, Cpu, Trap};
 use coldframe_kernel::{Kernel, Resume, Work};
 use coldframe_memory::Filling;
 use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
-use crate::oracle::{Allowed, MEMORY_KEPT, Violation, Watch};
+use crate::oracle::{Allowed, EITHER_WAY, MEMORY_KEPT, Violation, Watch};
 use crate::source::Source;
 
 /// How much time one step of user mode or one entry takes.
@@ -34,6 +36,9 @@ pub trait Userland<F> {
     /// The next step of the thread that runs on `cpu`.
     fn next(&mut self, cpu: &mut HostCpu<F>, machine: &mut HostMachine<F>) -> UserStep;
 }
+
+/// One entry of so many is made twice: rarely, since all RAM is cloned for it.
+const COMPARED: u64 = 1_021;
 
 /// The register in which a thread keeps how long it still computes.
 pub const COMPUTES: usize = 3;
@@ -82,6 +87,8 @@ pub struct World<F: HardwareFormat, U> {
     called: bool,
     /// The last entry has brought the work of a thread forward.
     worked: bool,
+    /// One entry of so many is made twice, the second time the long way.
+    compared: u64,
     watch: Watch,
     /// Kept from step to step, so that a step allocates nothing.
     actions: Vec<Action>,
@@ -98,6 +105,27 @@ fn work_of<F: HardwareFormat>(
     Some((*row.work()?, space.filling()))
 }
 
+type Entered<'a, F> = (&'a Kernel<HostMachine<F>>, &'a HostCpu<F>, Resume);
+
+/// Whether two entries have come to the same.
+fn either_way<F: HardwareFormat>(
+    short: Entered<'_, F>,
+    long: Entered<'_, F>,
+    at: Instant,
+) -> Result<(), Violation> {
+    let digest = |(kernel, cpu, resume): Entered<'_, F>| {
+        let mut hasher = DefaultHasher::new();
+        kernel.hash_state(&mut hasher);
+        (hasher.finish(), resume, cpu.armed(), *cpu.peek())
+    };
+    let (one, other) = (digest(short), digest(long));
+    if one == other {
+        return Ok(());
+    }
+    let detail = format!("the short way: {one:x?}; the long way: {other:x?}");
+    Err(Violation { oracle: EITHER_WAY, detail, at })
+}
+
 impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
     /// A world around a kernel that has its first processes; every CPU is about to enter for the first time.
     pub fn new(kernel: Kernel<HostMachine<F>>, cpus: u16, userland: U) -> Self {
@@ -108,6 +136,7 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
             modes: vec![Mode::Again; usize::from(cpus)],
             userland,
             now: Instant(1_000),
+            compared: COMPARED,
             entries: 0,
             called: false,
             worked: false,
@@ -274,7 +303,13 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
         let before: HostRegisters = *here.peek();
         let was = self.kernel.loaded(here.id());
         let work = work_of(&self.kernel, was);
+        let twin = self.entries.is_multiple_of(self.compared).then(|| (self.kernel.clone(), here.clone()));
         let resume = self.kernel.enter(here, trap);
+        if let Some((mut kernel, mut cpu)) = twin {
+            kernel.forget_decisions();
+            let other = kernel.enter(&mut cpu, trap);
+            either_way((&self.kernel, here, resume), (&kernel, &cpu, other), self.now)?;
+        }
         self.worked = work != work_of(&self.kernel, was);
         self.entries += 1;
         self.modes[cpu] = match resume {
@@ -285,6 +320,11 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
         };
         debug_assert_eq!(here.now(), self.now);
         self.watch.after_entry(&self.kernel, &self.cpus, cpu, trap, resume, was, &before, self.now)
+    }
+
+    /// From now on one entry of so many is made twice, the second time the long way.
+    pub const fn compare_one_in(&mut self, entries: u64) {
+        self.compared = entries;
     }
 
     /// Checks everything there is to check, however long it takes.

@@ -29,7 +29,7 @@ fn the_transcripts_of_the_scenarios() {
 #[test]
 fn a_timeline_reads_at_a_glance() {
     let subject = Subject::named("threads").expect("the scenario is there");
-    let options = Options { cpus: Some(2), traced: true, steps: None };
+    let options = Options { cpus: Some(2), traced: true, ..Options::default() };
     let (_, outcome) = record(subject, 1, options);
     assert_eq!(outcome.violation, None);
     insta::assert_snapshot!(timeline::draw(&outcome.trace[..60], 2));

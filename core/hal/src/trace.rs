@@ -4,6 +4,7 @@ use coldframe_abi::{Class, CpuId, Instant, Number};
 
 /// What a program does with memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u64)]
 pub enum Access {
     /// It reads.
     Load,
@@ -14,7 +15,9 @@ pub enum Access {
 }
 
 /// Why a CPU enters the kernel.
+// By words: packed beside the tag, it would be copied byte by byte where words have to be aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u64)]
 pub enum Trap {
     /// The thread made a call.
     Syscall,

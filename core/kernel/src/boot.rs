@@ -8,6 +8,7 @@ use coldframe_memory::{
 };
 use coldframe_scheduler::{Context, LEVELS, NONE, State, Wake};
 
+use crate::kernel::Change;
 use crate::rounds::FlushTable;
 use crate::tables::grow_to;
 use crate::translation::Tags;
@@ -105,6 +106,8 @@ impl<M: Machine> Kernel<M> {
             flushes: FlushTable::default(),
             waking_first: NONE,
             off: false,
+            // No CPU has looked yet.
+            change: Change(1),
         };
         let count = usize::from(cpus);
         let Self { machine, frames, heads, queues, wheels, per_cpu, .. } = &mut kernel;

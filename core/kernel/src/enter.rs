@@ -1,6 +1,6 @@
 //! The only way in: a trap comes, the state changes, and the CPU is told how to go on.
 
-use coldframe_abi::{CpuId, Instant};
+use coldframe_abi::{CpuId, Instant, Nanos};
 use coldframe_hal::{Clock, Cpu, Event, Machine, Store, Trap};
 use coldframe_scheduler::timer::STEPS_PER_ENTRY;
 use coldframe_scheduler::{Kick, NONE, Wake};
@@ -24,6 +24,11 @@ pub enum Resume {
     Off,
 }
 
+/// Whether the program itself has brought the trap about.
+const fn is_asked_for(trap: Trap) -> bool {
+    matches!(trap, Trap::Syscall | Trap::PageFault { .. })
+}
+
 impl<M: Machine> Kernel<M> {
     /// The only way in. Runs to its end, never blocks, never switches stacks.
     pub fn enter(&mut self, cpu: &mut M::Cpu, trap: Trap) -> Resume {
@@ -33,9 +38,13 @@ impl<M: Machine> Kernel<M> {
         let now = cpu.now();
         let here = cpu.id();
         self.trace(cpu, Event::Enter(trap));
-        self.scheduler().entered(here);
-        self.scheduler().charge(here, now);
-        self.end_rounds(cpu);
+        let quiet = self.is_quiet(here, now, trap);
+        self.scheduler_as_it_is().charge(here, now);
+        let before = self.change.0;
+        if !quiet {
+            self.scheduler_as_it_is().entered(here);
+            self.end_rounds(cpu);
+        }
         match trap {
             Trap::Syscall => self.syscall(cpu, now),
             Trap::PageFault { cause, address, access } => self.page_fault(cpu, now, cause, address, access),
@@ -43,7 +52,16 @@ impl<M: Machine> Kernel<M> {
             Trap::Timer => self.of_cpu(cpu).armed = None,
             Trap::Kick | Trap::Again => {}
         }
-        self.expire_timers(cpu, now);
+        let mut worked = false;
+        if quiet && before == self.change.0 && self.goes_on(here) {
+            worked = self.begin_work(cpu, now);
+            if before == self.change.0 && !self.has_work(cpu) {
+                return Resume::User;
+            }
+        }
+        if !is_asked_for(trap) || self.is_due(here, now) {
+            self.expire_timers(cpu, now);
+        }
         let waking = self.wake_waiters(cpu);
         self.obey_orders(cpu, now);
         // Before the scheduler decides: leaving may wake the reaper, and that may be placed here.
@@ -53,10 +71,10 @@ impl<M: Machine> Kernel<M> {
                 self.leave_dead_space(cpu);
                 self.reap(cpu, now);
             }
-            Some(thread) if self.thread(thread).work.is_some() => self.work_step(cpu, now, thread),
+            Some(thread) if !worked && self.thread(thread).work.is_some() => self.work_step(cpu, now, thread),
             Some(_) => {}
         }
-        self.settle(cpu, now);
+        let untouched = self.settle(cpu, now);
         // Who was queued may have been told meanwhile not to run: one a step, so that a step stays short.
         let obeyed = self.obey_orders(cpu, now);
         if obeyed {
@@ -75,10 +93,61 @@ impl<M: Machine> Kernel<M> {
         match self.current(cpu) {
             Some(reaper::THREAD) => Resume::Again,
             Some(thread) if waking || self.thread(thread).work.is_some() => Resume::Again,
-            Some(_) => Resume::User,
+            Some(_) => {
+                if untouched && !evacuating {
+                    self.of_cpu(cpu).settled = self.change;
+                }
+                Resume::User
+            }
             None if evacuating || waking => Resume::Again,
             None => Resume::Idle,
         }
+    }
+
+    /// Whether nothing has happened since this CPU last decided who runs here, and nothing is due: then a trap of the
+    /// thread that runs concerns nobody else, unless it changes something itself (KRN-13).
+    #[inline]
+    fn is_quiet(&self, here: CpuId, now: Instant, trap: Trap) -> bool {
+        let row = &self.per_cpu.rows()[usize::from(here.0)];
+        row.settled.0 == self.change.0
+            && is_asked_for(trap)
+            && row.armed.is_none_or(|armed| now < armed)
+            && self.flushes.is_empty()
+            && self.waking_first == NONE
+    }
+
+    /// Whether the thread that runs here has time left.
+    #[inline]
+    fn goes_on(&self, here: CpuId) -> bool {
+        let queue = &self.queues.rows()[usize::from(here.0)];
+        let Some(thread) = queue.current() else { return false };
+        let row = &self.rows.rows()[thread as usize];
+        row.runs_on() == thread
+            && row.context().slice_left() != Nanos::ZERO
+            && self.turns.rows()[row.turn() as usize].left() != Nanos::ZERO
+    }
+
+    #[inline]
+    fn has_work(&self, cpu: &M::Cpu) -> bool {
+        self.current(cpu).is_some_and(|thread| self.threads.rows()[thread as usize].work.is_some())
+    }
+
+    /// The first step of what the running thread has asked for, if that takes any.
+    #[inline]
+    fn begin_work(&mut self, cpu: &mut M::Cpu, now: Instant) -> bool {
+        let Some(thread) = self.current(cpu).filter(|_| self.has_work(cpu)) else { return false };
+        self.work_step(cpu, now, thread);
+        true
+    }
+
+    #[inline]
+    fn is_due(&self, here: CpuId, now: Instant) -> bool {
+        self.per_cpu.rows()[usize::from(here.0)].armed.is_some_and(|armed| armed <= now)
+    }
+
+    /// Forgets that CPUs have looked who runs on them: each takes the long way when it comes in next.
+    pub fn forget_decisions(&mut self) {
+        self.change.0 += 1;
     }
 
     fn expire_timers(&mut self, cpu: &mut M::Cpu, now: Instant) {
@@ -128,10 +197,10 @@ impl<M: Machine> Kernel<M> {
         true
     }
 
-    /// Lets the scheduler decide, and puts its choice on the CPU.
+    /// Lets the scheduler decide, and puts its choice on the CPU; says whether everything is as it was.
     #[inline]
-    fn settle(&mut self, cpu: &mut M::Cpu, now: Instant) {
-        let (settled, kicks) = self.scheduler().settle(cpu.id(), now);
+    fn settle(&mut self, cpu: &mut M::Cpu, now: Instant) -> bool {
+        let (settled, kicks) = self.scheduler_as_it_is().settle(cpu.id(), now);
         if let Some(thread) = settled.preempted {
             self.trace(cpu, Event::Preempt { thread });
         }
@@ -140,9 +209,14 @@ impl<M: Machine> Kernel<M> {
         }
         let next = settled.current.unwrap_or(NONE);
         let loaded = self.of_cpu(cpu).loaded;
+        let untouched = loaded == next && !settled.moved && settled.preempted.is_none() && kicks.is_empty();
+        if !untouched {
+            self.change.0 += 1;
+        }
         if loaded != next {
             self.switch(cpu, loaded, next);
         }
+        untouched
     }
 
     fn switch(&mut self, cpu: &mut M::Cpu, from: u32, to: u32) {

@@ -1,5 +1,7 @@
 //! The kernel's state, and the small moves that everything else is made of.
 
+use core::hash::{Hash, Hasher};
+
 use coldframe_abi::{Instant, Reply};
 use coldframe_hal::{Clock, Cpu, Event, Machine, Store, Tag, UserRegisters};
 use coldframe_memory::{AddressSpace, Budget, Frames, Means};
@@ -26,11 +28,38 @@ pub(crate) struct PerCpu {
     pub(crate) tag_generation: u64,
     /// The tag of the space that it had when this generation began.
     pub(crate) kept_tag: Tag,
+    /// After which change it has last looked who runs here, and found nothing to do.
+    pub(crate) settled: Change,
+}
+
+/// A number for each change of who may run, is due, or waits.
+///
+/// It spares work and decides nothing: states that differ in it only have the same future, and are equal.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Change(pub(crate) u64);
+
+impl PartialEq for Change {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Change {}
+
+impl Hash for Change {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 impl Default for PerCpu {
     fn default() -> Self {
-        Self { loaded: NONE, active: NONE, armed: None, tag_generation: 0, kept_tag: Tag::NONE }
+        Self {
+            loaded: NONE,
+            active: NONE,
+            armed: None,
+            tag_generation: 0,
+            kept_tag: Tag::NONE,
+            settled: Change(0),
+        }
     }
 }
 
@@ -71,6 +100,8 @@ pub struct Kernel<M: Machine> {
     pub(crate) waking_first: u32,
     /// A call has turned the machine off.
     pub(crate) off: bool,
+    /// The last change of who may run, is due, or waits.
+    pub(crate) change: Change,
 }
 
 impl<M> Clone for Kernel<M>
@@ -118,6 +149,7 @@ where
             flushes: self.flushes.clone(),
             waking_first: self.waking_first,
             off: self.off,
+            change: self.change,
         }
     }
 }
@@ -134,8 +166,16 @@ impl<M: Machine> Kernel<M> {
         &mut self.machine
     }
 
+    /// What decides who runs, to be changed: every CPU looks at it anew.
     #[inline]
     pub(crate) fn scheduler(&mut self) -> Scheduler<'_> {
+        self.change.0 += 1;
+        self.scheduler_as_it_is()
+    }
+
+    /// What decides who runs, for what changes no decision.
+    #[inline]
+    pub(crate) fn scheduler_as_it_is(&mut self) -> Scheduler<'_> {
         Scheduler {
             rows: self.rows.rows_mut(),
             turns: self.turns.rows_mut(),
@@ -147,6 +187,7 @@ impl<M: Machine> Kernel<M> {
 
     #[inline]
     pub(crate) fn timers(&mut self) -> Timers<'_> {
+        self.change.0 += 1;
         Timers { timers: self.timers.rows_mut(), wheels: self.wheels.rows_mut() }
     }
 

@@ -28,6 +28,8 @@ impl<M: Machine> Kernel<M> {
             return;
         }
         self.process(process).ended = Some(status);
+        // Its threads stop wherever they are.
+        self.change.0 += 1;
         self.alive_processes -= 1;
         self.forget_waiters(process);
         if self.alive_processes == 0 {

@@ -81,6 +81,11 @@ impl FlushTable {
         self.free != 0
     }
 
+    /// Whether no flush is under way.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.free == u64::MAX
+    }
+
     fn take(&mut self, process: u32) -> FlushSlot {
         assert!(self.has_room(), "a round begins only if there is a slot for it");
         let slot = self.free.trailing_zeros();

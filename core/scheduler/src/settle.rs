@@ -13,6 +13,8 @@ pub struct Settled {
     pub preempted: Option<u32>,
     /// Who runs now.
     pub current: Option<u32>,
+    /// Somebody else was moved, to or from this CPU.
+    pub moved: bool,
 }
 
 impl Scheduler<'_> {
@@ -22,7 +24,7 @@ impl Scheduler<'_> {
     #[must_use]
     pub fn settle(&mut self, cpu: CpuId, now: Instant) -> (Settled, CpuSet) {
         self.charge(cpu, now);
-        let mut settled = Settled { preempted: None, current: None };
+        let mut settled = Settled { preempted: None, current: None, moved: false };
         let mut kicks = CpuSet::EMPTY;
         if self.cpus[usize::from(cpu.0)].current != NONE {
             let kick;
@@ -37,7 +39,7 @@ impl Scheduler<'_> {
         if let Some(class) = self.cpus[usize::from(cpu.0)].waiting_class()
             && self.state.is_less_urgent_cpu(class)
         {
-            self.spread(cpu, class, &mut kicks);
+            settled.moved = self.spread(cpu, class, &mut kicks);
         }
         settled.current = self.cpus[usize::from(cpu.0)].current();
         if settled.current == settled.preempted {
@@ -88,18 +90,21 @@ impl Scheduler<'_> {
     }
 
     /// Whoever waits here goes to a CPU that idles or runs a lower class, if it may (SCH-3, SCH-4).
-    fn spread(&mut self, cpu: CpuId, class: usize, kicks: &mut CpuSet) {
+    fn spread(&mut self, cpu: CpuId, class: usize, kicks: &mut CpuSet) -> bool {
+        let mut moved = false;
         for urgency in 0..=class {
             let mut targets = self.state.by_urgency[urgency].and(&self.state.online);
             targets.remove(cpu);
             for target in targets.iter() {
                 let Some(thread) = self.find_here(cpu, target, urgency) else { continue };
                 let loose = self.take(thread);
+                moved = true;
                 if let Some(Kick(target)) = self.enqueue(loose, target, false, cpu) {
                     kicks.insert(target);
                 }
             }
         }
+        moved
     }
 
     #[inline]

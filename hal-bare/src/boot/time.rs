@@ -10,6 +10,9 @@ pub struct BadFrequency(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TickRate {
     hertz: u64,
+    /// How many nanoseconds a tick takes, times two to the power of `shift`, rounded up: no division at each look.
+    nanos: u64,
+    shift: u32,
 }
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
@@ -20,13 +23,33 @@ impl TickRate {
     /// # Errors
     /// `BadFrequency` for any other: firmware is wrong or was misread.
     pub const fn new(hertz: u64) -> Result<Self, BadFrequency> {
-        if hertz < 1_000 || hertz > 1_000_000_000_000 { Err(BadFrequency(hertz)) } else { Ok(Self { hertz }) }
+        if hertz < 1_000 || hertz > 1_000_000_000_000 {
+            return Err(BadFrequency(hertz));
+        }
+        // As many digits as a word holds: over a hundred years that is less than a nanosecond.
+        let mut shift = 64 - 20;
+        while (NANOS_PER_SECOND << (shift + 1)).div_ceil(hertz as u128) <= u64::MAX as u128 {
+            shift += 1;
+        }
+        Ok(Self { hertz, nanos: (NANOS_PER_SECOND << shift).div_ceil(hertz as u128) as u64, shift })
+    }
+
+    /// The rate as three words, for a place that many CPUs read.
+    #[must_use]
+    pub const fn to_words(self) -> [u64; 3] {
+        [self.hertz, self.nanos, self.shift as u64]
+    }
+
+    /// The rate that was taken apart.
+    #[must_use]
+    pub const fn from_words([hertz, nanos, shift]: [u64; 3]) -> Self {
+        Self { hertz, nanos, shift: shift as u32 }
     }
 
     /// The moment at which the counter, that started at zero, shows `ticks`.
     #[must_use]
     pub fn instant(self, ticks: u64) -> Instant {
-        let nanos = u128::from(ticks) * NANOS_PER_SECOND / u128::from(self.hertz);
+        let nanos = (u128::from(ticks) * u128::from(self.nanos)) >> self.shift;
         Instant(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 

@@ -18,8 +18,8 @@ pub(crate) use kernel_map::{
 };
 pub(crate) use user::{Registers, UserExit, run_user};
 
-use crate::boot::TickRate;
 use crate::console::say;
+use crate::rate::RateCell;
 
 pub(crate) type Paging = Sv39;
 
@@ -27,7 +27,7 @@ const INTERRUPT: u64 = 1 << 63;
 const SOFTWARE: u64 = 1;
 const TIMER: u64 = 5;
 
-static TIMEBASE: AtomicU64 = AtomicU64::new(0);
+static TIMEBASE: RateCell = RateCell::new();
 static SERIAL: AtomicU64 = AtomicU64::new(0);
 static FINISHER: AtomicU64 = AtomicU64::new(0);
 static HARTS: [AtomicU32; MAX_CPUS] = [const { AtomicU32::new(u32::MAX) }; MAX_CPUS];
@@ -44,7 +44,7 @@ use read_csr;
 
 /// Keeps where the devices are that the kernel itself uses.
 fn set_devices(timebase: u64, serial: u64, finisher: Option<u64>) {
-    TIMEBASE.store(timebase, Ordering::Relaxed);
+    TIMEBASE.set("the time base of the device tree", timebase);
     SERIAL.store(serial, Ordering::Relaxed);
     FINISHER.store(finisher.unwrap_or(0), Ordering::Relaxed);
 }
@@ -64,19 +64,12 @@ pub(crate) fn ticks() -> u64 {
     read_csr!("time")
 }
 
-fn rate() -> TickRate {
-    match TickRate::new(TIMEBASE.load(Ordering::Relaxed)) {
-        Ok(rate) => rate,
-        Err(bad) => panic!("the time base of the device tree cannot be: {bad:?}"),
-    }
-}
-
 pub(crate) fn now() -> Instant {
-    rate().instant(ticks())
+    TIMEBASE.get().instant(ticks())
 }
 
 pub(crate) fn arm(deadline: Instant) {
-    sbi::set_timer(rate().ticks_at(deadline));
+    sbi::set_timer(TIMEBASE.get().ticks_at(deadline));
 }
 
 pub(crate) fn disarm() {

@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::{
-    APIC_HERTZ, DIRECT_WINDOW, KICK_VECTOR, SPURIOUS_VECTOR, TIMER_VECTOR, TSC_HERTZ, inb, instructions, outb,
+    APIC_TIMER, DIRECT_WINDOW, KICK_VECTOR, SPURIOUS_VECTOR, TIMER_VECTOR, TSC, inb, instructions, outb,
 };
 
 static BASE: AtomicU64 = AtomicU64::new(0xfee0_0000);
@@ -106,6 +106,6 @@ pub(super) fn calibrate(hpet: u64) {
     let timer = u32::MAX - self::read(TIMER_CURRENT);
     write(TIMER_INITIAL, 0);
     let hertz = |ticks: u64| (u128::from(ticks) * FEMTOS_PER_SECOND / u128::from(passed * period)) as u64;
-    TSC_HERTZ.store(hertz(tsc), Ordering::Relaxed);
-    APIC_HERTZ.store(hertz(u64::from(timer)), Ordering::Relaxed);
+    TSC.set("the speed of the time-stamp counter", hertz(tsc));
+    APIC_TIMER.set("the speed of the local timer", hertz(u64::from(timer)));
 }

@@ -7,7 +7,7 @@ mod instructions;
 mod kernel_map;
 mod user;
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use coldframe_abi::{CpuId, ExitCode, Instant};
 use coldframe_hal::paging::Format;
@@ -20,8 +20,8 @@ pub(crate) use kernel_map::{
 };
 pub(crate) use user::{Registers, UserExit, run_user};
 
-use crate::boot::TickRate;
 use crate::console::say;
+use crate::rate::RateCell;
 use instructions::{inb, outb};
 
 pub(crate) type Paging = FourLevel;
@@ -32,16 +32,9 @@ const TIMER_VECTOR: u8 = 0x41;
 const CALL_VECTOR: u8 = 0x69;
 const SPURIOUS_VECTOR: u8 = 0xff;
 
-static TSC_HERTZ: AtomicU64 = AtomicU64::new(0);
-static APIC_HERTZ: AtomicU64 = AtomicU64::new(0);
+static TSC: RateCell = RateCell::new();
+static APIC_TIMER: RateCell = RateCell::new();
 static APIC_IDS: [AtomicU32; MAX_CPUS] = [const { AtomicU32::new(u32::MAX) }; MAX_CPUS];
-
-fn rate(hertz: &AtomicU64) -> TickRate {
-    match TickRate::new(hertz.load(Ordering::Relaxed)) {
-        Ok(rate) => rate,
-        Err(bad) => panic!("a clock cannot run at the speed that was measured: {bad:?}"),
-    }
-}
 
 /// Readies this CPU for user mode.
 pub(crate) fn set_up_cpu(cpu: CpuId) {
@@ -56,13 +49,13 @@ pub(crate) fn ticks() -> u64 {
 }
 
 pub(crate) fn now() -> Instant {
-    rate(&TSC_HERTZ).instant(ticks())
+    TSC.get().instant(ticks())
 }
 
 pub(crate) fn arm(deadline: Instant) {
     let span = deadline.since(now());
     // A moment that the counter cannot hold is reached in several parts; one that has passed comes at once.
-    let ticks = rate(&APIC_HERTZ).ticks_in(span).clamp(1, u64::from(u32::MAX));
+    let ticks = APIC_TIMER.get().ticks_in(span).clamp(1, u64::from(u32::MAX));
     apic::set_timer(ticks as u32);
 }
 

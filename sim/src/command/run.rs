@@ -30,7 +30,8 @@ pub(crate) fn run(arguments: &Arguments, json: bool) -> Exit {
         Ok(subject) => subject,
         Err(problem) => return super::usage(&problem),
     };
-    let options = Options { cpus: arguments.cpus, traced: true, steps: arguments.steps };
+    let options =
+        Options { cpus: arguments.cpus, traced: true, steps: arguments.steps, ..Options::default() };
     if !json {
         outln!("seed {:#x}", arguments.seed);
     }

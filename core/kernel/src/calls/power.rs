@@ -24,6 +24,8 @@ impl<M: Machine> Kernel<M> {
     pub(super) fn power_off(&mut self, status: ExitCode) -> Outcome {
         self.machine.power_off(status);
         self.off = true;
+        // No thread goes on.
+        self.change.0 += 1;
         Outcome::Settled
     }
 
