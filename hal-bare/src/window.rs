@@ -17,6 +17,9 @@ pub(crate) struct WindowStore<T> {
     /// How many frames are page tables of the window.
     tables: usize,
     rows: usize,
+    /// Shown, all rows at their default, wherever a frame was lifted out; and how many times.
+    blank: Option<Frame>,
+    lifted: usize,
     row: PhantomData<T>,
 }
 
@@ -28,7 +31,15 @@ fn entry_at(table: Frame, at: usize) -> *mut u64 {
 impl<T: Row> WindowStore<T> {
     pub(crate) fn new(number: usize) -> Self {
         assert!(number < WINDOWS, "there are {WINDOWS} windows for kernel tables");
-        Self { base: arch::window(number), frames: 0, tables: 0, rows: 0, row: PhantomData }
+        Self {
+            base: arch::window(number),
+            frames: 0,
+            tables: 0,
+            rows: 0,
+            blank: None,
+            lifted: 0,
+            row: PhantomData,
+        }
     }
 
     /// Puts the frame where the next one is missing: behind the rows, or into the page tables that lead there.
@@ -60,6 +71,44 @@ impl<T: Row> WindowStore<T> {
         true
     }
 
+    /// The entry that shows the frame of this number.
+    fn leaf(&self, number: usize) -> *mut u64 {
+        let address = self.base + number as u64 * FRAME_BYTES;
+        let mut table = arch::kernel_root();
+        for level in (1..arch::Paging::LEVELS).rev() {
+            // SAFETY: an entry of a kernel page table, in the direct window, under the kernel lock.
+            let entry = unsafe { entry_at(table, index(address, level)).read_volatile() };
+            match arch::Paging::read(entry, level) {
+                Entry::Table(next) => table = next,
+                _ => unreachable!("a mapped frame has page tables above it"),
+            }
+        }
+        entry_at(table, index(address, 0))
+    }
+
+    /// Shows another frame in place of the one of this number, and says which that was.
+    ///
+    /// # Safety
+    /// What the new frame holds are valid rows, or nobody reads there before they are written.
+    unsafe fn show(&mut self, number: usize, frame: Frame) -> Frame {
+        let slot = self.leaf(number);
+        // SAFETY: an entry of a kernel page table, as above; `&mut self` says that nobody refers to the rows.
+        let before = unsafe { slot.read_volatile() };
+        // SAFETY: as above.
+        unsafe { slot.write_volatile(arch::kernel_page(frame)) };
+        arch::window_changed();
+        arch::frame_of_kernel_page(before)
+    }
+
+    fn make_default(&mut self, number: usize) {
+        let rows = FRAME_BYTES as usize / size_of::<T>();
+        for row in number * rows..(number + 1) * rows {
+            // SAFETY: the rows of a frame that is shown there and written by nobody else; a row needs no drop to be
+            // overwritten that is at its default or was never valid.
+            unsafe { self.pointer().add(row).write(T::default()) };
+        }
+    }
+
     fn pointer(&self) -> *mut T {
         core::ptr::with_exposed_provenance_mut(self.base as usize)
     }
@@ -78,7 +127,7 @@ impl<T: Row> Store<T> for WindowStore<T> {
     }
 
     fn frames(&self) -> usize {
-        self.frames + self.tables
+        self.frames + self.tables + usize::from(self.blank.is_some()) - self.lifted
     }
 
     fn grow(&mut self, frame: Frame) {
@@ -105,22 +154,35 @@ impl<T: Row> Store<T> for WindowStore<T> {
         }
         self.rows = fit;
         self.frames = last;
-        let mut table = arch::kernel_root();
-        for level in (0..arch::Paging::LEVELS).rev() {
-            let slot = entry_at(table, index(address, level));
+        let slot = self.leaf(last);
+        // SAFETY: an entry of a kernel page table, in the direct window, under the kernel lock; the rows behind it
+        // are gone.
+        let entry = unsafe { slot.read_volatile() };
+        // SAFETY: as above.
+        unsafe { slot.write_volatile(0) };
+        arch::window_changed();
+        Some(arch::frame_of_kernel_page(entry))
+    }
+
+    fn lift(&mut self, number: usize) -> Option<Frame> {
+        assert!((FRAME_BYTES as usize).is_multiple_of(size_of::<T>()), "rows fill a frame exactly");
+        self.lifted += 1;
+        let Some(blank) = self.blank else {
+            let slot = self.leaf(number);
             // SAFETY: an entry of a kernel page table, in the direct window, under the kernel lock.
-            let entry = unsafe { slot.read_volatile() };
-            if level == 0 {
-                // SAFETY: as above; the rows behind it are gone.
-                unsafe { slot.write_volatile(0) };
-                arch::window_changed();
-                return Some(arch::frame_of_kernel_page(entry));
-            }
-            match arch::Paging::read(entry, level) {
-                Entry::Table(next) => table = next,
-                _ => unreachable!("a mapped frame has page tables above it"),
-            }
-        }
-        None
+            self.blank = Some(arch::frame_of_kernel_page(unsafe { slot.read_volatile() }));
+            self.make_default(number);
+            return None;
+        };
+        // SAFETY: the blank frame holds rows at their default, and nobody writes to it while it is shown
+        // (precondition): however often it is, what is read there is true.
+        Some(unsafe { self.show(number, blank) })
+    }
+
+    fn lower(&mut self, number: usize, frame: Frame) {
+        self.lifted -= 1;
+        // SAFETY: the rows are written before anybody reads them.
+        let _blank = unsafe { self.show(number, frame) };
+        self.make_default(number);
     }
 }

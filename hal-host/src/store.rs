@@ -6,7 +6,8 @@ use coldframe_hal::{FRAME_BYTES, Frame, Row, Store};
 #[derive(Clone, Debug)]
 pub struct OwnedStore<T> {
     rows: Vec<T>,
-    frames: Vec<Frame>,
+    /// Those that have been lifted out are missing.
+    frames: Vec<Option<Frame>>,
 }
 
 impl<T> Default for OwnedStore<T> {
@@ -33,17 +34,27 @@ impl<T: Row> Store<T> for OwnedStore<T> {
     }
 
     fn frames(&self) -> usize {
-        self.frames.len()
+        self.frames.iter().flatten().count()
     }
 
     fn grow(&mut self, frame: Frame) {
-        self.frames.push(frame);
+        self.frames.push(Some(frame));
         self.fit();
     }
 
     fn shrink(&mut self) -> Option<Frame> {
         let frame = self.frames.pop()?;
         self.fit();
-        Some(frame)
+        frame
+    }
+
+    fn lift(&mut self, number: usize) -> Option<Frame> {
+        let rows = FRAME_BYTES as usize / size_of::<T>();
+        self.rows[number * rows..(number + 1) * rows].fill_with(T::default);
+        self.frames[number].take()
+    }
+
+    fn lower(&mut self, number: usize, frame: Frame) {
+        assert!(self.frames[number].replace(frame).is_none(), "a frame is lowered where one was lifted");
     }
 }

@@ -4,11 +4,15 @@
 //! run, and who must. It shares no code with the kernel: only the table of calls, as programs know it.
 
 mod calls;
+mod capabilities;
+mod names;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use coldframe_abi::{Class, CpuId, Instant, Kind, Nanos, Number, Priority, Reply};
+use coldframe_abi::{
+    CapabilityHandle, CapabilityKind, Class, CpuId, Instant, Kind, Nanos, Number, Priority, Reply,
+};
 use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{Inspection, Kernel, Life, Resume, WaitsFor};
 use coldframe_scheduler::{NONE, Place};
@@ -80,6 +84,8 @@ impl<T> Default for Slot<T> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
     threads: Vec<Slot<Thread>>,
+    /// What programs call them.
+    names: names::Names,
     /// The holder of a group's slot is a process.
     groups: Vec<Slot<usize>>,
     /// How many threads of each process have not ended.
@@ -137,6 +143,21 @@ impl Model {
                     wait: 0,
                 }),
             };
+        }
+        for (slot, row) in (0_u32..).zip(view.capabilities) {
+            let Some(process) = row.holder() else { continue };
+            let CapabilityKind::Thread = row.target().kind else { continue };
+            let word = CapabilityHandle { slot, generation: row.generation() }.to_word();
+            let name = names::Name {
+                what: names::Named::Thread(row.target().row, row.target().generation),
+                rights: row.rights(),
+                badge: row.badge(),
+                parent: None,
+                first: true,
+                fading: None,
+            };
+            model.names.is_fresh(word);
+            model.names.add((process as usize, word), name);
         }
         model
     }
@@ -213,7 +234,7 @@ impl Model {
         self.end_waits(view, now);
         let runs = kernel.loaded(cpu.id());
         self.running[here] = (runs != NONE && runs != 0).then_some((runs, now));
-        if resume == Resume::User { self.may_go_on(runs, cpu, now) } else { Ok(()) }
+        if resume == Resume::User { self.may_go_on(view, runs, cpu, now) } else { Ok(()) }
     }
 
     fn charge(&mut self, cpu: usize, now: Instant) {
@@ -276,6 +297,7 @@ impl Model {
     #[inline]
     fn may_go_on<F: HardwareFormat>(
         &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
         runs: u32,
         cpu: &HostCpu<F>,
         now: Instant,
@@ -286,6 +308,11 @@ impl Model {
         if let State::Works { call } = thread.state {
             thread.state = State::Goes { answer: None };
             let found = cpu.peek().reply.result();
+            if call == Number::CapabilityRevoke
+                && let Some(left) = self.has_revoked(view, runs, found.is_ok())
+            {
+                return fail(now, left);
+            }
             let nothing = call.description().result == Kind::Nothing;
             let fits = found.map_or_else(
                 |error| call.description().errors.contains(&error),

@@ -1,8 +1,9 @@
 //! How one argument becomes words and is decoded again, once, at the door.
 
 use crate::{
-    Class, CpuId, Deadline, Error, ExitCode, GroupHandle, Instant, MappingHandle, MemoryUse, Nanos,
-    ObjectHandle, PageRights, PageState, Priority, ThreadHandle, UserAddress, UserRange, Word,
+    CapabilityHandle, CapabilityRights, CapabilityState, Class, CpuId, Deadline, Error, ExitCode,
+    GroupHandle, Instant, MappingHandle, MemoryUse, Nanos, ObjectHandle, PageRights, PageState, Priority,
+    ThreadHandle, UserAddress, UserRange, Word,
 };
 
 /// The words of a call as they stand in registers.
@@ -25,6 +26,12 @@ pub enum Kind {
     Address,
     /// A range: start and length, in two words.
     Range,
+    /// A handle of a capability of any kind.
+    Capability,
+    /// What a capability allows.
+    CapabilityRights,
+    /// What a capability is.
+    CapabilityState,
     /// A handle of a thread.
     Thread,
     /// A handle of a scheduling group.
@@ -64,6 +71,9 @@ impl Kind {
             Self::Word => "word",
             Self::Address => "address",
             Self::Range => "range",
+            Self::Capability => "capability handle",
+            Self::CapabilityRights => "capability rights",
+            Self::CapabilityState => "capability state",
             Self::Thread => "thread handle",
             Self::Group => "group handle",
             Self::Object => "object handle",
@@ -135,7 +145,7 @@ macro_rules! narrow {
         })+
     };
 }
-narrow!(Priority(u8) => Priority, CpuId(u16) => Cpu, ExitCode(u8) => ExitCode);
+narrow!(CapabilityRights(u8) => CapabilityRights, Priority(u8) => Priority, CpuId(u16) => Cpu, ExitCode(u8) => ExitCode);
 
 macro_rules! packed {
     ($($name:ident => $kind:ident),+ $(,)?) => {
@@ -151,6 +161,7 @@ macro_rules! packed {
     };
 }
 packed!(
+    CapabilityHandle => Capability, CapabilityState => CapabilityState,
     ObjectHandle => Object, MappingHandle => Mapping,
     ThreadHandle => Thread, GroupHandle => Group, PageState => PageState, MemoryUse => MemoryUse);
 

@@ -62,6 +62,8 @@ errors! {
     Foreign = 12,
     /// The budget of the caller does not reach for what the call needs.
     OverBudget = 13,
+    /// The caller's capability does not allow it.
+    NoRight = 14,
 }
 
 impl fmt::Display for Error {

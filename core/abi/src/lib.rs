@@ -15,6 +15,7 @@ pub use argument::{Argument, Kind, Request};
 pub use error::{Error, Reply};
 pub use table::{Call, Calls, Description, Number, Parameter, Sys, TABLE};
 pub use words::{
-    Class, CpuId, Deadline, ExitCode, GroupHandle, Instant, MappingHandle, MemoryUse, Nanos, ObjectHandle,
-    PageKind, PageRights, PageState, Priority, ThreadHandle, UserAddress, UserRange, Word,
+    CapabilityHandle, CapabilityKind, CapabilityRights, CapabilityState, Class, CpuId, Deadline, ExitCode,
+    GroupHandle, Instant, MappingHandle, MemoryUse, Nanos, ObjectHandle, PageKind, PageRights, PageState,
+    Priority, ProcessHandle, ThreadHandle, UserAddress, UserRange, Word,
 };

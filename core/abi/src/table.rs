@@ -3,9 +3,9 @@
 use core::future::Future;
 
 use crate::{
-    Argument, Class, CpuId, Deadline, Error, ExitCode, GroupHandle, Instant, Kind, MappingHandle, MemoryUse,
-    Nanos, ObjectHandle, PageRights, PageState, Priority, Reply, Request, ThreadHandle, UserAddress,
-    UserRange, Word,
+    Argument, CapabilityHandle, CapabilityRights, CapabilityState, Class, CpuId, Deadline, Error, ExitCode,
+    GroupHandle, Instant, Kind, MappingHandle, MemoryUse, Nanos, ObjectHandle, PageRights, PageState,
+    Priority, Reply, Request, ThreadHandle, UserAddress, UserRange, Word,
 };
 
 /// One argument of a call.
@@ -184,14 +184,14 @@ syscalls! {
 
     #[doc = "Starts a thread in the caller's process, with the caller's class, priority, group and affinity."]
     2 thread_create ThreadCreate(entry: UserAddress, stack: UserAddress, argument: Word) -> ThreadHandle,
-    errors [BadAddress, NoMemory];
+    errors [BadAddress, NoMemory, OverBudget];
 
     #[doc = "Ends the calling thread and leaves a result for whoever joins it."]
     3 thread_exit ThreadExit(result: Word) -> (), errors [];
 
     #[doc = "Waits for the end of a thread, takes its result, and gives its handle back."]
     4 thread_join ThreadJoin(thread: ThreadHandle, deadline: Deadline) -> Word,
-    errors [BadHandle, TimedOut, Busy, Deadlock];
+    errors [BadHandle, NoRight, TimedOut, Busy, Deadlock];
 
     #[doc = "Waits until a moment of the monotonic clock."]
     5 sleep Sleep(until: Deadline) -> (), errors [];
@@ -203,32 +203,32 @@ syscalls! {
     7 console_write ConsoleWrite(text: UserRange) -> Word, errors [BadAddress];
 
     #[doc = "Moves a thread to another scheduling class."]
-    8 set_class SetClass(thread: ThreadHandle, class: Class) -> (), errors [BadHandle];
+    8 set_class SetClass(thread: ThreadHandle, class: Class) -> (), errors [BadHandle, NoRight];
 
     #[doc = "Changes the priority of a thread within its class."]
-    9 set_priority SetPriority(thread: ThreadHandle, priority: Priority) -> (), errors [BadHandle];
+    9 set_priority SetPriority(thread: ThreadHandle, priority: Priority) -> (), errors [BadHandle, NoRight];
 
     #[doc = "Lets a thread run only on the CPUs whose bits are set, counted from CPU 64 * bank."]
     10 set_affinity SetAffinity(thread: ThreadHandle, bank: Word, cpus: Word) -> (),
-    errors [BadHandle, BadArgument];
+    errors [BadHandle, NoRight, BadArgument];
 
     #[doc = "Stops a thread, wherever it is, until it is resumed."]
-    11 thread_suspend ThreadSuspend(thread: ThreadHandle) -> (), errors [BadHandle, BadState];
+    11 thread_suspend ThreadSuspend(thread: ThreadHandle) -> (), errors [BadHandle, NoRight, BadState];
 
     #[doc = "Lets a suspended thread go on."]
-    12 thread_resume ThreadResume(thread: ThreadHandle) -> (), errors [BadHandle, BadState];
+    12 thread_resume ThreadResume(thread: ThreadHandle) -> (), errors [BadHandle, NoRight, BadState];
 
     #[doc = "Names the calling thread."]
-    13 thread_self ThreadSelf() -> ThreadHandle, errors [];
+    13 thread_self ThreadSelf() -> ThreadHandle, errors [NoMemory, OverBudget];
 
     #[doc = "Reads how long a thread has run."]
-    14 cpu_time CpuTime(thread: ThreadHandle) -> Nanos, errors [BadHandle];
+    14 cpu_time CpuTime(thread: ThreadHandle) -> Nanos, errors [BadHandle, NoRight];
 
     #[doc = "Makes a scheduling group; the groups of a level take turns, whatever their size."]
-    15 group_create GroupCreate() -> GroupHandle, errors [NoMemory];
+    15 group_create GroupCreate() -> GroupHandle, errors [NoMemory, OverBudget];
 
     #[doc = "Moves a thread into a scheduling group."]
-    16 set_group SetGroup(thread: ThreadHandle, group: GroupHandle) -> (), errors [BadHandle];
+    16 set_group SetGroup(thread: ThreadHandle, group: GroupHandle) -> (), errors [BadHandle, NoRight];
 
     #[doc = "Takes a CPU off-line; its threads move to others that they may run on."]
     17 cpu_offline CpuOffline(cpu: CpuId) -> (), errors [BadArgument, BadState];
@@ -279,14 +279,34 @@ syscalls! {
 
     #[doc = "Maps a part of a memory object where nothing is."]
     31 object_map ObjectMap(object: ObjectHandle, offset: Word, range: UserRange, rights: PageRights) -> MappingHandle,
-    errors [BadHandle, BadArgument, BadAddress, Occupied, NoMemory, OverBudget];
+    errors [BadHandle, NoRight, BadArgument, BadAddress, Occupied, NoMemory, OverBudget];
 
     #[doc = "Names the memory object that a mapping shows."]
-    32 mapping_object MappingObject(mapping: MappingHandle) -> ObjectHandle, errors [BadHandle];
+    32 mapping_object MappingObject(mapping: MappingHandle) -> ObjectHandle, errors [BadHandle, NoRight];
 
     #[doc = "Takes a mapping away as a whole; when it returns, nobody reaches its pages through it."]
-    33 mapping_unmap MappingUnmap(mapping: MappingHandle) -> (), errors [BadHandle, NoMemory, OverBudget];
+    33 mapping_unmap MappingUnmap(mapping: MappingHandle) -> (), errors [BadHandle, NoRight, NoMemory, OverBudget];
 
     #[doc = "Takes all mappings of a memory object away, and then the object."]
-    34 object_destroy ObjectDestroy(object: ObjectHandle) -> (), errors [BadHandle, Busy];
+    34 object_destroy ObjectDestroy(object: ObjectHandle) -> (), errors [BadHandle, NoRight, Busy, NoMemory, OverBudget];
+
+    #[doc = "Derives a capability from another: with fewer rights, or with a badge on one that has none."]
+    35 capability_copy CapabilityCopy(capability: CapabilityHandle, rights: CapabilityRights, badge: Word) -> CapabilityHandle,
+    errors [BadHandle, NoRight, NoMemory, OverBudget];
+
+    #[doc = "Gives a capability up, not what was derived from it; an object goes with its last name or mapping."]
+    36 capability_delete CapabilityDelete(capability: CapabilityHandle) -> (), errors [BadHandle, NoMemory, OverBudget];
+
+    #[doc = "Takes away all that was derived from a capability, mappings included, whoever has it."]
+    37 capability_revoke CapabilityRevoke(capability: CapabilityHandle) -> (),
+    errors [BadHandle, Busy, NoMemory, OverBudget];
+
+    #[doc = "Says what a capability names and allows; it names nothing if that is gone."]
+    38 capability_inspect CapabilityInspect(capability: CapabilityHandle) -> CapabilityState, errors [BadHandle];
+
+    #[doc = "Says with a one whether two capabilities name the same, which is there."]
+    39 capability_same CapabilitySame(one: CapabilityHandle, other: CapabilityHandle) -> Word, errors [BadHandle];
+
+    #[doc = "Names the caller's next capability, behind the one named or the first; zero if there is none."]
+    40 capability_next CapabilityNext(after: CapabilityHandle) -> CapabilityHandle, errors [BadHandle];
 }

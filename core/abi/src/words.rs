@@ -226,6 +226,99 @@ impl MemoryUse {
     }
 }
 
+/// What a capability names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum CapabilityKind {
+    /// Nothing: the row is free, or what it named is gone.
+    #[default]
+    None = 0,
+    /// A thread.
+    Thread = 1,
+    /// A scheduling group.
+    Group = 2,
+    /// A memory object.
+    Object = 3,
+    /// A mapping of a memory object.
+    Mapping = 4,
+    /// A process.
+    Process = 5,
+}
+
+impl CapabilityKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] =
+        [Self::None, Self::Thread, Self::Group, Self::Object, Self::Mapping, Self::Process];
+}
+
+/// What the holder of a capability may do with what it names, a bit each. Copies can only lose some.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CapabilityRights(pub u8);
+
+impl CapabilityRights {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// Look at it, and wait for its end.
+    pub const INSPECT: Self = Self(1);
+    /// Change it, stop it, let it go on, end it.
+    pub const MANAGE: Self = Self(1 << 1);
+    /// Map its pages for reading.
+    pub const READ: Self = Self(1 << 2);
+    /// Map its pages for writing.
+    pub const WRITE: Self = Self(1 << 3);
+    /// Map its pages for execution.
+    pub const EXECUTE: Self = Self(1 << 4);
+    /// Put threads, mappings and capabilities into it.
+    pub const FILL: Self = Self(1 << 5);
+    /// Derive other capabilities from this one.
+    pub const COPY: Self = Self(1 << 6);
+    /// All that can be.
+    pub const ALL: Self = Self(0x7f);
+
+    /// These and those.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all that is allowed here is allowed there.
+    #[must_use]
+    pub const fn within(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
+    }
+}
+
+/// What a capability is, as its holder may know it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct CapabilityState {
+    /// What it names.
+    pub kind: CapabilityKind,
+    /// What may be done with that.
+    pub rights: CapabilityRights,
+}
+
+impl CapabilityState {
+    /// As the word that a call answers with.
+    #[must_use]
+    pub const fn to_word(self) -> u64 {
+        self.kind as u64 | (self.rights.0 as u64) << 8
+    }
+
+    /// From the word that a call has answered with.
+    #[must_use]
+    pub const fn from_word(word: u64) -> Self {
+        let kind = match word & 0xff {
+            1 => CapabilityKind::Thread,
+            2 => CapabilityKind::Group,
+            3 => CapabilityKind::Object,
+            4 => CapabilityKind::Mapping,
+            5 => CapabilityKind::Process,
+            _ => CapabilityKind::None,
+        };
+        Self { kind, rights: CapabilityRights((word >> 8) as u8) }
+    }
+}
+
 macro_rules! handle {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -254,15 +347,35 @@ macro_rules! handle {
 }
 
 handle! {
-    /// Names a thread of the caller's process.
+    /// Names a capability of the caller's process, whatever it is for.
+    CapabilityHandle
+}
+
+macro_rules! kinds_of_handles {
+    ($($name:ident),+) => {
+        $(impl From<$name> for CapabilityHandle {
+            fn from(handle: $name) -> Self {
+                Self { slot: handle.slot, generation: handle.generation }
+            }
+        })+
+    };
+}
+kinds_of_handles!(ThreadHandle, GroupHandle, ObjectHandle, MappingHandle, ProcessHandle);
+
+handle! {
+    /// Names a process that the caller has a capability to.
+    ProcessHandle
+}
+handle! {
+    /// Names a thread that the caller has a capability to.
     ThreadHandle
 }
 handle! {
-    /// Names a scheduling group of the caller's process.
+    /// Names a scheduling group that the caller has a capability to.
     GroupHandle
 }
 handle! {
-    /// Names a memory object of the caller's process.
+    /// Names a memory object that the caller has a capability to.
     ObjectHandle
 }
 handle! {

@@ -30,4 +30,17 @@ pub trait Store<T: Row> {
     /// Precondition: the rows of the last frame are not in use.
     /// Postcondition: `None` if no frame is left; otherwise nobody reaches the frame through the store.
     fn shrink(&mut self) -> Option<Frame>;
+
+    /// Takes the frame of this number out. Its rows read as their default from now on; `None` if the ground keeps
+    /// the frame to have something to read there.
+    ///
+    /// Precondition: rows fill a frame exactly, those of this one are at their default, and nobody writes to them
+    /// before `lower`.
+    /// Postcondition: if a frame is returned, nobody reaches it through the store.
+    fn lift(&mut self, number: usize) -> Option<Frame>;
+
+    /// Puts a frame where one was taken out, all its rows at their default.
+    ///
+    /// Precondition: the frame is RAM that nobody else uses, and that of this number was lifted.
+    fn lower(&mut self, number: usize, frame: Frame);
 }

@@ -1,6 +1,7 @@
 //! How a kernel comes into being, and its first processes with it.
 
 use coldframe_abi::{Class, CpuId, Priority, UserAddress};
+use coldframe_capability::CHUNK;
 use coldframe_hal::paging::{Format, Rights};
 use coldframe_hal::{CpuSet, FRAME_BYTES, Frame, Machine, PhysicalMemory, Store, UserRegisters};
 use coldframe_memory::{
@@ -91,6 +92,8 @@ impl<M: Machine> Kernel<M> {
             groups: machine.store(),
             objects: machine.store(),
             mappings: machine.store(),
+            capabilities: machine.store(),
+            chunks: machine.store(),
             machine,
             frames,
             cpus,
@@ -99,6 +102,7 @@ impl<M: Machine> Kernel<M> {
             free_group: NONE,
             free_object: NONE,
             free_mapping: NONE,
+            free_chunk: NONE,
             alive_processes: 0,
             reap_first: NONE,
             budget: Budget::default(),
@@ -110,7 +114,10 @@ impl<M: Machine> Kernel<M> {
             change: Change(1),
         };
         let count = usize::from(cpus);
-        let Self { machine, frames, heads, queues, wheels, per_cpu, .. } = &mut kernel;
+        let Self { machine, frames, heads, queues, wheels, per_cpu, capabilities, chunks, .. } = &mut kernel;
+        // The first chunk is nobody's: its first row is the ground from which all capabilities grow.
+        grow_to(chunks, 1, machine, frames)?;
+        grow_to(capabilities, CHUNK as usize, machine, frames)?;
         grow_to(heads, count * LEVELS, machine, frames)?;
         grow_to(queues, count, machine, frames)?;
         grow_to(wheels, count * 4, machine, frames)?;
@@ -241,7 +248,15 @@ impl<M: Machine> Kernel<M> {
         stack: UserAddress,
         argument: u64,
     ) -> Result<u32, BootError> {
-        let thread = self.take_thread_row()?;
+        let capability = self.take_capability(process.0)?;
+        let thread = match self.take_thread_row() {
+            Ok(thread) => thread,
+            Err(error) => {
+                self.return_capability(capability);
+                return Err(error.into());
+            }
+        };
+        self.name_thread(thread, capability);
         let group = self.process(process.0).first_group;
         self.join_process(thread, process.0);
         let row = self.thread(thread);

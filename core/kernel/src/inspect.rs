@@ -3,6 +3,7 @@
 use core::hash::{Hash, Hasher};
 
 use coldframe_abi::CpuId;
+use coldframe_capability::{Capability, Chunk};
 use coldframe_hal::{Machine, Store};
 use coldframe_memory::{Budget, Frames};
 use coldframe_scheduler::timer::Timer;
@@ -34,6 +35,10 @@ pub struct Inspection<'a, M: Machine> {
     pub objects: &'a [Object<M::Paging>],
     /// The mapping records.
     pub mappings: &'a [Mapping],
+    /// The capabilities, and the chunks they are in.
+    pub capabilities: &'a [Capability],
+    /// A chunk for each so many of them.
+    pub chunks: &'a [Chunk],
     /// The frames.
     pub frames: &'a Frames,
     /// What no process has been given to spend.
@@ -57,6 +62,8 @@ impl<M: Machine> Kernel<M> {
             groups: self.groups.rows(),
             objects: self.objects.rows(),
             mappings: self.mappings.rows(),
+            capabilities: self.capabilities.rows(),
+            chunks: self.chunks.rows(),
             frames: &self.frames,
             budget: &self.budget,
             table_frames: self.table_frames(),
@@ -76,6 +83,8 @@ impl<M: Machine> Kernel<M> {
             + self.groups.frames()
             + self.objects.frames()
             + self.mappings.frames()
+            + self.capabilities.frames()
+            + self.chunks.frames()
     }
 
     /// Whose registers are in a CPU.
@@ -99,6 +108,8 @@ impl<M: Machine> Kernel<M> {
         self.per_cpu.rows().hash(hasher);
         self.groups.rows().hash(hasher);
         self.mappings.rows().hash(hasher);
+        self.capabilities.rows().hash(hasher);
+        self.chunks.rows().hash(hasher);
         self.state.hash(hasher);
         (self.free_thread, self.free_group, self.alive_processes, self.reap_first, self.off).hash(hasher);
         (&self.budget, &self.tags, &self.flushes, self.waking_first).hash(hasher);

@@ -3,6 +3,7 @@
 use core::hash::{Hash, Hasher};
 
 use coldframe_abi::{Instant, Reply};
+use coldframe_capability::{Capability, Chunk};
 use coldframe_hal::{Clock, Cpu, Event, Machine, Store, Tag, UserRegisters};
 use coldframe_memory::{AddressSpace, Budget, Frames, Means};
 use coldframe_scheduler::timer::{Timer, Timers, Wheel};
@@ -80,12 +81,16 @@ pub struct Kernel<M: Machine> {
     pub(crate) groups: M::Store<Group>,
     pub(crate) objects: M::Store<Object<M::Paging>>,
     pub(crate) mappings: M::Store<Mapping>,
+    pub(crate) capabilities: M::Store<Capability>,
+    pub(crate) chunks: M::Store<Chunk>,
     pub(crate) state: State,
     /// The first free row of each table that has a list of them.
     pub(crate) free_thread: u32,
     pub(crate) free_group: u32,
     pub(crate) free_object: u32,
     pub(crate) free_mapping: u32,
+    /// The first chunk of capabilities that nobody has.
+    pub(crate) free_chunk: u32,
     /// How many processes have not ended.
     pub(crate) alive_processes: u32,
     /// The reaper's queue of processes.
@@ -119,6 +124,8 @@ where
     M::Store<Group>: Clone,
     M::Store<Object<M::Paging>>: Clone,
     M::Store<Mapping>: Clone,
+    M::Store<Capability>: Clone,
+    M::Store<Chunk>: Clone,
 {
     fn clone(&self) -> Self {
         Self {
@@ -137,11 +144,14 @@ where
             groups: self.groups.clone(),
             objects: self.objects.clone(),
             mappings: self.mappings.clone(),
+            capabilities: self.capabilities.clone(),
+            chunks: self.chunks.clone(),
             state: self.state.clone(),
             free_thread: self.free_thread,
             free_group: self.free_group,
             free_object: self.free_object,
             free_mapping: self.free_mapping,
+            free_chunk: self.free_chunk,
             alive_processes: self.alive_processes,
             reap_first: self.reap_first,
             budget: self.budget,

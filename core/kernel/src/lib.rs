@@ -2,12 +2,13 @@
 //!
 //! Here live the objects (threads, processes, groups), the syscalls, and what happens at a trap; this is the only
 //! crate that knows all the others. No queue of its own, no page-table bits, no hardware, no lock.
-//! May import: `abi`, `hal`, `memory`, `scheduler`.
+//! May import: `abi`, `hal`, `memory`, `capability`, `scheduler`.
 #![no_std]
 #![forbid(unsafe_code)]
 
 mod boot;
 mod calls;
+mod capabilities;
 mod enter;
 mod faults;
 mod inspect;

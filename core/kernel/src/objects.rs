@@ -1,12 +1,14 @@
 //! Memory objects and the mapping records that show them, as objects of the kernel.
 
-use coldframe_abi::{MappingHandle, ObjectHandle};
+use coldframe_abi::{CapabilityHandle, CapabilityKind, ObjectHandle};
+use coldframe_capability::{GROUND, Target};
 use coldframe_hal::paging::{Cache, Rights};
 use coldframe_hal::{Access, FrameRun, Machine, Store};
 use coldframe_memory::{AddressSpace, FrameError, Means, Pages, SpaceError, Teardown, View};
 use coldframe_scheduler::NONE;
 
 use crate::Kernel;
+use crate::capabilities::{OF_MAPPING, OF_OBJECT};
 use crate::tables::grow_to;
 
 /// A memory object: pages of its own, or a range of physical memory.
@@ -27,6 +29,8 @@ pub struct Object<F> {
     pub(crate) first_mapping: u32,
     /// How many of its mappings are being made or taken away: each has a thread that will look at it again.
     pub(crate) changing: u32,
+    /// How many capabilities name it.
+    pub(crate) capabilities: u32,
     /// It is going: nobody can name it any more.
     pub(crate) dying: bool,
 }
@@ -43,6 +47,7 @@ impl<F> Default for Object<F> {
             length: 0,
             first_mapping: NONE,
             changing: 0,
+            capabilities: 0,
             dying: false,
         }
     }
@@ -55,6 +60,24 @@ impl<F> Object<F> {
         if self.process == NONE { None } else { Some(self.process) }
     }
 
+    /// Which object of this row it is, counted from one.
+    #[must_use]
+    pub const fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// How many capabilities name it.
+    #[must_use]
+    pub const fn capabilities(&self) -> u32 {
+        self.capabilities
+    }
+
+    /// Whether nobody can name it any more.
+    #[must_use]
+    pub const fn is_dying(&self) -> bool {
+        self.dying
+    }
+
     /// The table of its pages, unless it is a range of physical memory.
     #[must_use]
     pub const fn space(&self) -> Option<&AddressSpace<F>> {
@@ -65,7 +88,8 @@ impl<F> Object<F> {
 /// A mapping record: which part of which object is where, and for what.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mapping {
-    pub(crate) generation: u32,
+    /// The one capability to it.
+    pub(crate) capability: u32,
     /// In whose space; `NONE` if the row is free.
     pub(crate) process: u32,
     pub(crate) object: u32,
@@ -86,7 +110,7 @@ const _: () = assert!(size_of::<Mapping>() <= 64, "a mapping record has at most 
 impl Default for Mapping {
     fn default() -> Self {
         Self {
-            generation: 0,
+            capability: NONE,
             process: NONE,
             object: NONE,
             next_of_object: NONE,
@@ -105,6 +129,18 @@ impl Mapping {
     pub const fn process(&self) -> Option<u32> {
         if self.process == NONE { None } else { Some(self.process) }
     }
+
+    /// The one capability to it.
+    #[must_use]
+    pub const fn capability(&self) -> u32 {
+        self.capability
+    }
+
+    /// Of which object it shows a part.
+    #[must_use]
+    pub const fn object(&self) -> u32 {
+        self.object
+    }
 }
 
 impl<M: Machine> Kernel<M> {
@@ -116,8 +152,28 @@ impl<M: Machine> Kernel<M> {
         &mut self.mappings.rows_mut()[mapping as usize]
     }
 
-    /// Makes an object for a process.
-    pub(crate) fn make_object(&mut self, process: u32, length: u64) -> Result<u32, SpaceError> {
+    /// Makes an object for a process; says which, and which capability names it.
+    pub(crate) fn make_object(&mut self, process: u32, length: u64) -> Result<(u32, u32), SpaceError> {
+        let capability = self.take_capability(process)?;
+        match self.make_pages(process, length) {
+            Ok(object) => {
+                self.name_object(object, capability);
+                Ok((object, capability))
+            }
+            Err(error) => {
+                self.return_capability(capability);
+                Err(error)
+            }
+        }
+    }
+
+    fn name_object(&mut self, object: u32, capability: u32) {
+        let generation = self.object_row(object).generation;
+        let target = Target { kind: CapabilityKind::Object, row: object, generation };
+        self.set_capability(capability, GROUND, target, OF_OBJECT, 0);
+    }
+
+    fn make_pages(&mut self, process: u32, length: u64) -> Result<u32, SpaceError> {
         let object = self.take_object_row()?;
         let Self { machine, frames, processes, .. } = self;
         let budget = &mut processes.rows_mut()[process as usize].budget;
@@ -152,17 +208,42 @@ impl<M: Machine> Kernel<M> {
         process: crate::ProcessId,
         run: FrameRun,
         cache: Cache,
-    ) -> Result<ObjectHandle, FrameError> {
-        let object = self.take_object_row()?;
+    ) -> Result<ObjectHandle, SpaceError> {
+        let capability = self.take_capability(process.0)?;
+        let object = match self.take_object_row() {
+            Ok(object) => object,
+            Err(error) => {
+                self.return_capability(capability);
+                return Err(error.into());
+            }
+        };
         self.adopt_object(object, process.0, run.count * coldframe_hal::FRAME_BYTES);
-        let row = self.object_row(object);
-        row.range = Some((run, cache));
-        Ok(ObjectHandle { slot: object, generation: row.generation })
+        self.object_row(object).range = Some((run, cache));
+        self.name_object(object, capability);
+        let CapabilityHandle { slot, generation } = self.handle_of(capability);
+        Ok(ObjectHandle { slot, generation })
     }
 
-    /// Makes a record of a part of an object in a space.
-    pub(crate) fn make_mapping(&mut self, process: u32, object: u32, view: View) -> Result<u32, FrameError> {
-        let mapping = self.take_mapping_row()?;
+    /// Makes a record of a part of an object in a space, as `from`, a capability to the object, allows.
+    pub(crate) fn make_mapping(
+        &mut self,
+        process: u32,
+        object: u32,
+        from: u32,
+        view: View,
+    ) -> Result<u32, SpaceError> {
+        let capability = self.take_capability(process)?;
+        let mapping = match self.take_mapping_row() {
+            Ok(mapping) => mapping,
+            Err(error) => {
+                self.return_capability(capability);
+                return Err(error.into());
+            }
+        };
+        let target = Target { kind: CapabilityKind::Mapping, row: mapping, generation: 0 };
+        let origin = self.handle_of(from).to_word();
+        self.set_capability(capability, from, target, OF_MAPPING, origin);
+        self.mapping_row(mapping).capability = capability;
         let of_object = core::mem::replace(&mut self.object_row(object).first_mapping, mapping);
         let of_process = core::mem::replace(&mut self.process(process).first_mapping, mapping);
         let row = self.mapping_row(mapping);
@@ -212,11 +293,21 @@ impl<M: Machine> Kernel<M> {
         if next_of_process != NONE {
             self.mapping_row(next_of_process).previous_of_process = previous_of_process;
         }
+        let capability = self.mapping_row(mapping).capability;
         self.give_mapping_row(mapping);
+        self.drop_capability(capability);
     }
 
-    fn object_row_ref(&self, object: u32) -> &Object<M::Paging> {
-        &self.objects.rows()[object as usize]
+    /// The capability that a mapping was made from, whether it is there or not: it is what the mapping's own says.
+    pub(crate) fn origin_of(&self, mapping: u32) -> CapabilityHandle {
+        let capability = self.mappings.rows()[mapping as usize].capability;
+        CapabilityHandle::from_word(self.capability(capability).badge())
+    }
+
+    /// Whether nobody can ever name an object again, or what it shows.
+    pub(crate) fn is_orphan(&mut self, object: u32) -> bool {
+        let row = self.object_row(object);
+        row.process != NONE && row.capabilities == 0 && row.first_mapping == NONE && !row.dying
     }
 
     /// One step of giving the pages of an object back; it has no mapping any more.
@@ -269,14 +360,6 @@ impl<M: Machine> Kernel<M> {
         Ok(true)
     }
 
-    pub(crate) fn object_handle(&self, object: u32) -> ObjectHandle {
-        ObjectHandle { slot: object, generation: self.object_row_ref(object).generation }
-    }
-
-    pub(crate) fn mapping_handle(&self, mapping: u32) -> MappingHandle {
-        MappingHandle { slot: mapping, generation: self.mappings.rows()[mapping as usize].generation }
-    }
-
     fn take_object_row(&mut self) -> Result<u32, FrameError> {
         if self.free_object == NONE {
             let first = self.objects.rows().len();
@@ -318,8 +401,8 @@ impl<M: Machine> Kernel<M> {
         }
         let mapping = self.free_mapping;
         let row = self.mapping_row(mapping);
-        let (generation, next) = (row.generation + 1, row.next_of_object);
-        *row = Mapping { generation, ..Mapping::default() };
+        let next = row.next_of_object;
+        *row = Mapping::default();
         self.free_mapping = next;
         Ok(mapping)
     }
@@ -327,11 +410,7 @@ impl<M: Machine> Kernel<M> {
     fn give_mapping_row(&mut self, mapping: u32) {
         let first_free = self.free_mapping;
         let row = self.mapping_row(mapping);
-        let generation = row.generation;
-        *row = Mapping { generation, ..Mapping::default() };
-        if generation < u32::MAX {
-            row.next_of_object = first_free;
-            self.free_mapping = mapping;
-        }
+        *row = Mapping { next_of_object: first_free, ..Mapping::default() };
+        self.free_mapping = mapping;
     }
 }

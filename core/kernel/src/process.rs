@@ -1,6 +1,7 @@
 //! Processes and scheduling groups as objects.
 
 use coldframe_abi::ExitCode;
+use coldframe_capability::Holdings;
 use coldframe_hal::{CpuSet, Tag};
 use coldframe_memory::{AddressSpace, Budget};
 use coldframe_scheduler::NONE;
@@ -21,6 +22,8 @@ pub struct Process<F> {
     pub(crate) first_group: u32,
     pub(crate) first_object: u32,
     pub(crate) first_mapping: u32,
+    /// Its capabilities.
+    pub(crate) holdings: Holdings,
     /// The CPUs that have its address space active.
     pub(crate) active_on: CpuSet,
     /// The CPUs that remember nothing of it under its tag but what is true.
@@ -55,6 +58,7 @@ impl<F> Default for Process<F> {
             first_group: NONE,
             first_object: NONE,
             first_mapping: NONE,
+            holdings: Holdings::default(),
             active_on: CpuSet::EMPTY,
             warm_on: CpuSet::EMPTY,
             tag: Tag::NONE,
@@ -84,6 +88,12 @@ impl<F> Process<F> {
     #[must_use]
     pub const fn ended(&self) -> Option<ExitCode> {
         self.ended
+    }
+
+    /// Its capabilities.
+    #[must_use]
+    pub const fn holdings(&self) -> &Holdings {
+        &self.holdings
     }
 
     /// The CPUs that have its address space active.

@@ -142,7 +142,7 @@ impl<M: Machine> Kernel<M> {
         if self.process(process).first_group != NONE {
             return Step::More;
         }
-        if self.take_objects_down(process) {
+        if self.take_objects_down(process) || self.take_chunk_back(process) {
             return Step::More;
         }
         let Some((space, mut means)) = self.space_of(process) else { return Step::Done };

@@ -1,6 +1,5 @@
 //! Threads as objects.
 
-use coldframe_abi::ThreadHandle;
 use coldframe_scheduler::NONE;
 
 use crate::Work;
@@ -44,6 +43,9 @@ pub struct Thread<R> {
     /// Who waits for its end.
     pub(crate) joiner: u32,
     pub(crate) result: u64,
+    /// The capability that came with it, while that is there, and how many there are in all.
+    pub(crate) capability: u32,
+    pub(crate) capabilities: u32,
     pub(crate) suspended: bool,
     /// What it has asked for and has not got yet.
     pub(crate) work: Option<Work>,
@@ -64,6 +66,8 @@ impl<R: Default> Default for Thread<R> {
             waits_for: WaitsFor::Nothing,
             joiner: NONE,
             result: 0,
+            capability: NONE,
+            capabilities: 0,
             suspended: false,
             work: None,
             next_waiter: NONE,
@@ -127,7 +131,15 @@ impl<R> Thread<R> {
         &self.registers
     }
 
-    pub(crate) const fn handle(&self, slot: u32) -> ThreadHandle {
-        ThreadHandle { slot, generation: self.generation }
+    /// The capability that came with it, while that is there.
+    #[must_use]
+    pub const fn capability(&self) -> Option<u32> {
+        if self.capability == NONE { None } else { Some(self.capability) }
+    }
+
+    /// How many capabilities name it.
+    #[must_use]
+    pub const fn capabilities(&self) -> u32 {
+        self.capabilities
     }
 }

@@ -81,6 +81,9 @@ impl<M: Machine> Kernel<M> {
         if joiner != NONE {
             self.forget_thread(thread);
             self.wake(cpu, joiner, Ok(result), Wake::Event);
+        } else if self.thread(thread).capabilities == 0 {
+            // Nobody can ask for its result.
+            self.forget_thread(thread);
         }
         self.process(process).alive_threads -= 1;
         if self.process(process).ended.is_some() {
@@ -94,5 +97,9 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn forget_thread(&mut self, thread: u32) {
         self.leave_process(thread);
         self.give_thread_row(thread);
+        let capability = core::mem::replace(&mut self.thread(thread).capability, NONE);
+        if capability != NONE {
+            self.drop_capability(capability);
+        }
     }
 }

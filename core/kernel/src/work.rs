@@ -1,12 +1,15 @@
 //! Long work: what a thread has asked for and has not got yet. Each step is one entry of the kernel.
 
-use coldframe_abi::{Error, Instant, PageRights};
+use coldframe_abi::{CapabilityHandle, CapabilityKind, Error, Instant, PageRights};
 use coldframe_hal::paging::Entry;
 use coldframe_hal::{Machine, Store};
 use coldframe_memory::{Flush, Means, Pages, Repair, SpaceError, Teardown, Whose};
 use coldframe_scheduler::NONE;
 
-use crate::{After, Kernel};
+use crate::{After, Kernel, Mapping};
+
+/// How many capabilities one step of a revocation takes away.
+const REVOKED_A_STEP: usize = 64;
 
 /// What is done with a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +59,15 @@ pub enum Task {
         /// The mapping that is going.
         mapping: u32,
     },
+    /// What was derived from a capability goes.
+    Revoke {
+        /// The capability.
+        capability: u32,
+        /// Which of its row: its holder may give it up meanwhile.
+        generation: u32,
+        /// The mapping that is going.
+        mapping: u32,
+    },
     /// There is nothing more to do.
     Done,
     /// The call is made once more: what it found on its way was not settled.
@@ -93,7 +105,7 @@ impl Work {
     const fn is_done(&self) -> bool {
         match self.task {
             Task::Done => true,
-            Task::Call | Task::Destroy { .. } => false,
+            Task::Call | Task::Destroy { .. } | Task::Revoke { .. } => false,
             _ => self.pages.from(self.at).is_empty(),
         }
     }
@@ -131,7 +143,7 @@ impl<M: Machine> Kernel<M> {
             self.syscall(cpu, now);
             return;
         }
-        if self.next_of_object(&mut work) {
+        if self.next_of_object(&mut work) || self.next_derived(&mut work) {
             self.thread(thread).work = Some(work);
             self.finish_work(cpu, thread);
             return;
@@ -176,7 +188,7 @@ impl<M: Machine> Kernel<M> {
             Task::Map { mapping } => {
                 space.reserve(&mut means, at, pages, Entry::Promised(mapping)).map(|()| Flush::NONE)
             }
-            Task::UnmapMapping { .. } | Task::Destroy { .. } => {
+            Task::UnmapMapping { .. } | Task::Destroy { .. } | Task::Revoke { .. } => {
                 space.unmap(&mut means, at, pages.end(), Whose::Foreign)
             }
             Task::HandOver { .. } | Task::TakeBack { .. } | Task::Done | Task::Call => {
@@ -239,6 +251,48 @@ impl<M: Machine> Kernel<M> {
         true
     }
 
+    /// Goes on to the next mapping among what was derived from a capability, and takes away what else there is, a few
+    /// a step; says whether this was the step. Copies that others make meanwhile are fewer than that (CAP-6).
+    fn next_derived(&mut self, work: &mut Work) -> bool {
+        let Task::Revoke { capability, generation, mapping } = work.task else { return false };
+        if !work.pages.from(work.at).is_empty() {
+            return false;
+        }
+        if mapping != NONE {
+            self.forget_mapping(mapping);
+        }
+        *work = Work {
+            task: Task::Revoke { capability, generation, mapping: NONE },
+            pages: Pages::NONE,
+            at: 0,
+            ..*work
+        };
+        for _ in 0..REVOKED_A_STEP {
+            let row = self.capability(capability);
+            let Some(last) = row.last_derived().filter(|_| row.generation() == generation) else {
+                work.task = Task::Done;
+                return true;
+            };
+            let target = self.capability(last).target();
+            if target.kind != CapabilityKind::Mapping {
+                self.drop_capability(last);
+                continue;
+            }
+            let mapping = target.row;
+            let Mapping { object, changing, view, .. } = *self.mapping_row(mapping);
+            if changing || self.object_row(object).dying {
+                // Another thread is at it.
+                (work.task, work.answer) = (Task::Done, Err(Error::Busy));
+                return true;
+            }
+            self.set_changing(mapping, true);
+            work.task = Task::Revoke { capability, generation, mapping };
+            (work.pages, work.at) = (view.pages, view.pages.start());
+            return true;
+        }
+        true
+    }
+
     /// Hands pages over to the object of a mapping, or takes them back.
     fn hand_over(
         &mut self,
@@ -270,6 +324,11 @@ impl<M: Machine> Kernel<M> {
     fn stop_hand_over(&mut self, mapping: u32, done: Pages, answer: Result<u64, Error>) -> Work {
         let object = self.mapping_row(mapping).object;
         self.object_row(object).dying = true;
+        // The name that the object had for the mapping's sake goes with it.
+        let CapabilityHandle { slot, generation } = self.origin_of(mapping);
+        if self.capability(slot).generation() == generation && self.capability(slot).holder().is_some() {
+            self.drop_capability(slot);
+        }
         Work { task: Task::TakeBack { mapping }, pages: done, at: done.start(), answer }
     }
 
@@ -278,7 +337,16 @@ impl<M: Machine> Kernel<M> {
         let Some(mut work) = self.thread(thread).work.filter(Work::is_done) else { return };
         match work.task {
             Task::Map { mapping } | Task::HandOver { mapping } => self.set_changing(mapping, false),
-            Task::UnmapMapping { mapping } => self.forget_mapping(mapping),
+            Task::UnmapMapping { mapping } => {
+                let object = self.mapping_row(mapping).object;
+                self.forget_mapping(mapping);
+                if self.is_orphan(object) {
+                    self.object_row(object).dying = true;
+                    let task = Task::Destroy { object, mapping: NONE };
+                    self.thread(thread).work = Some(Work { task, pages: Pages::NONE, at: 0, ..work });
+                    return;
+                }
+            }
             Task::TakeBack { mapping } => {
                 let object = self.mapping_row(mapping).object;
                 work = Work { task: Task::Destroy { object, mapping }, pages: Pages::NONE, at: 0, ..work };
@@ -301,8 +369,13 @@ impl<M: Machine> Kernel<M> {
 fn after(work: &Work, start: u64, untouched: bool) -> After {
     let pages = work.since(start);
     match work.task {
-        Task::Unmap | Task::UnmapMapping { .. } | Task::Destroy { .. } if untouched => After::Prune(pages),
-        Task::Unmap | Task::UnmapMapping { .. } | Task::Destroy { .. } => After::Unmap(pages),
+        Task::Unmap | Task::UnmapMapping { .. } | Task::Destroy { .. } | Task::Revoke { .. } => {
+            if untouched {
+                After::Prune(pages)
+            } else {
+                After::Unmap(pages)
+            }
+        }
         Task::Move { to } => After::Move { pages, to: to + (start - work.pages.start()) },
         _ => After::Nothing,
     }

@@ -3,11 +3,12 @@
 use std::cmp::Reverse;
 
 use coldframe_abi::{
-    Class, Deadline, Error, GroupHandle, Instant, Kind, Nanos, Number, Priority, Reply, Request, ThreadHandle,
+    CapabilityRights, Class, Deadline, Error, Instant, Kind, Nanos, Number, Priority, Reply, Request,
 };
 use coldframe_kernel::Inspection;
 use hal_host::{HardwareFormat, HostMachine};
 
+use super::names::{Name, Named};
 use super::{Model, Slot, State, Thread, fail};
 use crate::oracle::Violation;
 
@@ -15,12 +16,12 @@ use crate::oracle::Violation;
 const WRITE_LIMIT: u64 = 256;
 
 /// With so few free frames left, a refusal may be honest.
-const SCARCE: u64 = 16;
+pub(super) const SCARCE: u64 = 16;
 
-type Answer = Result<u64, Error>;
+pub(super) type Answer = Result<u64, Error>;
 
 /// What the caller of a call has to expect.
-enum Expected {
+pub(super) enum Expected {
     /// This answer.
     Answer(Answer),
     /// None before something else has happened, or none ever.
@@ -52,16 +53,17 @@ impl Model {
             Number::ThreadCreate => Expected::Answer(self.thread_create(view, caller, words, given, now)?),
             Number::GroupCreate => Expected::Answer(self.group_create(view, caller, given, now)?),
             Number::ThreadExit => self.thread_exit(caller, words[0]),
-            Number::ThreadJoin => self.thread_join(caller, words[0], words[1], now),
+            Number::ThreadJoin => self.thread_join(view, caller, words[0], words[1], now),
             Number::Sleep => self.sleep(caller, words[0], now),
             Number::ProcessExit => self.process_exit(caller),
-            Number::ThreadSuspend => Expected::Answer(self.suspend(caller, words[0], true)),
-            Number::ThreadResume => Expected::Answer(self.suspend(caller, words[0], false)),
+            Number::ThreadSuspend => Expected::Answer(self.suspend(view, caller, words[0], true)),
+            Number::ThreadResume => Expected::Answer(self.suspend(view, caller, words[0], false)),
             Number::SetClass | Number::SetPriority | Number::SetAffinity | Number::SetGroup => {
-                Expected::Answer(self.set(number, caller, words))
+                Expected::Answer(self.set(view, number, caller, words))
             }
             Number::CpuTime => {
-                Expected::Answer(self.alive(caller, words[0]).map(|thread| self.run_time(thread, now)))
+                let thread = self.alive(view, caller, words[0], CapabilityRights::INSPECT);
+                Expected::Answer(thread.map(|thread| self.run_time(thread, now)))
             }
             Number::CpuOffline => Expected::Answer(self.cpu(words[0], false)),
             Number::CpuOnline => Expected::Answer(self.cpu(words[0], true)),
@@ -74,10 +76,13 @@ impl Model {
                 }
             }
             Number::Clock => Expected::Answer(Ok(now.0)),
-            Number::ThreadSelf => {
-                let generation = self.threads[caller as usize].generation;
-                Expected::Answer(Ok(ThreadHandle { slot: caller, generation }.to_word()))
-            }
+            Number::ThreadSelf => Expected::Answer(self.thread_self(view, caller, given, now)?),
+            Number::CapabilityCopy
+            | Number::CapabilityDelete
+            | Number::CapabilityRevoke
+            | Number::CapabilityInspect
+            | Number::CapabilitySame
+            | Number::CapabilityNext => self.capability_call(view, number, caller, words, given, now)?,
             Number::Null | Number::YieldNow => Expected::Answer(Ok(0)),
             Number::MemoryQuery if words[0] >= self.user_end => Expected::Answer(Err(Error::BadAddress)),
             Number::MemoryQuery | Number::MemoryUse => Expected::Any,
@@ -108,7 +113,12 @@ impl Model {
         }
         match number {
             Number::SetClass | Number::SetPriority | Number::SetAffinity | Number::SetGroup => {
-                self.settings_fit(view, ThreadHandle::from_word(words[0]).slot, now)
+                match self.name(view, caller, words[0]) {
+                    Some((_, Name { what: Named::Thread(thread, _), .. })) => {
+                        self.settings_fit(view, thread, now)
+                    }
+                    _ => Ok(()),
+                }
             }
             _ => Ok(()),
         }
@@ -118,7 +128,7 @@ impl Model {
         self.set_state(thread, State::Goes { answer: Some(answer.into()) });
     }
 
-    fn set_state(&mut self, thread: u32, state: State) {
+    pub(super) fn set_state(&mut self, thread: u32, state: State) {
         if let Some(thread) = self.thread_mut(thread) {
             thread.state = state;
         }
@@ -159,22 +169,34 @@ impl Model {
         Expected::Nothing
     }
 
-    fn process_of(&self, thread: u32) -> Option<usize> {
+    pub(super) fn process_of(&self, thread: u32) -> Option<usize> {
         self.thread(thread).map(|thread| thread.process)
     }
 
     /// The thread that a handle of the caller names, ended or not.
-    fn named(&self, caller: u32, word: u64) -> Result<u32, Error> {
-        let handle = ThreadHandle::from_word(word);
-        let slot = self.threads.get(handle.slot as usize).ok_or(Error::BadHandle)?;
-        let fits = slot.generation == handle.generation
-            && slot.holder.is_some()
-            && self.process_of(handle.slot) == self.process_of(caller);
-        if fits { Ok(handle.slot) } else { Err(Error::BadHandle) }
+    fn named<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        word: u64,
+        rights: CapabilityRights,
+    ) -> Result<u32, Error> {
+        let (_, name) = self.name(view, caller, word).ok_or(Error::BadHandle)?;
+        let Named::Thread(thread, _) = name.what else { return Err(Error::BadHandle) };
+        if !rights.within(name.rights) {
+            return Err(Error::NoRight);
+        }
+        if self.is_there(name.what) { Ok(thread) } else { Err(Error::BadHandle) }
     }
 
-    fn alive(&self, caller: u32, word: u64) -> Result<u32, Error> {
-        let thread = self.named(caller, word)?;
+    fn alive<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        word: u64,
+        rights: CapabilityRights,
+    ) -> Result<u32, Error> {
+        let thread = self.named(view, caller, word, rights)?;
         match self.thread(thread).map(|thread| thread.state) {
             Some(State::Ended { .. }) | None => Err(Error::BadHandle),
             Some(_) => Ok(thread),
@@ -192,18 +214,21 @@ impl Model {
         if words[0] >= self.user_end || words[1] > self.user_end {
             return Ok(Err(Error::BadAddress));
         }
-        let handle = match given.result() {
-            Ok(word) => ThreadHandle::from_word(word),
-            Err(Error::NoMemory) if view.frames.free_count() < SCARCE => return Ok(Err(Error::NoMemory)),
+        let word = match given.result() {
+            Ok(word) => word,
+            Err(error) if self.is_short(view, caller, error) => return Ok(Err(error)),
             Err(error) => return Err(refused(now, "thread_create", error)),
         };
         let Some(maker) = self.thread(caller).copied() else { return Ok(Ok(0)) };
-        let slot = self.slot(handle.slot);
-        if slot.holder.is_some() || handle.generation <= slot.generation {
-            return Err(reused(now, format!("{handle:?}")));
+        let Some(Named::Thread(thread, generation)) = self.learn(view, caller, word, None, now)? else {
+            return Ok(Err(Error::BadHandle));
+        };
+        let slot = self.slot(thread);
+        if slot.holder.is_some() || generation <= slot.generation {
+            return Err(reused(now, format!("thread {thread}")));
         }
         *slot = Slot {
-            generation: handle.generation,
+            generation,
             holder: Some(Thread {
                 state: State::Goes { answer: None },
                 suspended: false,
@@ -214,8 +239,8 @@ impl Model {
             }),
         };
         *self.alive_in(maker.process) += 1;
-        self.settings_fit(view, handle.slot, now)?;
-        Ok(Ok(handle.to_word()))
+        self.settings_fit(view, thread, now)?;
+        Ok(Ok(word))
     }
 
     fn group_create<F: HardwareFormat>(
@@ -225,22 +250,25 @@ impl Model {
         given: Reply,
         now: Instant,
     ) -> Result<Answer, Violation> {
-        let handle = match given.result() {
-            Ok(word) => GroupHandle::from_word(word),
-            Err(Error::NoMemory) if view.frames.free_count() < SCARCE => return Ok(Err(Error::NoMemory)),
+        let word = match given.result() {
+            Ok(word) => word,
+            Err(error) if self.is_short(view, caller, error) => return Ok(Err(error)),
             Err(error) => return Err(refused(now, "group_create", error)),
         };
         let process = self.process_of(caller);
-        let index = handle.slot as usize;
+        let Some(Named::Group(group, generation)) = self.learn(view, caller, word, None, now)? else {
+            return Ok(Err(Error::BadHandle));
+        };
+        let index = group as usize;
         if self.groups.len() <= index {
             self.groups.resize(index + 1, Slot::default());
         }
         let slot = &mut self.groups[index];
-        if slot.holder.is_some() || handle.generation <= slot.generation {
-            return Err(reused(now, format!("{handle:?}")));
+        if slot.holder.is_some() || generation <= slot.generation {
+            return Err(reused(now, format!("group {group}")));
         }
-        *slot = Slot { generation: handle.generation, holder: process };
-        Ok(Ok(handle.to_word()))
+        *slot = Slot { generation, holder: process };
+        Ok(Ok(word))
     }
 
     fn thread_exit(&mut self, caller: u32, result: u64) -> Expected {
@@ -248,8 +276,10 @@ impl Model {
         thread.state = State::Ended { result };
         let (process, joiner) = (thread.process, thread.joiner.take());
         if let Some(joiner) = joiner {
-            self.threads[caller as usize].holder = None;
+            self.thread_is_gone(caller);
             self.expect(joiner, Ok(result));
+        } else if !self.names.is_named(Named::Thread(caller, self.threads[caller as usize].generation)) {
+            self.thread_is_gone(caller);
         }
         let alive = self.alive_in(process);
         *alive -= 1;
@@ -268,6 +298,7 @@ impl Model {
 
     /// All that a process had goes with it; no other process can tell the difference.
     pub(super) fn end_process(&mut self, process: usize) {
+        self.names.remove_all_of(process);
         for slot in &mut self.threads {
             slot.holder = slot.holder.take().filter(|thread| thread.process != process);
         }
@@ -276,15 +307,22 @@ impl Model {
         }
     }
 
-    fn thread_join(&mut self, caller: u32, word: u64, deadline: u64, now: Instant) -> Expected {
-        let target = match self.named(caller, word) {
+    fn thread_join<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        word: u64,
+        deadline: u64,
+        now: Instant,
+    ) -> Expected {
+        let target = match self.named(view, caller, word, CapabilityRights::INSPECT) {
             Ok(target) if target == caller => return Expected::Answer(Err(Error::Deadlock)),
             Ok(target) => target,
             Err(error) => return Expected::Answer(Err(error)),
         };
         let Some(thread) = self.thread_mut(target) else { return Expected::Nothing };
         if let State::Ended { result } = thread.state {
-            self.threads[target as usize].holder = None;
+            self.thread_is_gone(target);
             return Expected::Answer(Ok(result));
         }
         if thread.joiner.is_some() {
@@ -319,8 +357,14 @@ impl Model {
         }
     }
 
-    fn suspend(&mut self, caller: u32, word: u64, suspend: bool) -> Answer {
-        let thread = self.alive(caller, word)?;
+    fn suspend<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        word: u64,
+        suspend: bool,
+    ) -> Answer {
+        let thread = self.alive(view, caller, word, CapabilityRights::MANAGE)?;
         let thread = self.thread_mut(thread).ok_or(Error::BadHandle)?;
         if thread.suspended == suspend {
             return Err(Error::BadState);
@@ -329,20 +373,22 @@ impl Model {
         Ok(0)
     }
 
-    fn set(&mut self, number: Number, caller: u32, words: &[u64; 6]) -> Answer {
-        let thread = self.alive(caller, words[0])?;
+    fn set<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        number: Number,
+        caller: u32,
+        words: &[u64; 6],
+    ) -> Answer {
+        // Which of two handles is wrong is not said; the kernel looks at the group first.
+        let group =
+            if number == Number::SetGroup { Some(self.group_named(view, caller, words[1])?) } else { None };
+        let thread = self.alive(view, caller, words[0], CapabilityRights::MANAGE)?;
         let mut settings = self.thread(thread).ok_or(Error::BadHandle)?.settings;
         match number {
             Number::SetClass => settings.class = Class::ALL[words[1] as usize],
             Number::SetPriority => settings.priority = Priority(words[1] as u8),
-            Number::SetGroup => {
-                let handle = GroupHandle::from_word(words[1]);
-                let slot = self.groups.get(handle.slot as usize).ok_or(Error::BadHandle)?;
-                if slot.generation != handle.generation || slot.holder != self.process_of(caller) {
-                    return Err(Error::BadHandle);
-                }
-                settings.group = handle.slot;
-            }
+            Number::SetGroup => settings.group = group.unwrap_or(settings.group),
             _ => {
                 let bank = usize::try_from(words[1]).map_err(|_| Error::BadArgument)?;
                 *settings.affinity.get_mut(bank).ok_or(Error::BadArgument)? = words[2];
@@ -354,6 +400,20 @@ impl Model {
         }
         self.thread_mut(thread).ok_or(Error::BadHandle)?.settings = settings;
         Ok(0)
+    }
+
+    fn group_named<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        word: u64,
+    ) -> Result<u32, Error> {
+        let (_, name) = self.name(view, caller, word).ok_or(Error::BadHandle)?;
+        let Named::Group(group, _) = name.what else { return Err(Error::BadHandle) };
+        if !CapabilityRights::FILL.within(name.rights) {
+            return Err(Error::NoRight);
+        }
+        if self.is_there(name.what) { Ok(group) } else { Err(Error::BadHandle) }
     }
 
     fn cpu(&mut self, word: u64, online: bool) -> Answer {
@@ -387,17 +447,17 @@ fn words_fit(number: Number, request: &Request) -> bool {
         at += if parameter.kind == Kind::Range { 2 } else { 1 };
         word <= match parameter.kind {
             Kind::Class | Kind::PageRights => 3,
-            Kind::Priority | Kind::ExitCode => 0xff,
+            Kind::Priority | Kind::ExitCode | Kind::CapabilityRights => 0xff,
             Kind::Cpu => 0xffff,
             _ => u64::MAX,
         }
     })
 }
 
-fn refused(at: Instant, call: &str, error: Error) -> Violation {
+pub(super) fn refused(at: Instant, call: &str, error: Error) -> Violation {
     Violation { oracle: crate::oracle::MODEL, detail: format!("{call} answers {error:?} for no reason"), at }
 }
 
-fn reused(at: Instant, handle: String) -> Violation {
+pub(super) fn reused(at: Instant, handle: String) -> Violation {
     Violation { oracle: crate::oracle::MODEL, detail: format!("{handle} is given out again"), at }
 }

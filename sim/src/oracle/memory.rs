@@ -106,10 +106,11 @@ pub(super) fn audit<F: HardwareFormat>(
         let held: u64 = survey.pages.iter().filter(|page| page.state != 3).map(|page| page.count).sum();
         let filling = space.filling().map_or(0, |filling| filling.run().count);
         let used = process.budget().used();
-        demand(used == survey.tables.len() as u64 + held + filling, FRAMES_KEPT, now, || {
+        let chunks = u64::from(process.holdings().chunks());
+        demand(used == survey.tables.len() as u64 + held + filling + chunks, FRAMES_KEPT, now, || {
             let tables = survey.tables.len();
             format!(
-                "process {number} pays for {used} frames and has {tables} tables, {held} pages, {filling} to be filled"
+                "process {number} pays for {used} frames and has {tables} tables, {held} pages, {chunks} chunks of capabilities, {filling} frames to be filled"
             )
         })?;
         demand(used <= process.budget().limit(), FRAMES_KEPT, now, || {

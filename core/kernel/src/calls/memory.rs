@@ -1,7 +1,8 @@
 //! Calls about the pages of the caller's address space.
 
 use coldframe_abi::{
-    Error, MappingHandle, MemoryUse, ObjectHandle, PageKind, PageRights, PageState, UserAddress, UserRange,
+    CapabilityHandle, CapabilityKind, CapabilityRights, Error, MappingHandle, MemoryUse, ObjectHandle,
+    PageKind, PageRights, PageState, UserAddress, UserRange,
 };
 use coldframe_hal::paging::{Entry, Leaf, Ownership};
 use coldframe_hal::{FRAME_BYTES, Machine, Store};
@@ -10,7 +11,7 @@ use coldframe_scheduler::NONE;
 
 use super::{Caller, Outcome};
 use crate::work::told;
-use crate::{Kernel, Task, Work};
+use crate::{Kernel, Mapping, Task, Work};
 
 impl<M: Machine> Kernel<M> {
     /// Lets the caller work on a range.
@@ -31,28 +32,29 @@ impl<M: Machine> Kernel<M> {
 
     pub(super) fn object_create(&mut self, caller: Caller, length: u64) -> Result<u64, Error> {
         Pages::check::<M::Paging>(0, length).ok_or(Error::BadArgument)?;
-        let object = self.make_object(caller.process, length).map_err(told)?;
-        Ok(self.object_handle(object).to_word())
+        let (_, capability) = self.make_object(caller.process, length).map_err(told)?;
+        Ok(self.handle_of(capability).to_word())
     }
 
     pub(super) fn object_from_range(&mut self, caller: Caller, range: UserRange) -> Outcome {
         let Some(pages) = Pages::check::<M::Paging>(range.start.0, range.length) else {
             return Err::<u64, _>(Error::BadAddress).into();
         };
-        let object = match self.make_object(caller.process, range.length) {
+        let (object, capability) = match self.make_object(caller.process, range.length) {
             Ok(object) => object,
             Err(error) => return Err::<u64, _>(told(error)).into(),
         };
         // Each page keeps its own rights; what was lazy can be read and written.
         let view = View { pages, offset: 0, rights: PageRights::ReadWrite };
-        let work = match self.make_mapping(caller.process, object, view) {
+        let work = match self.make_mapping(caller.process, object, capability, view) {
             Ok(mapping) => {
-                let answer = Ok(self.mapping_handle(mapping).to_word());
+                let answer = Ok(self.mapping_handle(mapping));
                 Work { answer, ..Work::new(Task::HandOver { mapping }, pages) }
             }
             Err(error) => {
                 self.object_row(object).dying = true;
-                let answer = Err(told(error.into()));
+                self.drop_capability(capability);
+                let answer = Err(told(error));
                 Work { answer, ..Work::new(Task::Destroy { object, mapping: NONE }, Pages::NONE) }
             }
         };
@@ -85,7 +87,10 @@ impl<M: Machine> Kernel<M> {
         range: UserRange,
         rights: PageRights,
     ) -> Result<Work, Error> {
-        let object = self.object_named(caller, handle)?;
+        let writes = if rights.writes() { CapabilityRights::WRITE } else { CapabilityRights::NONE };
+        let executes = if rights.executes() { CapabilityRights::EXECUTE } else { CapabilityRights::NONE };
+        let needed = CapabilityRights::READ.and(writes).and(executes);
+        let object = self.target(caller, handle, CapabilityKind::Object, needed)?;
         let pages = Pages::check::<M::Paging>(range.start.0, range.length).ok_or(Error::BadAddress)?;
         let end = offset.checked_add(range.length).ok_or(Error::BadArgument)?;
         if !offset.is_multiple_of(FRAME_BYTES)
@@ -95,27 +100,37 @@ impl<M: Machine> Kernel<M> {
             return Err(Error::BadArgument);
         }
         let view = View { pages, offset, rights };
-        let mapping = self.make_mapping(caller.process, object, view).map_err(|error| told(error.into()))?;
-        let answer = Ok(self.mapping_handle(mapping).to_word());
+        let mapping = self.make_mapping(caller.process, object, handle.slot, view).map_err(told)?;
+        let answer = Ok(self.mapping_handle(mapping));
         Ok(Work { answer, ..Work::new(Task::Map { mapping }, pages) })
     }
 
     /// The whole mapping that a handle of the caller names, if its object is not going.
-    fn mapping_named(&mut self, caller: Caller, handle: MappingHandle) -> Result<u32, Error> {
-        let row = self.mappings.rows().get(handle.slot as usize).ok_or(Error::BadHandle)?;
-        let fits = row.generation == handle.generation && row.process == caller.process && !row.changing;
-        let object = row.object;
-        if fits && !self.object_row(object).dying { Ok(handle.slot) } else { Err(Error::BadHandle) }
+    fn mapping_named(
+        &mut self,
+        caller: Caller,
+        handle: impl Into<CapabilityHandle>,
+        rights: CapabilityRights,
+    ) -> Result<u32, Error> {
+        let mapping = self.target(caller, handle, CapabilityKind::Mapping, rights)?;
+        let Mapping { object, changing, .. } = *self.mapping_row(mapping);
+        if !changing && !self.object_row(object).dying { Ok(mapping) } else { Err(Error::BadHandle) }
     }
 
+    fn mapping_handle(&self, mapping: u32) -> u64 {
+        self.handle_of(self.mappings.rows()[mapping as usize].capability).to_word()
+    }
+
+    /// Names the capability from which a mapping was made, if the caller has that still.
     pub(super) fn mapping_object(&mut self, caller: Caller, handle: MappingHandle) -> Result<u64, Error> {
-        let mapping = self.mapping_named(caller, handle)?;
-        let object = self.mapping_row(mapping).object;
-        Ok(self.object_handle(object).to_word())
+        let mapping = self.mapping_named(caller, handle, CapabilityRights::INSPECT)?;
+        let origin = self.origin_of(mapping);
+        self.held(caller, origin)?;
+        Ok(origin.to_word())
     }
 
-    pub(super) fn mapping_unmap(&mut self, caller: Caller, handle: MappingHandle) -> Outcome {
-        let mapping = match self.mapping_named(caller, handle) {
+    pub(super) fn mapping_unmap(&mut self, caller: Caller, handle: impl Into<CapabilityHandle>) -> Outcome {
+        let mapping = match self.mapping_named(caller, handle, CapabilityRights::MANAGE) {
             Ok(mapping) => mapping,
             Err(error) => return Err::<u64, _>(error).into(),
         };
@@ -126,7 +141,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     pub(super) fn object_destroy(&mut self, caller: Caller, handle: ObjectHandle) -> Outcome {
-        let object = match self.object_named(caller, handle) {
+        let object = match self.target(caller, handle, CapabilityKind::Object, CapabilityRights::MANAGE) {
             Ok(object) => object,
             Err(error) => return Err::<u64, _>(error).into(),
         };
@@ -134,15 +149,10 @@ impl<M: Machine> Kernel<M> {
             return Err::<u64, _>(Error::Busy).into();
         }
         self.object_row(object).dying = true;
+        self.drop_capability(handle.slot);
         let task = Task::Destroy { object, mapping: NONE };
         self.thread(caller.thread).work = Some(Work::new(task, Pages::NONE));
         Outcome::Settled
-    }
-
-    fn object_named(&mut self, caller: Caller, handle: ObjectHandle) -> Result<u32, Error> {
-        let row = self.objects.rows().get(handle.slot as usize).ok_or(Error::BadHandle)?;
-        let fits = row.generation == handle.generation && row.process == caller.process && !row.dying;
-        if fits { Ok(handle.slot) } else { Err(Error::BadHandle) }
     }
 
     /// What the call needs is on its way: it is made once more when that has arrived.

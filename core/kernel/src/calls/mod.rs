@@ -1,13 +1,14 @@
 //! The syscalls: decoded once, done here, answered in the caller's registers.
 
+mod capabilities;
 mod console;
 mod memory;
 mod power;
 mod scheduling;
 mod threads;
 
-use coldframe_abi::{Call, Error, GroupHandle, Instant, ThreadHandle};
-use coldframe_hal::{Clock, Cpu, Event, Machine, Store, UserRegisters};
+use coldframe_abi::{Call, CapabilityKind, CapabilityRights, Error, Instant, ThreadHandle};
+use coldframe_hal::{Clock, Cpu, Event, Machine, UserRegisters};
 
 use crate::{Kernel, Life, Task};
 
@@ -79,7 +80,7 @@ impl<M: Machine> Kernel<M> {
             }
             Call::ThreadSuspend { thread } => self.thread_suspend(cpu, now, caller, thread),
             Call::ThreadResume { thread } => self.thread_resume(cpu, caller, thread).into(),
-            Call::ThreadSelf {} => Ok(self.thread(caller.thread).handle(caller.thread).to_word()).into(),
+            Call::ThreadSelf {} => self.thread_self(caller).into(),
             Call::CpuTime { thread } => self.cpu_time(now, caller, thread).into(),
             Call::GroupCreate {} => self.group_create(caller).into(),
             Call::SetGroup { thread, group } => self.set_group(cpu, now, caller, thread, group).into(),
@@ -105,29 +106,26 @@ impl<M: Machine> Kernel<M> {
             Call::MappingObject { mapping } => self.mapping_object(caller, mapping).into(),
             Call::MappingUnmap { mapping } => self.mapping_unmap(caller, mapping),
             Call::ObjectDestroy { object } => self.object_destroy(caller, object),
+            Call::CapabilityCopy { capability, rights, badge } => {
+                self.capability_copy(caller, capability, rights, badge.0).into()
+            }
+            Call::CapabilityDelete { capability } => self.capability_delete(caller, capability),
+            Call::CapabilityRevoke { capability } => self.capability_revoke(caller, capability),
+            Call::CapabilityInspect { capability } => self.capability_inspect(caller, capability).into(),
+            Call::CapabilitySame { one, other } => self.capability_same(caller, one, other).into(),
+            Call::CapabilityNext { after } => self.capability_next(caller, after).into(),
             Call::MemoryUse {} => Ok(self.memory_use(caller)).into(),
         }
     }
 
-    /// The thread that a handle of the caller names, if it has not ended.
-    pub(crate) fn alive(&mut self, caller: Caller, handle: ThreadHandle) -> Result<u32, Error> {
-        let thread = self.named(caller, handle)?;
+    /// The thread that a handle of the caller names, if it has not ended and all this may be done with it.
+    pub(crate) fn alive(
+        &mut self,
+        caller: Caller,
+        handle: ThreadHandle,
+        rights: CapabilityRights,
+    ) -> Result<u32, Error> {
+        let thread = self.target(caller, handle, CapabilityKind::Thread, rights)?;
         if self.thread(thread).life == Life::Alive { Ok(thread) } else { Err(Error::BadHandle) }
-    }
-
-    /// The thread that a handle of the caller names, whether it has ended or not.
-    pub(crate) fn named(&self, caller: Caller, handle: ThreadHandle) -> Result<u32, Error> {
-        let thread = self.threads.rows().get(handle.slot as usize).ok_or(Error::BadHandle)?;
-        let fits = thread.life != Life::Free
-            && thread.generation == handle.generation
-            && thread.process == caller.process;
-        if fits { Ok(handle.slot) } else { Err(Error::BadHandle) }
-    }
-
-    /// The group that a handle of the caller names.
-    pub(crate) fn group(&self, caller: Caller, handle: GroupHandle) -> Result<u32, Error> {
-        let group = self.groups.rows().get(handle.slot as usize).ok_or(Error::BadHandle)?;
-        let fits = group.generation == handle.generation && group.process == caller.process;
-        if fits { Ok(handle.slot) } else { Err(Error::BadHandle) }
     }
 }

@@ -1,11 +1,16 @@
 //! Calls about who runs where and how urgently.
 
-use coldframe_abi::{Class, CpuId, Error, GroupHandle, Instant, Priority, ThreadHandle};
+use coldframe_abi::{
+    CapabilityKind, CapabilityRights, Class, CpuId, Error, GroupHandle, Instant, Priority, ThreadHandle,
+};
+use coldframe_capability::{GROUND, Target};
 use coldframe_hal::{Cpu, CpuSet, Machine, Store};
 use coldframe_scheduler::{Context, Kick, Place};
 
 use super::{Caller, Outcome};
 use crate::Kernel;
+use crate::capabilities::OF_GROUP;
+use crate::work::told;
 
 impl<M: Machine> Kernel<M> {
     pub(super) fn yield_now(&mut self, cpu: &mut M::Cpu, caller: Caller) -> Outcome {
@@ -22,7 +27,7 @@ impl<M: Machine> Kernel<M> {
         handle: ThreadHandle,
         change: impl FnOnce(&mut Context, &mut CpuSet),
     ) -> Result<(), Error> {
-        let thread = self.alive(caller, handle)?;
+        let thread = self.alive(caller, handle, CapabilityRights::MANAGE)?;
         let kick = self.scheduler().change(thread, cpu.id(), now, change);
         self.deliver(cpu, kick);
         Ok(())
@@ -59,7 +64,7 @@ impl<M: Machine> Kernel<M> {
         bank: u64,
         cpus: u64,
     ) -> Result<(), Error> {
-        let thread = self.alive(caller, handle)?;
+        let thread = self.alive(caller, handle, CapabilityRights::MANAGE)?;
         let before = self.rows.rows()[thread as usize].affinity();
         let mask = before.with_bank(bank, cpus).ok_or(Error::BadArgument)?;
         if mask.and(&CpuSet::first(self.cpus)).is_empty() {
@@ -76,14 +81,20 @@ impl<M: Machine> Kernel<M> {
         thread: ThreadHandle,
         group: GroupHandle,
     ) -> Result<(), Error> {
-        let group = self.group(caller, group)?;
+        let group = self.target(caller, group, CapabilityKind::Group, CapabilityRights::FILL)?;
         self.change(cpu, now, caller, thread, |context, _| context.set_group(group))
     }
 
     pub(super) fn group_create(&mut self, caller: Caller) -> Result<u64, Error> {
-        let slot = self.take_group_row(caller.process).map_err(|_| Error::NoMemory)?;
-        let generation = self.groups.rows()[slot as usize].generation;
-        Ok(GroupHandle { slot, generation }.to_word())
+        let capability = self.take_capability(caller.process).map_err(told)?;
+        let Ok(row) = self.take_group_row(caller.process) else {
+            self.return_capability(capability);
+            return Err(Error::NoMemory);
+        };
+        let generation = self.groups.rows()[row as usize].generation;
+        let target = Target { kind: CapabilityKind::Group, row, generation };
+        self.set_capability(capability, GROUND, target, OF_GROUP, 0);
+        Ok(self.handle_of(capability).to_word())
     }
 
     pub(super) fn cpu_time(
@@ -92,7 +103,7 @@ impl<M: Machine> Kernel<M> {
         caller: Caller,
         handle: ThreadHandle,
     ) -> Result<u64, Error> {
-        let thread = self.alive(caller, handle)?;
+        let thread = self.alive(caller, handle, CapabilityRights::INSPECT)?;
         let row = &self.rows.rows()[thread as usize];
         let (place, cpu) = (row.place(), row.cpu());
         if place == Place::Running {

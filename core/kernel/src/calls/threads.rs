@@ -1,11 +1,12 @@
 //! Calls about the life of threads.
 
-use coldframe_abi::{Deadline, Error, Instant, ThreadHandle, UserAddress};
+use coldframe_abi::{CapabilityKind, CapabilityRights, Deadline, Error, Instant, ThreadHandle, UserAddress};
 use coldframe_hal::paging::Format;
 use coldframe_hal::{Cpu, Event, Machine, Store, UserRegisters};
 use coldframe_scheduler::{NONE, Place, Wake};
 
 use super::{Caller, Outcome};
+use crate::work::told;
 use crate::{Kernel, Life, Registers, WaitsFor};
 
 impl<M: Machine> Kernel<M> {
@@ -20,18 +21,32 @@ impl<M: Machine> Kernel<M> {
         if entry.0 >= M::Paging::USER_END || stack.0 > M::Paging::USER_END {
             return Err(Error::BadAddress);
         }
-        let thread = self.take_thread_row().map_err(|_| Error::NoMemory)?;
+        let capability = self.take_capability(caller.process).map_err(told)?;
+        let Ok(thread) = self.take_thread_row() else {
+            self.return_capability(capability);
+            return Err(Error::NoMemory);
+        };
         self.join_process(thread, caller.process);
+        self.name_thread(thread, capability);
         let row = self.thread(thread);
         row.life = Life::Alive;
         row.registers = Registers::<M>::start(entry.0, stack.0, argument);
-        let handle = row.handle(thread);
         let parent = &mut self.rows.rows_mut()[caller.thread as usize];
         let (context, affinity, on) = (parent.context_mut().split(), parent.affinity(), parent.cpu());
         self.trace(cpu, Event::Create { thread, class: context.class() });
         self.scheduler().create(thread, context, affinity, on);
         self.make_runnable(cpu, thread, Wake::Start);
-        Ok(handle.to_word())
+        Ok(self.handle_of(capability).to_word())
+    }
+
+    /// Names the calling thread: by the capability that came with it, or by a new one if that is gone.
+    pub(super) fn thread_self(&mut self, caller: Caller) -> Result<u64, Error> {
+        if self.thread(caller.thread).capability == NONE {
+            let capability = self.take_capability(caller.process).map_err(told)?;
+            self.name_thread(caller.thread, capability);
+        }
+        let capability = self.thread(caller.thread).capability;
+        Ok(self.handle_of(capability).to_word())
     }
 
     pub(super) fn thread_exit(&mut self, cpu: &mut M::Cpu, now: Instant, result: u64) -> Outcome {
@@ -48,7 +63,7 @@ impl<M: Machine> Kernel<M> {
         handle: ThreadHandle,
         deadline: Deadline,
     ) -> Outcome {
-        let target = match self.named(caller, handle) {
+        let target = match self.target(caller, handle, CapabilityKind::Thread, CapabilityRights::INSPECT) {
             Ok(target) if target == caller.thread => return Err::<u64, _>(Error::Deadlock).into(),
             Ok(target) => target,
             Err(error) => return Err::<u64, _>(error).into(),
@@ -91,7 +106,7 @@ impl<M: Machine> Kernel<M> {
         caller: Caller,
         handle: ThreadHandle,
     ) -> Outcome {
-        let thread = match self.alive(caller, handle) {
+        let thread = match self.alive(caller, handle, CapabilityRights::MANAGE) {
             Ok(thread) => thread,
             Err(error) => return Err::<u64, _>(error).into(),
         };
@@ -129,7 +144,7 @@ impl<M: Machine> Kernel<M> {
         caller: Caller,
         handle: ThreadHandle,
     ) -> Result<(), Error> {
-        let thread = self.alive(caller, handle)?;
+        let thread = self.alive(caller, handle, CapabilityRights::MANAGE)?;
         if !core::mem::replace(&mut self.thread(thread).suspended, false) {
             return Err(Error::BadState);
         }

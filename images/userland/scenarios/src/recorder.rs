@@ -3,7 +3,9 @@
 use core::cell::RefCell;
 use core::fmt::{self, Write};
 
-use coldframe_abi::{Deadline, Kind, Number, PageRights, PageState, Reply, Request, Sys};
+use coldframe_abi::{
+    CapabilityRights, CapabilityState, Deadline, Kind, Number, PageRights, PageState, Reply, Request, Sys,
+};
 
 use crate::{Ground, Part, SCENARIOS};
 
@@ -28,7 +30,7 @@ impl Write for Line {
 /// What a thread has done so far, as far as names depend on it.
 struct Past {
     events: u32,
-    handles: [(Kind, u64); HANDLES],
+    handles: [u64; HANDLES],
     known: usize,
 }
 
@@ -42,11 +44,7 @@ pub struct Recorder<'a, G> {
 impl<'a, G: Ground> Recorder<'a, G> {
     /// A recorder for one thread.
     pub const fn new(ground: &'a G, part: Part) -> Self {
-        Self {
-            ground,
-            part,
-            past: RefCell::new(Past { events: 0, handles: [(Kind::Nothing, 0); HANDLES], known: 0 }),
-        }
+        Self { ground, part, past: RefCell::new(Past { events: 0, handles: [0; HANDLES], known: 0 }) }
     }
 
     /// The ground, for what is not recorded.
@@ -133,10 +131,18 @@ fn argument(line: &mut Line, past: &mut Past, kind: Kind, word: u64) -> fmt::Res
             Deadline::NEVER => "never",
             _ => "later",
         }),
-        Kind::Thread => write!(line, "thread{}", nickname(past, kind, word)),
-        Kind::Object => write!(line, "object{}", nickname(past, kind, word)),
-        Kind::Mapping => write!(line, "mapping{}", nickname(past, kind, word)),
-        Kind::Group => write!(line, "group{}", nickname(past, kind, word)),
+        Kind::Capability if word == 0 => line.write_str("none"),
+        Kind::Capability => write!(line, "capability{}", nickname(past, word)),
+        Kind::CapabilityRights => rights(line, CapabilityRights(word as u8)),
+        Kind::CapabilityState => {
+            let state = CapabilityState::from_word(word);
+            write!(line, "{:?}/", state.kind)?;
+            rights(line, state.rights)
+        }
+        Kind::Thread => write!(line, "thread{}", nickname(past, word)),
+        Kind::Object => write!(line, "object{}", nickname(past, word)),
+        Kind::Mapping => write!(line, "mapping{}", nickname(past, word)),
+        Kind::Group => write!(line, "group{}", nickname(past, word)),
         // How many pages a program has, and may have, is another number on every ground.
         Kind::MemoryUse => line.write_str("·"),
         Kind::PageState => {
@@ -151,9 +157,16 @@ fn argument(line: &mut Line, past: &mut Past, kind: Kind, word: u64) -> fmt::Res
     }
 }
 
-/// Handles are called by the order of their first use; two kinds may well have the same word.
-fn nickname(past: &mut Past, kind: Kind, word: u64) -> usize {
-    let handle = (kind, word);
+fn rights(line: &mut Line, rights: CapabilityRights) -> fmt::Result {
+    const LETTERS: &[u8; 7] = b"imrwxfc";
+    for (bit, letter) in LETTERS.iter().enumerate() {
+        line.write_char(if rights.0 >> bit & 1 == 1 { char::from(*letter) } else { '-' })?;
+    }
+    Ok(())
+}
+
+/// Handles are called by the order of their first use.
+fn nickname(past: &mut Past, handle: u64) -> usize {
     let known = past.handles[..past.known].iter().position(|other| *other == handle);
     known.unwrap_or_else(|| {
         let fresh = past.known.min(HANDLES - 1);

@@ -1,0 +1,140 @@
+//! One capability.
+
+use coldframe_abi::{CapabilityKind, CapabilityRights, Error};
+
+use crate::link::Link;
+use crate::{Capabilities, NONE};
+
+/// What a capability names: an object of some kind, by row and generation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// What it is.
+    pub kind: CapabilityKind,
+    /// Which row of the table of its kind.
+    pub row: u32,
+    /// Which object of that row.
+    pub generation: u32,
+}
+
+/// What its holder may do with which object, and from which capability it was derived.
+// A line of the cache each, and so many in a frame.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[repr(align(64))]
+pub struct Capability {
+    pub(crate) generation: u32,
+    /// Whose it is; `NONE` if the row is free.
+    pub(crate) holder: u32,
+    pub(crate) target: Target,
+    pub(crate) rights: CapabilityRights,
+    pub(crate) badge: u64,
+    /// The first and the last that were derived from it and have not gone.
+    pub(crate) first: u32,
+    pub(crate) last: u32,
+    /// The neighbours among those derived from the same; the ends lead up to that one. `next` also links free rows.
+    pub(crate) next: Link,
+    pub(crate) previous: Link,
+}
+
+// A capability is a price that every copy pays; a chunk is a frame.
+const _: () =
+    assert!(size_of::<Capability>() == 64 && crate::CHUNK == 64, "a chunk is a frame of 4 096 bytes");
+
+impl Default for Capability {
+    fn default() -> Self {
+        Self {
+            generation: 0,
+            holder: NONE,
+            target: Target::default(),
+            rights: CapabilityRights::NONE,
+            badge: 0,
+            first: NONE,
+            last: NONE,
+            next: Link::up(NONE),
+            previous: Link::up(NONE),
+        }
+    }
+}
+
+impl Capability {
+    /// Which capability of its row it is, counted from one.
+    #[must_use]
+    pub const fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Whose it is, if the row is in use.
+    #[must_use]
+    pub const fn holder(&self) -> Option<u32> {
+        if self.holder == NONE { None } else { Some(self.holder) }
+    }
+
+    /// What it names.
+    #[must_use]
+    pub const fn target(&self) -> Target {
+        self.target
+    }
+
+    /// What its holder may do with that.
+    #[must_use]
+    pub const fn rights(&self) -> CapabilityRights {
+        self.rights
+    }
+
+    /// What whoever minted it has written on it.
+    #[must_use]
+    pub const fn badge(&self) -> u64 {
+        self.badge
+    }
+
+    /// The last of those that were derived from it and have not gone.
+    #[must_use]
+    pub const fn last_derived(&self) -> Option<u32> {
+        if self.last == NONE { None } else { Some(self.last) }
+    }
+
+    /// The first of those that were derived from it and have not gone.
+    #[must_use]
+    pub const fn first_derived(&self) -> Option<u32> {
+        if self.first == NONE { None } else { Some(self.first) }
+    }
+
+    /// The next one that was derived from the same.
+    #[must_use]
+    pub const fn next(&self) -> Option<u32> {
+        self.next.along()
+    }
+}
+
+impl Capabilities<'_> {
+    /// The row of what a holder names by slot and generation, if it is of this kind and allows all this.
+    ///
+    /// # Errors
+    /// `BadHandle` if it is no such thing of this holder, `NoRight` if it does not allow it.
+    #[inline]
+    pub fn named(
+        rows: &[Capability],
+        holder: u32,
+        (slot, generation): (u32, u32),
+        kind: CapabilityKind,
+        rights: CapabilityRights,
+    ) -> Result<Target, Error> {
+        let row = rows.get(slot as usize).ok_or(Error::BadHandle)?;
+        if row.generation != generation || row.holder != holder || row.target.kind != kind {
+            return Err(Error::BadHandle);
+        }
+        if !rights.within(row.rights) {
+            return Err(Error::NoRight);
+        }
+        Ok(row.target)
+    }
+
+    /// The row of what a holder names by slot and generation, whatever it is.
+    ///
+    /// # Errors
+    /// `BadHandle` if this holder has no such capability.
+    #[inline]
+    pub fn held(rows: &[Capability], holder: u32, (slot, generation): (u32, u32)) -> Result<u32, Error> {
+        let row = rows.get(slot as usize).ok_or(Error::BadHandle)?;
+        if row.generation == generation && row.holder == holder { Ok(slot) } else { Err(Error::BadHandle) }
+    }
+}

@@ -1,0 +1,195 @@
+//! Chunks: so many rows belong to one holder, and go back together.
+
+use crate::link::Link;
+use crate::{CHUNK, Capabilities, Capability, NONE};
+
+/// Who has a chunk, and what of it is free.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Chunk {
+    /// Whose it is; `NONE` if its rows belong to nobody.
+    holder: u32,
+    /// How many of its rows are not free.
+    used: u32,
+    free: u32,
+    /// The highest generation that any of its rows has had: a stale handle never fits a new holder's (CAP-4).
+    generation: u32,
+    /// The neighbours among the chunks of the holder; `next` also links those of nobody.
+    next: u32,
+    previous: u32,
+    /// The neighbours among those of them that have a free row.
+    next_with_room: u32,
+    previous_with_room: u32,
+}
+
+impl Default for Chunk {
+    fn default() -> Self {
+        Self {
+            holder: NONE,
+            used: 0,
+            free: NONE,
+            generation: 0,
+            next: NONE,
+            previous: NONE,
+            next_with_room: NONE,
+            previous_with_room: NONE,
+        }
+    }
+}
+
+impl Chunk {
+    /// Whose it is, if it is anybody's.
+    #[must_use]
+    pub const fn holder(&self) -> Option<u32> {
+        if self.holder == NONE { None } else { Some(self.holder) }
+    }
+
+    /// How many of its rows are in use.
+    #[must_use]
+    pub const fn used(&self) -> u32 {
+        self.used
+    }
+
+    /// The next one, of the same holder or of nobody.
+    #[must_use]
+    pub const fn next(&self) -> Option<u32> {
+        if self.next == NONE { None } else { Some(self.next) }
+    }
+
+    /// Links a chunk of nobody to the next one.
+    pub const fn set_next_unheld(&mut self, next: u32) {
+        self.next = next;
+    }
+}
+
+/// Where a holder's chunks begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Holdings {
+    first: u32,
+    with_room: u32,
+    chunks: u32,
+}
+
+impl Default for Holdings {
+    fn default() -> Self {
+        Self { first: NONE, with_room: NONE, chunks: 0 }
+    }
+}
+
+impl Holdings {
+    /// The first chunk, if there is one.
+    #[must_use]
+    pub const fn first(&self) -> Option<u32> {
+        if self.first == NONE { None } else { Some(self.first) }
+    }
+
+    /// How many chunks there are.
+    #[must_use]
+    pub const fn chunks(&self) -> u32 {
+        self.chunks
+    }
+}
+
+impl Capabilities<'_> {
+    /// Makes a chunk of nobody the holder's.
+    pub fn admit(&mut self, chunk: u32, holder: u32, holdings: &mut Holdings) {
+        let start = chunk * CHUNK;
+        let record = &mut self.chunks[chunk as usize];
+        assert_eq!(record.holder, NONE, "a chunk has one holder (CAP-5)");
+        let generation = record.generation;
+        *record = Chunk { holder, generation, next: holdings.first, ..Chunk::default() };
+        for row in (start..start + CHUNK).rev() {
+            let free = self.chunks[chunk as usize].free;
+            let next = if free == NONE { Link::up(NONE) } else { Link::to(free) };
+            self.rows[row as usize] = Capability { generation, next, ..Capability::default() };
+            self.chunks[chunk as usize].free = row;
+        }
+        if holdings.first != NONE {
+            self.chunks[holdings.first as usize].previous = chunk;
+        }
+        holdings.first = chunk;
+        holdings.chunks += 1;
+        self.has_room(chunk, holdings);
+    }
+
+    fn has_room(&mut self, chunk: u32, holdings: &mut Holdings) {
+        let next = core::mem::replace(&mut holdings.with_room, chunk);
+        let record = &mut self.chunks[chunk as usize];
+        (record.next_with_room, record.previous_with_room) = (next, NONE);
+        if next != NONE {
+            self.chunks[next as usize].previous_with_room = chunk;
+        }
+    }
+
+    fn has_no_room(&mut self, chunk: u32, holdings: &mut Holdings) {
+        let Chunk { next_with_room: next, previous_with_room: previous, .. } = self.chunks[chunk as usize];
+        match previous {
+            NONE => holdings.with_room = next,
+            previous => self.chunks[previous as usize].next_with_room = next,
+        }
+        if next != NONE {
+            self.chunks[next as usize].previous_with_room = previous;
+        }
+    }
+
+    /// Takes a free row of a holder; `None` if it needs another chunk.
+    #[inline]
+    pub fn take(&mut self, holdings: &mut Holdings) -> Option<u32> {
+        let chunk = holdings.with_room;
+        if chunk == NONE {
+            return None;
+        }
+        let record = &mut self.chunks[chunk as usize];
+        let row = record.free;
+        let taken = &mut self.rows[row as usize];
+        record.free = taken.next.row();
+        record.used += 1;
+        taken.holder = record.holder;
+        taken.generation += 1;
+        if record.free == NONE {
+            self.has_no_room(chunk, holdings);
+        }
+        Some(row)
+    }
+
+    /// Gives a row back that is not in the forest. Says which chunk goes back with it: one that is empty, unless it
+    /// is the holder's last.
+    #[inline]
+    pub fn give(&mut self, row: u32, holdings: &mut Holdings) -> Option<u32> {
+        let chunk = row / CHUNK;
+        let given = &mut self.rows[row as usize];
+        let generation = given.generation;
+        *given = Capability { generation, ..Capability::default() };
+        if generation == u32::MAX {
+            // Its next handle would be one that somebody may still have.
+            return None;
+        }
+        let record = &mut self.chunks[chunk as usize];
+        let free = core::mem::replace(&mut record.free, row);
+        record.used -= 1;
+        let empty = record.used == 0;
+        self.rows[row as usize].next = if free == NONE { Link::up(NONE) } else { Link::to(free) };
+        if free == NONE {
+            self.has_room(chunk, holdings);
+        }
+        (empty && holdings.chunks > 1).then_some(chunk)
+    }
+
+    /// Takes an empty chunk away from its holder.
+    pub fn dismiss(&mut self, chunk: u32, holdings: &mut Holdings) {
+        let rows = (chunk * CHUNK) as usize..((chunk + 1) * CHUNK) as usize;
+        let highest = self.rows[rows].iter().map(|row| row.generation).max().unwrap_or(0);
+        if self.chunks[chunk as usize].free != NONE {
+            self.has_no_room(chunk, holdings);
+        }
+        let Chunk { next, previous, generation, .. } = self.chunks[chunk as usize];
+        match previous {
+            NONE => holdings.first = next,
+            previous => self.chunks[previous as usize].next = next,
+        }
+        if next != NONE {
+            self.chunks[next as usize].previous = previous;
+        }
+        holdings.chunks -= 1;
+        self.chunks[chunk as usize] = Chunk { generation: generation.max(highest), ..Chunk::default() };
+    }
+}

@@ -1,0 +1,104 @@
+//! Calls about capabilities, whatever they are for.
+
+use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, CapabilityState, Error};
+use coldframe_capability::CHUNK;
+use coldframe_hal::{Machine, Store};
+use coldframe_memory::Pages;
+use coldframe_scheduler::NONE;
+
+use super::{Caller, Outcome};
+use crate::work::told;
+use crate::{Kernel, Task, Work};
+
+impl<M: Machine> Kernel<M> {
+    pub(super) fn capability_copy(
+        &mut self,
+        caller: Caller,
+        handle: CapabilityHandle,
+        rights: CapabilityRights,
+        badge: u64,
+    ) -> Result<u64, Error> {
+        let from = self.held(caller, handle)?;
+        let row = self.capability(from);
+        let (target, badged) = (row.target(), row.badge());
+        if !rights.and(CapabilityRights::COPY).within(row.rights()) {
+            return Err(Error::NoRight);
+        }
+        // Who got a badge cannot take it off.
+        if badged != 0 && badge != badged {
+            return Err(Error::NoRight);
+        }
+        if !self.is_there(target) {
+            return Err(Error::BadHandle);
+        }
+        let copy = self.copy_capability(caller.process, from, rights, badge).map_err(told)?;
+        Ok(self.handle_of(copy).to_word())
+    }
+
+    pub(super) fn capability_delete(&mut self, caller: Caller, handle: CapabilityHandle) -> Outcome {
+        let row = match self.held(caller, handle) {
+            Ok(row) => row,
+            Err(error) => return Err::<u64, _>(error).into(),
+        };
+        let target = self.capability(row).target();
+        if target.kind == CapabilityKind::Mapping {
+            return self.mapping_unmap(caller, handle);
+        }
+        let is_there = self.is_there(target);
+        self.drop_capability(row);
+        if target.kind == CapabilityKind::Object && is_there && self.is_orphan(target.row) {
+            self.object_row(target.row).dying = true;
+            let task = Task::Destroy { object: target.row, mapping: NONE };
+            self.thread(caller.thread).work = Some(Work::new(task, Pages::NONE));
+            return Outcome::Settled;
+        }
+        Ok(0).into()
+    }
+
+    pub(super) fn capability_revoke(&mut self, caller: Caller, handle: CapabilityHandle) -> Outcome {
+        let capability = match self.held(caller, handle) {
+            Ok(row) => row,
+            Err(error) => return Err::<u64, _>(error).into(),
+        };
+        let generation = self.capability(capability).generation();
+        let task = Task::Revoke { capability, generation, mapping: NONE };
+        self.thread(caller.thread).work = Some(Work::new(task, Pages::NONE));
+        Outcome::Settled
+    }
+
+    pub(super) fn capability_inspect(&self, caller: Caller, handle: CapabilityHandle) -> Result<u64, Error> {
+        let row = self.capability(self.held(caller, handle)?);
+        let kind = if self.is_there(row.target()) { row.target().kind } else { CapabilityKind::None };
+        Ok(CapabilityState { kind, rights: row.rights() }.to_word())
+    }
+
+    pub(super) fn capability_same(
+        &self,
+        caller: Caller,
+        one: CapabilityHandle,
+        other: CapabilityHandle,
+    ) -> Result<u64, Error> {
+        let one = self.capability(self.held(caller, one)?).target();
+        let other = self.capability(self.held(caller, other)?).target();
+        Ok(u64::from(one == other && self.is_there(one)))
+    }
+
+    /// The next capability of the caller behind one of its rows; the chunks in the order in which they came last.
+    pub(super) fn capability_next(&self, caller: Caller, handle: CapabilityHandle) -> Result<u64, Error> {
+        let first = || self.processes.rows()[caller.process as usize].holdings.first();
+        let (mut chunk, mut row) = if handle == CapabilityHandle::from_word(0) {
+            (first(), 0)
+        } else {
+            let row = self.held(caller, handle)?;
+            (Some(row / CHUNK), row + 1)
+        };
+        while let Some(at) = chunk {
+            let rows = row.max(at * CHUNK)..(at + 1) * CHUNK;
+            if let Some(found) = rows.into_iter().find(|row| self.capability(*row).holder().is_some()) {
+                return Ok(self.handle_of(found).to_word());
+            }
+            (chunk, row) = (self.chunks.rows()[at as usize].next(), 0);
+        }
+        Ok(0)
+    }
+}

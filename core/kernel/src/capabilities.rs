@@ -1,0 +1,232 @@
+//! Capabilities as the kernel uses them: who pays for their rows, and what goes with the last one of an object.
+
+use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Error};
+use coldframe_capability::{CHUNK, Capabilities, Capability, GROUND, NONE, Target};
+use coldframe_hal::{Machine, Store};
+use coldframe_memory::SpaceError;
+
+use crate::calls::Caller;
+use crate::tables::grow_to;
+use crate::{Kernel, Life};
+
+/// What the maker of a thread may do with it.
+pub(crate) const OF_THREAD: CapabilityRights =
+    CapabilityRights::INSPECT.and(CapabilityRights::MANAGE).and(CapabilityRights::COPY);
+/// What the maker of a group may do with it.
+pub(crate) const OF_GROUP: CapabilityRights =
+    CapabilityRights::INSPECT.and(CapabilityRights::FILL).and(CapabilityRights::COPY);
+/// What the maker of a memory object may do with it.
+pub(crate) const OF_OBJECT: CapabilityRights =
+    OF_THREAD.and(CapabilityRights::READ).and(CapabilityRights::WRITE).and(CapabilityRights::EXECUTE);
+/// What whoever maps may do with the mapping. There is one capability to each: no copy.
+pub(crate) const OF_MAPPING: CapabilityRights = CapabilityRights::INSPECT.and(CapabilityRights::MANAGE);
+
+impl<M: Machine> Kernel<M> {
+    #[inline]
+    pub(crate) fn capabilities(&mut self) -> Capabilities<'_> {
+        Capabilities { rows: self.capabilities.rows_mut(), chunks: self.chunks.rows_mut() }
+    }
+
+    #[inline]
+    pub(crate) fn capability(&self, row: u32) -> &Capability {
+        &self.capabilities.rows()[row as usize]
+    }
+
+    pub(crate) fn handle_of(&self, capability: u32) -> CapabilityHandle {
+        CapabilityHandle { slot: capability, generation: self.capability(capability).generation() }
+    }
+
+    /// What a handle of the caller names, if it is of this kind, allows all this, and is still there.
+    #[inline]
+    pub(crate) fn target(
+        &self,
+        caller: Caller,
+        handle: impl Into<CapabilityHandle>,
+        kind: CapabilityKind,
+        rights: CapabilityRights,
+    ) -> Result<u32, Error> {
+        let handle = handle.into();
+        let name = (handle.slot, handle.generation);
+        let target = Capabilities::named(self.capabilities.rows(), caller.process, name, kind, rights)?;
+        if self.is_there(target) { Ok(target.row) } else { Err(Error::BadHandle) }
+    }
+
+    /// The capability that a handle of the caller names, whatever it is for.
+    pub(crate) fn held(&self, caller: Caller, handle: CapabilityHandle) -> Result<u32, Error> {
+        Capabilities::held(self.capabilities.rows(), caller.process, (handle.slot, handle.generation))
+    }
+
+    /// Whether the object that a capability names is still the one that it named.
+    #[inline]
+    pub(crate) fn is_there(&self, target: Target) -> bool {
+        let row = target.row as usize;
+        match target.kind {
+            CapabilityKind::None => false,
+            CapabilityKind::Thread => {
+                let thread = &self.threads.rows()[row];
+                thread.generation == target.generation && thread.life != Life::Free
+            }
+            CapabilityKind::Group => {
+                let group = &self.groups.rows()[row];
+                group.generation == target.generation && group.process != NONE
+            }
+            CapabilityKind::Object => {
+                let object = &self.objects.rows()[row];
+                object.generation == target.generation && object.process != NONE && !object.dying
+            }
+            // Both go together.
+            CapabilityKind::Mapping => true,
+            CapabilityKind::Process => false,
+        }
+    }
+
+    /// Makes a capability that is derived from another one.
+    pub(crate) fn copy_capability(
+        &mut self,
+        process: u32,
+        from: u32,
+        rights: CapabilityRights,
+        badge: u64,
+    ) -> Result<u32, SpaceError> {
+        let row = self.take_capability(process)?;
+        let target = self.capability(from).target();
+        self.set_capability(row, from, target, rights, badge);
+        Ok(row)
+    }
+
+    /// Gives a free row that was taken its meaning: derived from another, or from none if that is `GROUND`.
+    pub(crate) fn set_capability(
+        &mut self,
+        row: u32,
+        parent: u32,
+        target: Target,
+        rights: CapabilityRights,
+        badge: u64,
+    ) {
+        match target.kind {
+            CapabilityKind::Thread => self.thread(target.row).capabilities += 1,
+            CapabilityKind::Object => self.object_row(target.row).capabilities += 1,
+            _ => {}
+        }
+        if parent == GROUND || target.kind == self.capability(parent).target().kind {
+            self.capabilities().derive(row, parent, target, rights, badge);
+        } else {
+            self.capabilities().derive_other(row, parent, target, rights, badge);
+        }
+    }
+
+    /// The first capability to a thread.
+    pub(crate) fn name_thread(&mut self, thread: u32, capability: u32) {
+        let row = self.thread(thread);
+        row.capability = capability;
+        let target = Target { kind: CapabilityKind::Thread, row: thread, generation: row.generation };
+        self.set_capability(capability, GROUND, target, OF_THREAD, 0);
+    }
+
+    /// A free row that was taken goes back, unused.
+    pub(crate) fn return_capability(&mut self, row: u32) {
+        self.capabilities().derive(row, GROUND, Target::default(), CapabilityRights::NONE, 0);
+        self.drop_capability(row);
+    }
+
+    /// A free row of a process; a chunk of them, at its expense, if it has none.
+    pub(crate) fn take_capability(&mut self, process: u32) -> Result<u32, SpaceError> {
+        let Self { capabilities, chunks, processes, .. } = self;
+        let holdings = &mut processes.rows_mut()[process as usize].holdings;
+        let mut view = Capabilities { rows: capabilities.rows_mut(), chunks: chunks.rows_mut() };
+        if let Some(row) = view.take(holdings) {
+            return Ok(row);
+        }
+        self.process(process).budget.charge(1).map_err(|_| SpaceError::OverBudget)?;
+        let chunk = match self.take_chunk() {
+            Ok(chunk) => chunk,
+            Err(error) => {
+                self.process(process).budget.refund(1);
+                return Err(error);
+            }
+        };
+        let Self { capabilities, chunks, processes, .. } = self;
+        let holdings = &mut processes.rows_mut()[process as usize].holdings;
+        let mut view = Capabilities { rows: capabilities.rows_mut(), chunks: chunks.rows_mut() };
+        view.admit(chunk, process, holdings);
+        view.take(holdings).ok_or_else(|| unreachable!("a chunk that nobody has used has room (CAP-5)"))
+    }
+
+    fn take_chunk(&mut self) -> Result<u32, SpaceError> {
+        let Self { machine, frames, capabilities, chunks, free_chunk, .. } = self;
+        if *free_chunk != NONE {
+            let chunk = *free_chunk;
+            capabilities.lower(chunk as usize, frames.take(machine)?);
+            *free_chunk = chunks.rows()[chunk as usize].next().unwrap_or(NONE);
+            return Ok(chunk);
+        }
+        let chunk = capabilities.rows().len() / CHUNK as usize;
+        grow_to(chunks, chunk + 1, machine, frames)?;
+        grow_to(capabilities, (chunk + 1) * CHUNK as usize, machine, frames)?;
+        Ok(chunk as u32)
+    }
+
+    /// Takes a capability away; what was derived from it stays. The caller looks whether anything goes with it.
+    pub(crate) fn drop_capability(&mut self, row: u32) {
+        let target = self.capability(row).target();
+        if self.is_there(target) {
+            match target.kind {
+                CapabilityKind::Thread => {
+                    let thread = self.thread(target.row);
+                    thread.capabilities -= 1;
+                    if thread.capability == row {
+                        thread.capability = NONE;
+                    }
+                    if thread.capabilities == 0 && thread.life == Life::Ended {
+                        self.forget_thread(target.row);
+                    }
+                }
+                CapabilityKind::Object => self.object_row(target.row).capabilities -= 1,
+                _ => {}
+            }
+        }
+        let Some(holder) = self.capability(row).holder() else {
+            unreachable!("who drops a capability has it (CAP-4)")
+        };
+        self.capabilities().cut(row);
+        let Self { capabilities, chunks, processes, .. } = self;
+        let holdings = &mut processes.rows_mut()[holder as usize].holdings;
+        let mut view = Capabilities { rows: capabilities.rows_mut(), chunks: chunks.rows_mut() };
+        if let Some(chunk) = view.give(row, holdings) {
+            view.dismiss(chunk, holdings);
+            self.give_chunk(holder, chunk);
+        }
+    }
+
+    /// A chunk goes back to whoever paid for it.
+    fn give_chunk(&mut self, process: u32, chunk: u32) {
+        let Self { machine, frames, capabilities, chunks, processes, free_chunk, .. } = self;
+        if let Some(frame) = capabilities.lift(chunk as usize) {
+            frames
+                .give(machine, frame)
+                .unwrap_or_else(|error| unreachable!("a chunk is a frame of the kernel: {error:?}"));
+        }
+        processes.rows_mut()[process as usize].budget.refund(1);
+        chunks.rows_mut()[chunk as usize].set_next_unheld(*free_chunk);
+        *free_chunk = chunk;
+    }
+
+    /// Takes a chunk of capabilities from a process that has ended; says whether there was one.
+    pub(crate) fn take_chunk_back(&mut self, process: u32) -> bool {
+        let Some(chunk) = self.process(process).holdings.first() else { return false };
+        for row in chunk * CHUNK..(chunk + 1) * CHUNK {
+            if self.capability(row).holder().is_some() {
+                self.drop_capability(row);
+            }
+            if self.process(process).holdings.first() != Some(chunk) {
+                return true;
+            }
+        }
+        // The last one stays with its holder while that lives.
+        let Self { capabilities, chunks, processes, .. } = self;
+        let holdings = &mut processes.rows_mut()[process as usize].holdings;
+        Capabilities { rows: capabilities.rows_mut(), chunks: chunks.rows_mut() }.dismiss(chunk, holdings);
+        self.give_chunk(process, chunk);
+        true
+    }
+}
