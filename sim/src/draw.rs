@@ -1,12 +1,14 @@
 //! Worlds drawn by the same source that later decides their order: a run is not only a new order but a new world.
 
-use coldframe_abi::{Class, CpuId, Nanos, PageRights, Priority, Request, TABLE, UserAddress};
+use coldframe_abi::{
+    CapabilityRights, Class, CpuId, Nanos, PageRights, Priority, Request, TABLE, UserAddress,
+};
 
 use coldframe_hal::paging::{Rights, Sv39};
 use coldframe_kernel::{Kernel, ProcessId, Segment};
 use hal_host::HostMachine;
 
-use crate::ops::{Op, Programs, first_window};
+use crate::ops::{GROUPS, Op, Programs, first_window};
 use crate::source::Source;
 use crate::window::MemoryOp;
 use crate::world::World;
@@ -57,6 +59,12 @@ pub const KINDS: &[Kind] = &[
         about: "1 to 4 CPUs, up to 8 processes whose threads reserve, fill, move, copy and touch pages",
         steps: 20_000,
         draw: memory,
+    },
+    Kind {
+        name: "capabilities",
+        about: "1 to 4 CPUs, threads that copy, delete and revoke what they call each other and their groups",
+        steps: 10_000,
+        draw: capabilities,
     },
     Kind {
         name: "hostile",
@@ -213,7 +221,8 @@ fn mixed(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
 }
 
 fn any_op(source: &mut dyn Source, cpus: u16) -> Op {
-    match source.choose(34) {
+    match source.choose(40) {
+        34..40 => capability_op(source),
         0..6 => Op::Compute(micros(source, 5_000)),
         6..9 => Op::Yield,
         9..13 => Op::Sleep(micros(source, 5_000)),
@@ -233,6 +242,55 @@ fn any_op(source: &mut dyn Source, cpus: u16) -> Op {
         31 | 32 => text(source),
         _ => [Op::Exit, Op::Null, Op::Null, Op::Fault, Op::ProcessExit][source.choose(5) as usize],
     }
+}
+
+/// An operation on the names that threads and groups have.
+fn capability_op(source: &mut dyn Source) -> Op {
+    let mut any = || slot(source) + if source.choose(4) == 0 { GROUPS } else { 0 };
+    let (name, other) = (any(), any());
+    match source.choose(12) {
+        0..4 => {
+            // Most copies can be used and copied again.
+            let missing = [0, 0, 0, 1, 2, 1 << 5, 1 << 6, 1 << 7][source.choose(8) as usize];
+            let all = if name >= GROUPS { 1 | 1 << 5 | 1 << 6 } else { 1 | 2 | 1 << 6 };
+            let rights = CapabilityRights(if missing == 1 << 7 { 0xff } else { all & !missing });
+            Op::CapabilityCopy { slot: name, rights, badge: u64::from(source.choose(3)) }
+        }
+        4 | 5 => Op::CapabilityDelete { slot: name },
+        6 | 7 => Op::CapabilityRevoke { slot: name },
+        8 => Op::CapabilityInspect { slot: name },
+        9 => Op::CapabilitySame { one: name, other },
+        10 => Op::CapabilityNext { slot: name },
+        _ => Op::ThreadSelf,
+    }
+}
+
+fn capabilities(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
+    let cpus = cpus.unwrap_or(between(source, 1, 4) as u16);
+    let count = between(source, 2, 4);
+    let mut programs = vec![starter(between(source, 1, 5), count)];
+    programs[0].extend([Op::GroupCreate, Op::ThreadSelf]);
+    for _ in 0..count {
+        let mut ops = Vec::new();
+        for _ in 0..between(source, 3, 14) {
+            ops.push(match source.choose(20) {
+                0 => Op::Sleep(Nanos(u64::from(source.choose(2_000)))),
+                1 => Op::Spawn { program: source.choose(5) as u8 },
+                2 => Op::Join { slot: slot(source), within: Some(micros(source, 50)) },
+                3 => Op::Suspend { slot: slot(source) },
+                4 | 5 => Op::Resume { slot: slot(source) },
+                6 => Op::SetGroup { slot: slot(source), group: source.choose(3) as u8 },
+                7 => Op::GroupCreate,
+                8 => Op::Yield,
+                9 => Op::CpuTime { slot: slot(source) },
+                _ => capability_op(source),
+            });
+        }
+        ops.push(Op::Again { times: between(source, 1, 40) as u16 });
+        programs.push(ops);
+    }
+    let processes = if source.choose(3) == 0 { vec![0, 0] } else { vec![0] };
+    Plan { cpus, programs, processes, threads: 32, budget: [u64::MAX, 12][source.choose(2) as usize] }
 }
 
 fn groups(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -330,6 +388,12 @@ fn window_page(source: &mut dyn Source) -> u64 {
     edge + u64::from(source.choose(12))
 }
 
+fn derived_rights(source: &mut dyn Source) -> CapabilityRights {
+    // To look, to manage, to read and to copy; sometimes to write or execute as well.
+    let more = [0, 1 << 3, 1 << 4, 1 << 3 | 1 << 4][source.choose(4) as usize];
+    CapabilityRights(if source.choose(6) == 0 { 1 << 2 | more } else { 1 | 1 << 1 | 1 << 2 | 1 << 6 | more })
+}
+
 /// An operation on memory, near an edge of a page table.
 pub fn memory_op(source: &mut dyn Source) -> MemoryOp {
     let page = window_page(source);
@@ -346,13 +410,19 @@ pub fn memory_op(source: &mut dyn Source) -> MemoryOp {
         _ => PageRights::ReadWrite,
     };
     let object = source.choose(3) as usize;
-    match source.choose(28) {
+    match source.choose(34) {
+        28 | 29 => MemoryOp::Derive { object, rights: derived_rights(source) },
+        30 => MemoryOp::DeleteCopy { object, copy: source.choose(3) as usize },
+        31 => MemoryOp::Revoke { object, copy: None },
+        32 => MemoryOp::Revoke { object, copy: Some(source.choose(3) as usize) },
+        33 => MemoryOp::Forget { object },
         26 | 27 => MemoryOp::Bounce { cpus: u64::from(between(source, 1, 15)) },
         20 => MemoryOp::Share { page, count },
         21 => MemoryOp::Create { count },
         22 | 23 => {
             let offset = u64::from(source.choose(4));
-            MemoryOp::Map { object, offset, page: window_page(source), count: count.min(6), rights }
+            let copy = (source.choose(2) == 1).then(|| source.choose(3) as usize);
+            MemoryOp::Map { object, copy, offset, page: window_page(source), count: count.min(6), rights }
         }
         24 => MemoryOp::UnmapMapping { object, mapping: source.choose(2) as usize },
         25 => MemoryOp::Destroy { object },
@@ -400,6 +470,8 @@ fn hostile(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         let length = between(source, 4, 16);
         let mut ops: Vec<_> = (0..length)
             .map(|_| if source.choose(3) == 0 { any_op(source, cpus) } else { raw(source) })
+            // The honest program is another process's: who shares a table of capabilities can take them away.
+            .map(|op| if let Op::Spawn { program } = op { Op::Spawn { program: program % 3 } } else { op })
             .collect();
         ops.push(Op::Again { times: 30 });
         programs.push(ops);

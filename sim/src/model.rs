@@ -157,7 +157,7 @@ impl Model {
                 fading: None,
             };
             model.names.is_fresh(word);
-            model.names.add((process as usize, word), name);
+            model.names.add((process as usize, word), name, |_| false);
         }
         model
     }

@@ -1,8 +1,8 @@
 //! Programs as lists of operations: what generators, fuzzers and drawn worlds are made of.
 
 use coldframe_abi::{
-    Call, Class, CpuId, Deadline, ExitCode, GroupHandle, Nanos, Priority, Request, ThreadHandle, UserAddress,
-    UserRange, Word,
+    Call, CapabilityHandle, CapabilityRights, Class, CpuId, Deadline, ExitCode, GroupHandle, Nanos, Priority,
+    Request, ThreadHandle, UserAddress, UserRange, Word,
 };
 use coldframe_hal::{Access, Clock, Cpu, Trap};
 use hal_host::{HardwareFormat, HostCpu, HostMachine};
@@ -54,6 +54,28 @@ pub enum Op {
     CpuTime {
         slot: u8,
     },
+    CapabilityCopy {
+        slot: u8,
+        rights: CapabilityRights,
+        badge: u64,
+    },
+    CapabilityDelete {
+        slot: u8,
+    },
+    CapabilityRevoke {
+        slot: u8,
+    },
+    CapabilityInspect {
+        slot: u8,
+    },
+    CapabilitySame {
+        one: u8,
+        other: u8,
+    },
+    CapabilityNext {
+        slot: u8,
+    },
+    ThreadSelf,
     Write {
         start: u64,
         length: u64,
@@ -67,6 +89,9 @@ pub enum Op {
         times: u16,
     },
 }
+
+/// From here on a slot is one of the groups, where names of every kind are meant.
+pub const GROUPS: u8 = 128;
 
 /// How many threads or groups of a world can be named.
 const SLOTS: usize = 32;
@@ -118,6 +143,12 @@ impl Programs {
         ThreadHandle::from_word(pick(&self.threads, slot))
     }
 
+    fn capability(&self, slot: u8) -> CapabilityHandle {
+        // Groups are the last ones.
+        let names = if slot >= GROUPS { &self.groups } else { &self.threads };
+        CapabilityHandle::from_word(pick(names, slot))
+    }
+
     fn keep(&mut self, keeps: u64, word: u64) {
         let names = if keeps == KEEPS_THREAD { &mut self.threads } else { &mut self.groups };
         if names.len() == SLOTS {
@@ -157,6 +188,17 @@ impl Programs {
             Op::Offline(cpu) => Call::CpuOffline { cpu },
             Op::Online(cpu) => Call::CpuOnline { cpu },
             Op::CpuTime { slot } => Call::CpuTime { thread: self.thread(slot) },
+            Op::CapabilityCopy { slot, rights, badge } => {
+                Call::CapabilityCopy { capability: self.capability(slot), rights, badge: Word(badge) }
+            }
+            Op::CapabilityDelete { slot } => Call::CapabilityDelete { capability: self.capability(slot) },
+            Op::CapabilityRevoke { slot } => Call::CapabilityRevoke { capability: self.capability(slot) },
+            Op::CapabilityInspect { slot } => Call::CapabilityInspect { capability: self.capability(slot) },
+            Op::CapabilitySame { one, other } => {
+                Call::CapabilitySame { one: self.capability(one), other: self.capability(other) }
+            }
+            Op::CapabilityNext { slot } => Call::CapabilityNext { after: self.capability(slot) },
+            Op::ThreadSelf => Call::ThreadSelf {},
             Op::Write { start, length } => {
                 Call::ConsoleWrite { text: UserRange { start: UserAddress(start), length } }
             }
@@ -289,7 +331,11 @@ impl<F: HardwareFormat> Userland<F> for Programs {
                 self.made += 1;
                 registers.saved[KEEPS] = KEEPS_THREAD;
             }
+            Op::ThreadSelf => registers.saved[KEEPS] = KEEPS_THREAD,
             Op::GroupCreate => registers.saved[KEEPS] = KEEPS_GROUP,
+            Op::CapabilityCopy { slot, .. } => {
+                registers.saved[KEEPS] = if slot >= GROUPS { KEEPS_GROUP } else { KEEPS_THREAD };
+            }
             _ => {}
         }
         match self.call(op, now) {

@@ -1,6 +1,7 @@
 //! The oracles: each has a name and a statement, and says what it saw when it fires.
 
 mod audit;
+mod authority;
 mod context;
 mod memory;
 mod printed;
@@ -63,6 +64,8 @@ oracles! {
         "unless a flush of that space is under way, no CPU remembers of a space what is no longer true; never does it reach a free frame";
     MEMORY_KEPT "memory-kept": "a thread finds in its memory what it has put there, and each call does what it says";
     FAULT_REPAIRED "fault-repaired": "who touches what it may touch goes on, unless memory is short; who touches what it may not does not";
+    AUTHORITY "authority":
+        "capabilities are a forest in which nobody has more rights than what it was derived from, and all who count or list them are right";
     EITHER_WAY "either-way": "an entry that takes the short way comes to what it would have come to the long way";
     MODEL "model":
         "every call is answered as the reference model says, and whoever may run by its rules does, and nobody else";
@@ -100,6 +103,7 @@ pub struct Watch {
     /// Kept from audit to audit, so that a step allocates nothing.
     found: Vec<u32>,
     memory: memory::Scratch,
+    authority: authority::Scratch,
     entries: u64,
 }
 
@@ -158,6 +162,7 @@ impl Watch {
         if self.entries.is_multiple_of(every) {
             audit::check(&view, cpus, &mut self.found, now)?;
             memory::audit(kernel, &view, &mut self.memory, now)?;
+            authority::audit(&view, &mut self.authority, now)?;
             self.model.audit(&view, now)?;
         }
         Ok(())
@@ -194,6 +199,7 @@ impl Watch {
     ) -> Result<(), Violation> {
         audit::check(&kernel.inspect(), cpus, &mut Vec::new(), now)?;
         memory::audit(kernel, &kernel.inspect(), &mut memory::Scratch::default(), now)?;
+        authority::audit(&kernel.inspect(), &mut authority::Scratch::default(), now)?;
         self.model.audit(&kernel.inspect(), now)
     }
 }

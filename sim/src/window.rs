@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use coldframe_abi::{
-    Call, Error, MappingHandle, ObjectHandle, PageKind, PageRights, PageState, Reply, Request, ThreadHandle,
-    UserAddress, UserRange, Word,
+    Call, CapabilityHandle, CapabilityRights, Error, MappingHandle, ObjectHandle, PageKind, PageRights,
+    PageState, Reply, Request, ThreadHandle, UserAddress, UserRange, Word,
 };
 use coldframe_hal::Access;
 
@@ -15,6 +15,9 @@ pub const PAGES: u64 = 2_048;
 const FIRST: u64 = 1 << 32;
 /// How many objects a thread has at a time.
 const OBJECTS: usize = 3;
+
+/// How many copies of its name an object gets.
+const COPIES: usize = 4;
 
 /// What a thread does with its window. Pages are numbered from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,8 +62,10 @@ pub enum MemoryOp {
     Create {
         count: u64,
     },
+    /// A part of an object appears, by its own name or by a copy of that.
     Map {
         object: usize,
+        copy: Option<usize>,
         offset: u64,
         page: u64,
         count: u64,
@@ -75,6 +80,24 @@ pub enum MemoryOp {
         object: usize,
     },
     Destroy {
+        object: usize,
+    },
+    /// Derives a copy from the object's own name.
+    Derive {
+        object: usize,
+        rights: CapabilityRights,
+    },
+    DeleteCopy {
+        object: usize,
+        copy: usize,
+    },
+    /// Takes away what was derived from the object's own name, or from a copy.
+    Revoke {
+        object: usize,
+        copy: Option<usize>,
+    },
+    /// Gives the last name of an object up.
+    Forget {
         object: usize,
     },
     /// The thread goes on on other CPUs: what the first ones remember grows old.
@@ -106,8 +129,20 @@ struct Object {
     /// Its name, if it has been asked for.
     handle: Option<ObjectHandle>,
     values: Vec<u64>,
-    /// The mappings: name, first page, how many.
-    mappings: Vec<(MappingHandle, u64, u64)>,
+    /// The mappings.
+    mappings: Vec<Shown>,
+    /// What was derived from its name, and what that allows; those that are gone keep their place.
+    copies: Vec<Option<(CapabilityHandle, CapabilityRights)>>,
+}
+
+/// A mapping as its program knows it.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    handle: MappingHandle,
+    page: u64,
+    count: u64,
+    /// From which copy it was made, if from one.
+    by: Option<usize>,
 }
 
 /// What a thread is about to do.
@@ -186,8 +221,14 @@ impl Window {
         }
         if matches!(result, Err(Error::OverBudget | Error::NoMemory)) {
             // What was to appear has been taken back; of everything else nobody knows how far it has come.
-            self.unknown |=
-                !matches!(op, MemoryOp::Reserve { .. } | MemoryOp::Map { .. } | MemoryOp::Create { .. });
+            self.unknown |= !matches!(
+                op,
+                MemoryOp::Reserve { .. }
+                    | MemoryOp::Map { .. }
+                    | MemoryOp::Create { .. }
+                    | MemoryOp::Derive { .. }
+                    | MemoryOp::LearnSelf
+            );
             return Ok(());
         }
         if self.unknown && matches!(op, MemoryOp::Unmap { .. }) {
@@ -238,6 +279,9 @@ impl Window {
                 first(page, count, &meets, Error::Occupied)
             }
             MemoryOp::Unmap { page, count } => first(page, count, &foreign, Error::Foreign),
+            MemoryOp::Map { object, copy, rights, .. } if !self.may_map(object, copy, rights) => {
+                (0, Err(Error::NoRight))
+            }
             MemoryOp::Map { page, count, .. } => first(page, count, &there, Error::Occupied),
             MemoryOp::Query { page } => {
                 let state =
@@ -248,12 +292,19 @@ impl Window {
         }
     }
 
+    fn may_map(&self, object: usize, copy: Option<usize>, rights: PageRights) -> bool {
+        let Some((_, allowed)) = self.name_of(object, copy) else { return false };
+        (!rights.writes() || CapabilityRights::WRITE.within(allowed))
+            && (!rights.executes() || CapabilityRights::EXECUTE.within(allowed))
+    }
+
     /// Takes in the name that a call has answered with; false if it answers with none.
     fn named(&mut self, op: MemoryOp, word: u64) -> bool {
         match op {
             MemoryOp::Create { count } => {
                 let handle = Some(ObjectHandle::from_word(word));
-                self.objects.push(Object { handle, values: vec![0; count as usize], mappings: Vec::new() });
+                let values = vec![0; count as usize];
+                self.objects.push(Object { handle, values, mappings: Vec::new(), copies: Vec::new() });
             }
             MemoryOp::Share { page, count } => {
                 let object = self.objects.len();
@@ -266,15 +317,19 @@ impl Window {
                     }
                     (there.kind, there.of) = (PageKind::Object, Some((object, offset)));
                 }
-                let mappings = vec![(MappingHandle::from_word(word), page, count)];
-                self.objects.push(Object { handle: None, values, mappings });
+                let mappings = vec![Shown { handle: MappingHandle::from_word(word), page, count, by: None }];
+                self.objects.push(Object { handle: None, values, mappings, copies: Vec::new() });
             }
-            MemoryOp::Map { object, offset, page, count, rights } => {
+            MemoryOp::Map { object, copy, offset, page, count, rights } => {
                 for at in 0..count {
                     let of = Some((object, offset + at));
                     self.pages.insert(page + at, Page { kind: PageKind::Object, rights, value: 0, of });
                 }
-                self.objects[object].mappings.push((MappingHandle::from_word(word), page, count));
+                let handle = MappingHandle::from_word(word);
+                self.objects[object].mappings.push(Shown { handle, page, count, by: copy });
+            }
+            MemoryOp::Derive { object, rights } => {
+                self.objects[object].copies.push(Some((CapabilityHandle::from_word(word), rights)));
             }
             MemoryOp::LearnSelf => self.me = Some(ThreadHandle::from_word(word)),
             // Whether there are such CPUs is for others to judge.
@@ -323,10 +378,29 @@ impl Window {
                 }
             }
             MemoryOp::UnmapMapping { object, mapping } => {
-                let (_, page, count) = self.objects[object].mappings.swap_remove(mapping);
-                self.pages.retain(|at, _| *at < page || *at >= page + count);
+                let gone = self.objects[object].mappings.swap_remove(mapping);
+                self.clear(gone);
             }
-            MemoryOp::Destroy { object } => {
+            MemoryOp::DeleteCopy { object, copy } => {
+                let object = &mut self.objects[object];
+                object.copies[copy] = None;
+                for shown in object.mappings.iter_mut().filter(|shown| shown.by == Some(copy)) {
+                    // What it was derived from is now the object's own name.
+                    shown.by = None;
+                }
+            }
+            MemoryOp::Revoke { object, copy } => {
+                let object = &mut self.objects[object];
+                if copy.is_none() {
+                    object.copies.fill(None);
+                }
+                let mappings = std::mem::take(&mut object.mappings);
+                let (gone, left) = mappings.into_iter().partition(|shown| copy.is_none() || shown.by == copy);
+                object.mappings = left;
+                let gone: Vec<Shown> = gone;
+                gone.into_iter().for_each(|shown| self.clear(shown));
+            }
+            MemoryOp::Destroy { object } | MemoryOp::Forget { object } => {
                 self.pages.retain(|_, page| page.of.is_none_or(|(of, _)| of != object));
                 self.objects.swap_remove(object);
                 let last = self.objects.len();
@@ -340,6 +414,19 @@ impl Window {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn clear(&mut self, shown: Shown) {
+        self.pages.retain(|at, _| *at < shown.page || *at >= shown.page + shown.count);
+    }
+
+    /// The name by which an object is meant, and what that allows.
+    fn name_of(&self, object: usize, copy: Option<usize>) -> Option<(CapabilityHandle, CapabilityRights)> {
+        let object = self.objects.get(object)?;
+        match copy {
+            None => Some((object.handle?.into(), CapabilityRights::ALL)),
+            Some(copy) => *object.copies.get(copy)?,
         }
     }
 
@@ -364,11 +451,11 @@ impl Window {
                     (page..page + count).take_while(|page| self.pages.contains_key(page)).count() as u64;
                 MemoryOp::Share { page, count: whole.max(1) }
             }
-            MemoryOp::Map { object, offset, page, count, rights } => {
+            MemoryOp::Map { object, copy, offset, page, count, rights } => {
                 let object = known(object);
                 let length = self.objects.get(object).map_or(1, |object| object.values.len() as u64);
                 let offset = offset % length;
-                MemoryOp::Map { object, offset, page, count: count.min(length - offset), rights }
+                MemoryOp::Map { object, copy, offset, page, count: count.min(length - offset), rights }
             }
             MemoryOp::UnmapMapping { object, mapping } => {
                 let object = known(object);
@@ -376,6 +463,10 @@ impl Window {
                 MemoryOp::UnmapMapping { object, mapping: mapping % mappings }
             }
             MemoryOp::Destroy { object } => MemoryOp::Destroy { object: known(object) },
+            MemoryOp::Derive { object, rights } => MemoryOp::Derive { object: known(object), rights },
+            MemoryOp::DeleteCopy { object, copy } => MemoryOp::DeleteCopy { object: known(object), copy },
+            MemoryOp::Revoke { object, copy } => MemoryOp::Revoke { object: known(object), copy },
+            MemoryOp::Forget { object } => MemoryOp::Forget { object: known(object) },
             other => other,
         }
     }
@@ -419,20 +510,41 @@ impl Window {
             MemoryOp::Create { count } if self.objects.len() < OBJECTS => {
                 Call::ObjectCreate { length: Word(count * PAGE) }
             }
-            MemoryOp::Map { object, offset, page, count, rights } => {
-                let Some(Object { handle: Some(handle), values, .. }) = self.objects.get(object) else {
-                    return Next::Nothing;
-                };
-                if offset + count > values.len() as u64 || rights == PageRights::None {
+            MemoryOp::Map { object, copy, offset, page, count, rights } => {
+                let Some((name, _)) = self.name_of(object, copy) else { return Next::Nothing };
+                if offset + count > self.objects[object].values.len() as u64 || rights == PageRights::None {
                     return Next::Nothing;
                 }
-                let (object, offset) = (*handle, Word(offset * PAGE));
+                let object = ObjectHandle::from_word(name.to_word());
+                let offset = Word(offset * PAGE);
                 Call::ObjectMap { object, offset, range: self.range(page, count), rights }
+            }
+            MemoryOp::Derive { object, rights } if self.has_room_for_copies(object) => {
+                let Some((capability, _)) = self.name_of(object, None) else { return Next::Nothing };
+                Call::CapabilityCopy { capability, rights, badge: Word(0) }
+            }
+            MemoryOp::DeleteCopy { object, copy } => {
+                let Some((capability, _)) = self.name_of(object, Some(copy)) else { return Next::Nothing };
+                Call::CapabilityDelete { capability }
+            }
+            MemoryOp::Revoke { object, copy } => {
+                let Some((capability, _)) = self.name_of(object, copy) else { return Next::Nothing };
+                Call::CapabilityRevoke { capability }
+            }
+            MemoryOp::Forget { object } => {
+                let Some((capability, _)) = self.name_of(object, None) else { return Next::Nothing };
+                let alone = self.objects.get(object).is_some_and(|object| {
+                    object.mappings.is_empty() && object.copies.iter().all(Option::is_none)
+                });
+                if !alone {
+                    return Next::Nothing;
+                }
+                Call::CapabilityDelete { capability }
             }
             MemoryOp::UnmapMapping { object, mapping } => {
                 let known = self.objects.get(object).and_then(|object| object.mappings.get(mapping));
-                let Some((mapping, ..)) = known else { return Next::Nothing };
-                Call::MappingUnmap { mapping: *mapping }
+                let Some(Shown { handle, .. }) = known else { return Next::Nothing };
+                Call::MappingUnmap { mapping: *handle }
             }
             MemoryOp::Bounce { cpus } => match self.me {
                 Some(thread) => Call::SetAffinity { thread, bank: Word(0), cpus: Word(cpus) },
@@ -442,7 +554,9 @@ impl Window {
                 }
             },
             MemoryOp::LearnSelf => Call::ThreadSelf {},
-            MemoryOp::Learn { object } => Call::MappingObject { mapping: self.objects[object].mappings[0].0 },
+            MemoryOp::Learn { object } => {
+                Call::MappingObject { mapping: self.objects[object].mappings[0].handle }
+            }
             MemoryOp::Destroy { object } => {
                 let Some(Object { handle: Some(handle), .. }) = self.objects.get(object) else {
                     return Next::Nothing;
@@ -452,7 +566,8 @@ impl Window {
             MemoryOp::Move { .. }
             | MemoryOp::Copy { .. }
             | MemoryOp::Share { .. }
-            | MemoryOp::Create { .. } => {
+            | MemoryOp::Create { .. }
+            | MemoryOp::Derive { .. } => {
                 return Next::Nothing;
             }
             MemoryOp::Load { page } | MemoryOp::Store { page } => {
@@ -462,6 +577,10 @@ impl Window {
         };
         self.asked = Some(op);
         Next::Call(call.encode())
+    }
+
+    fn has_room_for_copies(&self, object: usize) -> bool {
+        self.objects.get(object).is_some_and(|object| object.copies.len() < COPIES)
     }
 
     fn can_share(&self, page: u64, count: u64) -> bool {

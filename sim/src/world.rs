@@ -303,7 +303,8 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
         let before: HostRegisters = *here.peek();
         let was = self.kernel.loaded(here.id());
         let work = work_of(&self.kernel, was);
-        let twin = (self.entries % self.compared == self.compared - 1).then(|| (self.kernel.clone(), here.clone()));
+        let twin =
+            (self.entries % self.compared == self.compared - 1).then(|| (self.kernel.clone(), here.clone()));
         let resume = self.kernel.enter(here, trap);
         if let Some((mut kernel, mut cpu)) = twin {
             kernel.forget_decisions();

@@ -269,7 +269,12 @@ impl<M: Machine> Kernel<M> {
         };
         for _ in 0..REVOKED_A_STEP {
             let row = self.capability(capability);
-            let Some(last) = row.last_derived().filter(|_| row.generation() == generation) else {
+            if row.generation() != generation || row.holder().is_none() {
+                // Its holder has given it up meanwhile: what was derived from it is somebody else's to take away.
+                (work.task, work.answer) = (Task::Done, Err(Error::BadHandle));
+                return true;
+            }
+            let Some(last) = row.last_derived() else {
                 work.task = Task::Done;
                 return true;
             };

@@ -52,7 +52,10 @@ impl Model {
         let expected = match number {
             Number::ThreadCreate => Expected::Answer(self.thread_create(view, caller, words, given, now)?),
             Number::GroupCreate => Expected::Answer(self.group_create(view, caller, given, now)?),
-            Number::ThreadExit => self.thread_exit(caller, words[0]),
+            Number::ThreadExit => {
+                self.forget_faded(view);
+                self.thread_exit(caller, words[0])
+            }
             Number::ThreadJoin => self.thread_join(view, caller, words[0], words[1], now),
             Number::Sleep => self.sleep(caller, words[0], now),
             Number::ProcessExit => self.process_exit(caller),

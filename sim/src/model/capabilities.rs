@@ -71,7 +71,8 @@ impl Model {
             first: parent.is_none() && matches!(what, Named::Thread(..)),
             fading: None,
         };
-        self.names.add((process, word), name);
+        let works = |thread: u32| view.threads[thread as usize].work().is_some();
+        self.names.add((process, word), name, works);
         Ok(Some(what))
     }
 
@@ -227,6 +228,15 @@ impl Model {
         }
     }
 
+    /// Forgets the names that somebody has taken away since he began to.
+    pub(super) fn forget_faded<F: HardwareFormat>(&mut self, view: &Inspection<'_, HostMachine<F>>) {
+        for key in self.names.faded() {
+            if !is_held(view, key) {
+                self.names.remove(key);
+            }
+        }
+    }
+
     /// A thread has finished taking names away, or has been stopped.
     pub(super) fn has_revoked<F: HardwareFormat>(
         &mut self,
@@ -234,6 +244,7 @@ impl Model {
         thread: u32,
         done: bool,
     ) -> Option<String> {
+        self.names.is_done(thread);
         for key in self.names.fading(thread) {
             if !is_held(view, key) {
                 if let Some(name) = self.names.find(key) {

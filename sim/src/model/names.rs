@@ -31,6 +31,8 @@ pub(super) struct Name {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     known: BTreeMap<Key, Name>,
+    /// Names from which a thread is taking away what was derived from them.
+    revocations: Vec<(Key, u32)>,
     /// The highest generation of each slot that has been given out.
     given: Vec<u32>,
 }
@@ -50,8 +52,11 @@ impl Names {
         std::mem::replace(&mut self.given[slot], generation) < generation
     }
 
-    pub(super) fn add(&mut self, key: Key, mut name: Name) {
-        name.fading = name.parent.and_then(|parent| self.find(parent)).and_then(|parent| parent.fading);
+    /// Adds a name; `works` says whether a thread is not done with what it takes away.
+    pub(super) fn add(&mut self, key: Key, mut name: Name, works: impl Fn(u32) -> bool) {
+        let parent = name.parent.and_then(|parent| self.find(parent));
+        let revoked = self.revocations.iter().find(|(above, by)| Some(*above) == name.parent && works(*by));
+        name.fading = parent.and_then(|parent| parent.fading).or(revoked.map(|(_, by)| *by));
         self.known.insert(key, name);
     }
 
@@ -92,6 +97,7 @@ impl Names {
 
     /// A thread begins to take away all that was derived from a name.
     pub(super) fn fade(&mut self, above: Key, by: u32) {
+        self.revocations.push((above, by));
         let below: Vec<_> = self.known.keys().copied().filter(|key| self.is_below(*key, above)).collect();
         for key in below {
             if let Some(name) = self.known.get_mut(&key) {
@@ -105,9 +111,21 @@ impl Names {
         self.known.iter().filter(|(_, name)| name.fading == Some(by)).map(|(key, _)| *key).collect()
     }
 
+    /// What anybody takes away.
+    pub(super) fn faded(&self) -> Vec<Key> {
+        self.known.iter().filter(|(_, name)| name.fading.is_some()).map(|(key, _)| *key).collect()
+    }
+
+    /// A thread does not take anything away any more.
+    pub(super) fn is_done(&mut self, by: u32) {
+        self.revocations.retain(|(_, other)| *other != by);
+    }
+
+    /// Whoever was about to take a name away does not; another one may.
     pub(super) fn stays(&mut self, key: Key) {
+        let other = self.revocations.iter().find(|(above, _)| self.is_below(key, *above)).map(|(_, by)| *by);
         if let Some(name) = self.known.get_mut(&key) {
-            name.fading = None;
+            name.fading = other;
         }
     }
 }
