@@ -8,7 +8,7 @@ use coldframe_hal::paging::{Rights, Sv39};
 use coldframe_kernel::{Kernel, ProcessId, Segment};
 use hal_host::HostMachine;
 
-use crate::ops::{GROUPS, Op, Programs, first_window};
+use crate::ops::{GROUPS, Op, PROCESSES, Programs, first_window};
 use crate::source::Source;
 use crate::window::MemoryOp;
 use crate::world::World;
@@ -65,6 +65,12 @@ pub const KINDS: &[Kind] = &[
         about: "1 to 4 CPUs, threads that copy, delete and revoke what they call each other and their groups",
         steps: 10_000,
         draw: capabilities,
+    },
+    Kind {
+        name: "processes",
+        about: "1 to 4 CPUs, processes that make others, fill them, restrict them, kill them and wait for them",
+        steps: 15_000,
+        draw: processes,
     },
     Kind {
         name: "hostile",
@@ -246,13 +252,17 @@ fn any_op(source: &mut dyn Source, cpus: u16) -> Op {
 
 /// An operation on the names that threads and groups have.
 fn capability_op(source: &mut dyn Source) -> Op {
-    let mut any = || slot(source) + if source.choose(4) == 0 { GROUPS } else { 0 };
+    let mut any = || slot(source) + [0, 0, 0, 0, GROUPS, PROCESSES][source.choose(6) as usize];
     let (name, other) = (any(), any());
     match source.choose(12) {
         0..4 => {
             // Most copies can be used and copied again.
             let missing = [0, 0, 0, 1, 2, 1 << 5, 1 << 6, 1 << 7][source.choose(8) as usize];
-            let all = if name >= GROUPS { 1 | 1 << 5 | 1 << 6 } else { 1 | 2 | 1 << 6 };
+            let all = match name {
+                PROCESSES.. => 1 | 2 | 1 << 5 | 1 << 6,
+                GROUPS.. => 1 | 1 << 5 | 1 << 6,
+                _ => 1 | 2 | 1 << 6,
+            };
             let rights = CapabilityRights(if missing == 1 << 7 { 0xff } else { all & !missing });
             Op::CapabilityCopy { slot: name, rights, badge: u64::from(source.choose(3)) }
         }
@@ -263,6 +273,56 @@ fn capability_op(source: &mut dyn Source) -> Op {
         10 => Op::CapabilityNext { slot: name },
         _ => Op::ThreadSelf,
     }
+}
+
+/// An operation on processes that programs make.
+fn process_op(source: &mut dyn Source) -> Op {
+    let process = source.choose(3) as u8;
+    match source.choose(16) {
+        0..3 => Op::ProcessCreate { frames: [0, 2, 3, 8, 20, 40, 60, 100][source.choose(8) as usize] },
+        3..7 => Op::ProcessThread { process, program: source.choose(6) as u8 },
+        7..10 => match capability_op(source) {
+            Op::CapabilityCopy { slot, rights, badge } => Op::ProcessGive { process, slot, rights, badge },
+            other => other,
+        },
+        10 => Op::ProcessRestrict { process, calls: !(1 << source.choose(49)) },
+        11 => Op::ProcessKill { process },
+        12 => Op::ProcessWait { process, within: None },
+        13 | 14 => Op::ProcessWait { process, within: Some(micros(source, 100)) },
+        _ => Op::ProcessUse { process },
+    }
+}
+
+fn processes(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
+    let cpus = cpus.unwrap_or(between(source, 1, 4) as u16);
+    let count = between(source, 2, 4);
+    let mut programs = vec![starter(between(source, 1, 3), count)];
+    programs[0].extend([Op::ProcessCreate { frames: 300 }, Op::GroupCreate]);
+    for _ in 0..count {
+        let mut ops = Vec::new();
+        for _ in 0..between(source, 4, 16) {
+            ops.push(match source.choose(24) {
+                0 => Op::Sleep(Nanos(u64::from(source.choose(3_000)))),
+                1 => Op::Spawn { program: source.choose(5) as u8 },
+                2 => Op::Join { slot: slot(source), within: Some(micros(source, 50)) },
+                3 => Op::Suspend { slot: slot(source) },
+                4 => Op::Resume { slot: slot(source) },
+                5 => Op::SetGroup { slot: slot(source), group: source.choose(3) as u8 },
+                6 => Op::Yield,
+                7 => [Op::Exit, Op::Null, Op::Null, Op::ProcessExit, Op::Fault][source.choose(5) as usize],
+                8 | 9 => capability_op(source),
+                10..15 => Op::Memory(memory_op(source)),
+                15 => Op::SetAffinity { slot: slot(source), cpus: u64::from(between(source, 1, 15)) },
+                _ => process_op(source),
+            });
+        }
+        ops.push(Op::Again { times: between(source, 1, 30) as u16 });
+        programs.push(ops);
+    }
+    // One that stays, and so the machine does.
+    let keeper = programs.len() as u64;
+    programs.push(vec![Op::Sleep(Nanos(u64::MAX))]);
+    Plan { cpus, programs, processes: vec![keeper, 0, 0], threads: 40, budget: 900 }
 }
 
 fn capabilities(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -410,7 +470,11 @@ pub fn memory_op(source: &mut dyn Source) -> MemoryOp {
         _ => PageRights::ReadWrite,
     };
     let object = source.choose(3) as usize;
-    match source.choose(34) {
+    match source.choose(36) {
+        34 | 35 => {
+            let copy = (source.choose(2) == 1).then(|| source.choose(3) as usize);
+            MemoryOp::Show { object, copy, page: u64::from(source.choose(6)), rights }
+        }
         28 | 29 => MemoryOp::Derive { object, rights: derived_rights(source) },
         30 => MemoryOp::DeleteCopy { object, copy: source.choose(3) as usize },
         31 => MemoryOp::Revoke { object, copy: None },

@@ -6,9 +6,10 @@
 mod calls;
 mod capabilities;
 mod names;
+mod processes;
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use coldframe_abi::{
     CapabilityHandle, CapabilityKind, Class, CpuId, Instant, Kind, Nanos, Number, Priority, Reply,
@@ -19,6 +20,9 @@ use coldframe_scheduler::{NONE, Place};
 use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
 use crate::oracle::{MODEL, Violation, demand};
+
+/// The status of a process that ends because of a fault.
+const FAULTED: u64 = 139;
 
 /// With more waits than this at a time, the model's lists grow once more.
 const EXPECTED_WAITS: usize = 64;
@@ -41,6 +45,14 @@ enum State {
         target: u32,
         until: Instant,
     },
+    /// It waits for the end of a process.
+    Watches {
+        process: usize,
+        generation: u32,
+        until: Instant,
+    },
+    /// It waited for the end of a thread whose process has ended: the reaper tells it.
+    Hears,
     Ended {
         result: u64,
     },
@@ -88,6 +100,12 @@ pub(crate) struct Model {
     names: names::Names,
     /// The holder of a group's slot is a process.
     groups: Vec<Slot<usize>>,
+    /// What is known of processes, by row.
+    processes: BTreeMap<usize, processes::Process>,
+    /// How each process has ended, by row and generation.
+    statuses: BTreeMap<(usize, u32), u64>,
+    /// Those whose maker has ended and that have not, as far as is known.
+    orphans: Vec<usize>,
     /// How many threads of each process have not ended.
     alive: Vec<u32>,
     online: Vec<bool>,
@@ -143,6 +161,18 @@ impl Model {
                     wait: 0,
                 }),
             };
+        }
+        for (number, process) in
+            view.processes.iter().enumerate().filter(|(_, process)| process.space().is_some())
+        {
+            let known = processes::Process {
+                generation: process.generation(),
+                parent: None,
+                ended: None,
+                calls: u64::MAX,
+                watcher: None,
+            };
+            model.processes.insert(number, known);
         }
         for (slot, row) in (0_u32..).zip(view.capabilities) {
             let Some(process) = row.holder() else { continue };
@@ -221,16 +251,17 @@ impl Model {
                 // Whether that has to be is for the oracles of memory to say.
                 let process = self.thread(was).map(|thread| thread.process);
                 if let Some(process) = process.filter(|process| view.processes[*process].ended().is_some()) {
-                    self.end_process(process);
+                    self.end_process_with(process, FAULTED);
                 }
             }
             Trap::Fault { .. } => {
                 if let Some(process) = self.thread(was).map(|thread| thread.process) {
-                    self.end_process(process);
+                    self.end_process_with(process, FAULTED);
                 }
             }
             _ => {}
         }
+        self.end_orphans(view);
         self.end_waits(view, now);
         let runs = kernel.loaded(cpu.id());
         self.running[here] = (runs != NONE && runs != 0).then_some((runs, now));
@@ -281,7 +312,11 @@ impl Model {
         let (answer, target) = match waiting.state {
             State::Sleeps { .. } => (Reply::ok(0), None),
             State::Joins { target, .. } => (Err(coldframe_abi::Error::TimedOut).into(), Some(target)),
-            State::Goes { .. } | State::Works { .. } | State::Ended { .. } => return false,
+            State::Goes { .. }
+            | State::Works { .. }
+            | State::Watches { .. }
+            | State::Hears
+            | State::Ended { .. } => return false,
         };
         if view.threads[thread as usize].waits_for() != WaitsFor::Nothing {
             return true;
@@ -320,6 +355,22 @@ impl Model {
             );
             return demand(fits, MODEL, now, || format!("{call:?} of thread {runs} ends with {found:?}"));
         }
+        if let State::Watches { process, generation, until } = thread.state {
+            thread.state = State::Goes { answer: None };
+            let found = cpu.peek().reply.result();
+            let fits = self.has_watched(view, (process, generation), until, found, now);
+            return demand(fits, MODEL, now, || {
+                format!("thread {runs} waited for process {process} until {} and finds {found:?}", until.0)
+            });
+        }
+        if thread.state == State::Hears {
+            thread.state = State::Goes { answer: None };
+            let found = cpu.peek().reply.result();
+            let fits = matches!(found, Ok(0) | Err(coldframe_abi::Error::TimedOut));
+            return demand(fits, MODEL, now, || {
+                format!("thread {runs} joined one that was killed and finds {found:?}")
+            });
+        }
         let State::Goes { answer } = thread.state else {
             return fail(now, format!("thread {runs} goes on and should not: it {:?}", thread.state));
         };
@@ -343,6 +394,10 @@ impl Model {
         })?;
         for (index, thread) in self.threads.iter().enumerate() {
             let Some(thread) = thread.holder else { continue };
+            if matches!(thread.state, State::Watches { .. } | State::Hears) {
+                // Whether that can end is for 'waits-end' to say.
+                continue;
+            }
             let goes = matches!(thread.state, State::Goes { .. } | State::Works { .. });
             let fits = match view.rows[index].place() {
                 Place::Running => goes && !thread.suspended,
@@ -378,7 +433,7 @@ impl Model {
         demand(online.is_none(), MODEL, now, || format!("CPU and whether it should be on-line: {online:?}"))
     }
 
-    fn settings_fit<F: HardwareFormat>(
+    pub(in crate::model) fn settings_fit<F: HardwareFormat>(
         &self,
         view: &Inspection<'_, HostMachine<F>>,
         thread: u32,

@@ -2,7 +2,7 @@
 
 use coldframe_abi::{
     Call, CapabilityHandle, CapabilityRights, Class, CpuId, Deadline, ExitCode, GroupHandle, Nanos, Priority,
-    Request, ThreadHandle, UserAddress, UserRange, Word,
+    ProcessHandle, Request, ThreadHandle, UserAddress, UserRange, Word,
 };
 use coldframe_hal::{Access, Clock, Cpu, Trap};
 use hal_host::{HardwareFormat, HostCpu, HostMachine};
@@ -76,6 +76,33 @@ pub enum Op {
         slot: u8,
     },
     ThreadSelf,
+    ProcessCreate {
+        frames: u64,
+    },
+    ProcessThread {
+        process: u8,
+        program: u8,
+    },
+    ProcessGive {
+        process: u8,
+        slot: u8,
+        rights: CapabilityRights,
+        badge: u64,
+    },
+    ProcessRestrict {
+        process: u8,
+        calls: u64,
+    },
+    ProcessKill {
+        process: u8,
+    },
+    ProcessWait {
+        process: u8,
+        within: Option<Nanos>,
+    },
+    ProcessUse {
+        process: u8,
+    },
     Write {
         start: u64,
         length: u64,
@@ -91,7 +118,9 @@ pub enum Op {
 }
 
 /// From here on a slot is one of the groups, where names of every kind are meant.
-pub const GROUPS: u8 = 128;
+pub const GROUPS: u8 = 64;
+/// From here on it is one of the processes.
+pub const PROCESSES: u8 = 128;
 
 /// How many threads or groups of a world can be named.
 const SLOTS: usize = 32;
@@ -99,6 +128,7 @@ const SLOTS: usize = 32;
 /// A word that is remembered from the last call.
 const KEEPS_THREAD: u64 = 1;
 const KEEPS_GROUP: u64 = 2;
+const KEEPS_PROCESS: u64 = 3;
 
 /// The registers of a thread that runs operations, beside `world::COMPUTES`.
 const SUM: usize = 0;
@@ -111,6 +141,7 @@ pub struct Programs {
     programs: Vec<Vec<Op>>,
     threads: Vec<u64>,
     groups: Vec<u64>,
+    processes: Vec<u64>,
     made: usize,
     most: usize,
     /// The memory of the threads, by the number in their stack register.
@@ -126,6 +157,7 @@ impl Programs {
             programs,
             threads: Vec::new(),
             groups: Vec::new(),
+            processes: Vec::new(),
             made: 0,
             most,
             windows: Vec::new(),
@@ -144,13 +176,24 @@ impl Programs {
     }
 
     fn capability(&self, slot: u8) -> CapabilityHandle {
-        // Groups are the last ones.
-        let names = if slot >= GROUPS { &self.groups } else { &self.threads };
+        let names = match slot {
+            PROCESSES.. => &self.processes,
+            GROUPS.. => &self.groups,
+            _ => &self.threads,
+        };
         CapabilityHandle::from_word(pick(names, slot))
     }
 
+    fn process(&self, slot: u8) -> ProcessHandle {
+        ProcessHandle::from_word(pick(&self.processes, slot))
+    }
+
     fn keep(&mut self, keeps: u64, word: u64) {
-        let names = if keeps == KEEPS_THREAD { &mut self.threads } else { &mut self.groups };
+        let names = match keeps {
+            KEEPS_THREAD => &mut self.threads,
+            KEEPS_GROUP => &mut self.groups,
+            _ => &mut self.processes,
+        };
         if names.len() == SLOTS {
             names.remove(0);
         }
@@ -199,6 +242,28 @@ impl Programs {
             }
             Op::CapabilityNext { slot } => Call::CapabilityNext { after: self.capability(slot) },
             Op::ThreadSelf => Call::ThreadSelf {},
+            Op::ProcessCreate { frames } => Call::ProcessCreate { frames: Word(frames) },
+            Op::ProcessThread { process, program } => {
+                let program = u64::from(program) % self.programs.len() as u64;
+                let stack = first_window(FIRST_MADE + self.made);
+                let (process, entry) = (self.process(process), UserAddress(0));
+                Call::ProcessThread { process, entry, stack, argument: Word(program) }
+            }
+            Op::ProcessGive { process, slot, rights, badge } => {
+                let (process, capability) = (self.process(process), self.capability(slot));
+                Call::ProcessGive { process, capability, rights, badge: Word(badge) }
+            }
+            Op::ProcessRestrict { process, calls } => {
+                Call::ProcessRestrict { process: self.process(process), calls: Word(calls) }
+            }
+            Op::ProcessKill { process } => {
+                Call::ProcessKill { process: self.process(process), status: ExitCode(9) }
+            }
+            Op::ProcessWait { process, within } => Call::ProcessWait {
+                process: self.process(process),
+                deadline: within.map_or(Deadline::NEVER, |span| Deadline::at(now.after(span))),
+            },
+            Op::ProcessUse { process } => Call::ProcessUse { process: self.process(process) },
             Op::Write { start, length } => {
                 Call::ConsoleWrite { text: UserRange { start: UserAddress(start), length } }
             }
@@ -289,6 +354,14 @@ impl Programs {
     }
 }
 
+fn kept_as(slot: u8) -> u64 {
+    match slot {
+        PROCESSES.. => KEEPS_PROCESS,
+        GROUPS.. => KEEPS_GROUP,
+        _ => KEEPS_THREAD,
+    }
+}
+
 fn pick(names: &[u64], slot: u8) -> u64 {
     if names.is_empty() { 0 } else { names[usize::from(slot) % names.len()] }
 }
@@ -311,8 +384,10 @@ impl<F: HardwareFormat> Userland<F> for Programs {
         match op {
             Op::Compute(span) => return UserStep::Compute(span),
             Op::Memory(op) => {
+                let child = pick(&self.processes, registers.program_counter as u8);
                 let Some(number) = window_number(registers.stack) else { return UserStep::Went };
                 self.memory_operations += 1;
+                self.window(number).show_to(ProcessHandle::from_word(child));
                 let next = self.window(number).begin(op);
                 return self.touch(cpu, machine, number, next);
             }
@@ -334,7 +409,15 @@ impl<F: HardwareFormat> Userland<F> for Programs {
             Op::ThreadSelf => registers.saved[KEEPS] = KEEPS_THREAD,
             Op::GroupCreate => registers.saved[KEEPS] = KEEPS_GROUP,
             Op::CapabilityCopy { slot, .. } => {
-                registers.saved[KEEPS] = if slot >= GROUPS { KEEPS_GROUP } else { KEEPS_THREAD };
+                registers.saved[KEEPS] = kept_as(slot);
+            }
+            // Whoever shares the list of names gets to hear of it, and may be the one that it was given to.
+            Op::ProcessGive { slot, .. } => registers.saved[KEEPS] = kept_as(slot),
+            Op::ProcessCreate { .. } => registers.saved[KEEPS] = KEEPS_PROCESS,
+            Op::ProcessThread { .. } if self.made >= self.most => op = Op::Null,
+            Op::ProcessThread { .. } => {
+                self.made += 1;
+                registers.saved[KEEPS] = KEEPS_THREAD;
             }
             _ => {}
         }

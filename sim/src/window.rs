@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use coldframe_abi::{
     Call, CapabilityHandle, CapabilityRights, Error, MappingHandle, ObjectHandle, PageKind, PageRights,
-    PageState, Reply, Request, ThreadHandle, UserAddress, UserRange, Word,
+    PageState, ProcessHandle, Reply, Request, ThreadHandle, UserAddress, UserRange, Word,
 };
 use coldframe_hal::Access;
 
@@ -15,6 +15,9 @@ pub const PAGES: u64 = 2_048;
 const FIRST: u64 = 1 << 32;
 /// How many objects a thread has at a time.
 const OBJECTS: usize = 3;
+
+/// Where processes are shown what others have: no window is there.
+const SHOWN: u64 = 1 << 37;
 
 /// How many copies of its name an object gets.
 const COPIES: usize = 4;
@@ -96,6 +99,13 @@ pub enum MemoryOp {
         object: usize,
         copy: Option<usize>,
     },
+    /// Maps a page of an object into a process that the program has made.
+    Show {
+        object: usize,
+        copy: Option<usize>,
+        page: u64,
+        rights: PageRights,
+    },
     /// Gives the last name of an object up.
     Forget {
         object: usize,
@@ -175,6 +185,8 @@ pub struct Window {
     pages: BTreeMap<u64, Page>,
     objects: Vec<Object>,
     me: Option<ThreadHandle>,
+    /// A process that may be one that the program has made.
+    child: ProcessHandle,
     /// The call that has not been answered.
     asked: Option<MemoryOp>,
     /// The access that has not succeeded.
@@ -194,11 +206,17 @@ impl Window {
             pages: BTreeMap::new(),
             objects: Vec::new(),
             me: None,
+            child: ProcessHandle { slot: 0, generation: 0 },
             asked: None,
             tries: None,
             unknown: false,
             stamp: number << 32,
         }
+    }
+
+    /// From now on this process is shown objects.
+    pub const fn show_to(&mut self, child: ProcessHandle) {
+        self.child = child;
     }
 
     const fn address(&self, page: u64) -> UserAddress {
@@ -216,7 +234,24 @@ impl Window {
     pub fn hear(&mut self, reply: Reply) -> Result<(), String> {
         let Some(op) = self.asked.take() else { return Ok(()) };
         let result = reply.result();
+        if let MemoryOp::Show { .. } = op {
+            // What comes of it over there is for the oracles to judge.
+            return Ok(());
+        }
+        if matches!((op, result), (MemoryOp::Revoke { .. } | MemoryOp::Destroy { .. }, Err(Error::Busy))) {
+            // Whoever was shown the object is about to take that away.
+            self.unknown |= matches!(op, MemoryOp::Revoke { .. });
+            return Ok(());
+        }
+        if result == Err(Error::NotAllowed) {
+            return Ok(());
+        }
         if matches!((op, result), (MemoryOp::Bounce { .. }, Err(Error::BadArgument))) {
+            return Ok(());
+        }
+        if matches!((op, result), (MemoryOp::Bounce { .. }, Err(Error::BadHandle))) {
+            // Another thread of the process has given the name up.
+            self.me = None;
             return Ok(());
         }
         if matches!(result, Err(Error::OverBudget | Error::NoMemory)) {
@@ -467,6 +502,9 @@ impl Window {
             MemoryOp::DeleteCopy { object, copy } => MemoryOp::DeleteCopy { object: known(object), copy },
             MemoryOp::Revoke { object, copy } => MemoryOp::Revoke { object: known(object), copy },
             MemoryOp::Forget { object } => MemoryOp::Forget { object: known(object) },
+            MemoryOp::Show { object, copy, page, rights } => {
+                MemoryOp::Show { object: known(object), copy, page, rights }
+            }
             other => other,
         }
     }
@@ -530,6 +568,12 @@ impl Window {
             MemoryOp::Revoke { object, copy } => {
                 let Some((capability, _)) = self.name_of(object, copy) else { return Next::Nothing };
                 Call::CapabilityRevoke { capability }
+            }
+            MemoryOp::Show { object, copy, page, rights } => {
+                let Some((name, _)) = self.name_of(object, copy) else { return Next::Nothing };
+                let range = UserRange { start: UserAddress(SHOWN + page * PAGE), length: PAGE };
+                let object = ObjectHandle::from_word(name.to_word());
+                Call::ProcessMap { process: self.child, object, offset: Word(0), range, rights }
             }
             MemoryOp::Forget { object } => {
                 let Some((capability, _)) = self.name_of(object, None) else { return Next::Nothing };

@@ -3,7 +3,7 @@
 use crate::{
     CapabilityHandle, CapabilityRights, CapabilityState, Class, CpuId, Deadline, Error, ExitCode,
     GroupHandle, Instant, MappingHandle, MemoryUse, Nanos, ObjectHandle, PageRights, PageState, Priority,
-    ThreadHandle, UserAddress, UserRange, Word,
+    ProcessHandle, ThreadHandle, UserAddress, UserRange, Word,
 };
 
 /// The words of a call as they stand in registers.
@@ -32,6 +32,8 @@ pub enum Kind {
     CapabilityRights,
     /// What a capability is.
     CapabilityState,
+    /// A handle of a process.
+    Process,
     /// A handle of a thread.
     Thread,
     /// A handle of a scheduling group.
@@ -74,6 +76,7 @@ impl Kind {
             Self::Capability => "capability handle",
             Self::CapabilityRights => "capability rights",
             Self::CapabilityState => "capability state",
+            Self::Process => "process handle",
             Self::Thread => "thread handle",
             Self::Group => "group handle",
             Self::Object => "object handle",
@@ -161,7 +164,7 @@ macro_rules! packed {
     };
 }
 packed!(
-    CapabilityHandle => Capability, CapabilityState => CapabilityState,
+    ProcessHandle => Process, CapabilityHandle => Capability, CapabilityState => CapabilityState,
     ObjectHandle => Object, MappingHandle => Mapping,
     ThreadHandle => Thread, GroupHandle => Group, PageState => PageState, MemoryUse => MemoryUse);
 

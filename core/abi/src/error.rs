@@ -64,6 +64,8 @@ errors! {
     OverBudget = 13,
     /// The caller's capability does not allow it.
     NoRight = 14,
+    /// The caller's process may not make this call.
+    NotAllowed = 15,
 }
 
 impl fmt::Display for Error {

@@ -5,7 +5,7 @@ use core::future::Future;
 use crate::{
     Argument, CapabilityHandle, CapabilityRights, CapabilityState, Class, CpuId, Deadline, Error, ExitCode,
     GroupHandle, Instant, Kind, MappingHandle, MemoryUse, Nanos, ObjectHandle, PageRights, PageState,
-    Priority, Reply, Request, ThreadHandle, UserAddress, UserRange, Word,
+    Priority, ProcessHandle, Reply, Request, ThreadHandle, UserAddress, UserRange, Word,
 };
 
 /// One argument of a call.
@@ -309,4 +309,32 @@ syscalls! {
 
     #[doc = "Names the caller's next capability, behind the one named or the first; zero if there is none."]
     40 capability_next CapabilityNext(after: CapabilityHandle) -> CapabilityHandle, errors [BadHandle];
+
+    #[doc = "Makes a process with nothing in it, and so many frames of the caller's to spend; it ends with the caller's."]
+    41 process_create ProcessCreate(frames: Word) -> ProcessHandle, errors [NoMemory, OverBudget];
+
+    #[doc = "Starts a thread in a process, with the caller's class and priority."]
+    42 process_thread ProcessThread(process: ProcessHandle, entry: UserAddress, stack: UserAddress, argument: Word) -> ThreadHandle,
+    errors [BadHandle, NoRight, BadState, BadAddress, NoMemory, OverBudget];
+
+    #[doc = "Derives a capability and puts it into a process; says how that one calls it."]
+    43 process_give ProcessGive(process: ProcessHandle, capability: CapabilityHandle, rights: CapabilityRights, badge: Word) -> CapabilityHandle,
+    errors [BadHandle, NoRight, BadState, NoMemory, OverBudget];
+
+    #[doc = "Maps a part of a memory object where nothing is in a process; says how that one calls it."]
+    44 process_map ProcessMap(process: ProcessHandle, object: ObjectHandle, offset: Word, range: UserRange, rights: PageRights) -> MappingHandle,
+    errors [BadHandle, NoRight, BadState, BadArgument, BadAddress, Occupied, NoMemory, OverBudget];
+
+    #[doc = "Lets a process make only the calls whose bits are set, of those that it may make now."]
+    45 process_restrict ProcessRestrict(process: ProcessHandle, calls: Word) -> (), errors [BadHandle, NoRight, BadState];
+
+    #[doc = "Ends a process, all its threads and all processes that it has made."]
+    46 process_kill ProcessKill(process: ProcessHandle, status: ExitCode) -> (), errors [BadHandle, NoRight];
+
+    #[doc = "Waits until nothing is left of a process, and says how it ended."]
+    47 process_wait ProcessWait(process: ProcessHandle, deadline: Deadline) -> ExitCode,
+    errors [BadHandle, NoRight, TimedOut, Busy];
+
+    #[doc = "Says how many pages a process has, page tables included, and may have."]
+    48 process_use ProcessUse(process: ProcessHandle) -> MemoryUse, errors [BadHandle, NoRight];
 }

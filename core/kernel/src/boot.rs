@@ -13,7 +13,7 @@ use crate::kernel::Change;
 use crate::rounds::FlushTable;
 use crate::tables::grow_to;
 use crate::translation::Tags;
-use crate::{Kernel, Life, Process, ProcessId, Registers, reaper};
+use crate::{Kernel, Life, ProcessId, Registers, reaper};
 
 /// Why the kernel or a first process could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +103,8 @@ impl<M: Machine> Kernel<M> {
             free_object: NONE,
             free_mapping: NONE,
             free_chunk: NONE,
+            free_process: NONE,
+            orphan_first: NONE,
             alive_processes: 0,
             reap_first: NONE,
             budget: Budget::default(),
@@ -160,37 +162,65 @@ impl<M: Machine> Kernel<M> {
     /// # Errors
     /// If there is no memory for it.
     pub fn create_process_with(&mut self, limit: u64) -> Result<ProcessId, BootError> {
-        let free = self.processes.rows().iter().position(|process| process.space.is_none());
-        let process = free.unwrap_or(self.processes.rows().len());
-        let Self { machine, frames, processes, .. } = self;
-        grow_to(processes, process + 1, machine, frames)?;
-        let mut budget = self.budget.split(limit)?;
-        let mut means = Means { memory: machine, frames, budget: &mut budget };
-        let space = match AddressSpace::new(&mut means) {
-            Ok(space) => space,
+        let process = self.make_process(NONE, limit)?;
+        self.alive_processes += 1;
+        Ok(ProcessId(process))
+    }
+
+    /// Makes a process out of the budget of another, or of what nobody has.
+    pub(crate) fn make_process(&mut self, parent: u32, limit: u64) -> Result<u32, BootError> {
+        let process = self.take_process_row()?;
+        let calls = if parent == NONE { u64::MAX } else { self.process(parent).calls };
+        let of_parent = if parent == NONE { &mut self.budget } else { &mut self.process(parent).budget };
+        let mut budget = match of_parent.split(limit) {
+            Ok(budget) => budget,
             Err(error) => {
-                self.budget.rejoin(budget);
+                self.give_process_row(process);
                 return Err(error.into());
             }
         };
-        processes.rows_mut()[process] = Process { space: Some(space), budget, ..Process::default() };
-        let process = process as u32;
-        if let Err(error) = self.take_group_row(process) {
+        let Self { machine, frames, .. } = self;
+        let space = AddressSpace::new(&mut Means { memory: machine, frames, budget: &mut budget });
+        let row = self.process(process);
+        (row.budget, row.calls, row.parent) = (budget, calls, parent);
+        let made = match space {
+            Ok(space) => {
+                row.space = Some(space);
+                self.take_group_row(process).map(|_| ()).map_err(BootError::from)
+            }
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = made {
             self.forget_process(process);
-            return Err(error.into());
+            return Err(error);
         }
-        self.alive_processes += 1;
-        Ok(ProcessId(process))
+        if parent != NONE {
+            let next = core::mem::replace(&mut self.process(parent).first_child, process);
+            self.process(process).next_sibling = next;
+            if next != NONE {
+                self.process(next).previous_sibling = process;
+            }
+        }
+        Ok(process)
+    }
+
+    /// What a process was given to spend goes back to whoever gave it.
+    pub(crate) fn return_budget(&mut self, process: u32) {
+        let row = self.process(process);
+        let (parent, budget) = (row.parent, core::mem::take(&mut row.budget));
+        let of_parent = if parent == NONE { &mut self.budget } else { &mut self.process(parent).budget };
+        of_parent.rejoin(budget);
     }
 
     /// A process that nobody has used goes back at once.
     fn forget_process(&mut self, process: u32) {
         let Self { machine, frames, processes, .. } = self;
-        let Process { space, mut budget, .. } = core::mem::take(&mut processes.rows_mut()[process as usize]);
-        if let Some(space) = space {
-            unmake(space, &mut Means { memory: machine, frames, budget: &mut budget });
+        let row = &mut processes.rows_mut()[process as usize];
+        if let Some(space) = row.space.take() {
+            unmake(space, &mut Means { memory: machine, frames, budget: &mut row.budget });
         }
-        self.budget.rejoin(budget);
+        self.return_budget(process);
+        self.give_process_row(process);
     }
 
     /// Puts a part of a program into a process. Parts may share a page only if their rights are the same.

@@ -18,6 +18,8 @@ pub(crate) const OF_GROUP: CapabilityRights =
 /// What the maker of a memory object may do with it.
 pub(crate) const OF_OBJECT: CapabilityRights =
     OF_THREAD.and(CapabilityRights::READ).and(CapabilityRights::WRITE).and(CapabilityRights::EXECUTE);
+/// What whoever makes a process may do with it.
+pub(crate) const OF_PROCESS: CapabilityRights = OF_THREAD.and(CapabilityRights::FILL);
 /// What whoever maps may do with the mapping. There is one capability to each: no copy.
 pub(crate) const OF_MAPPING: CapabilityRights = CapabilityRights::INSPECT.and(CapabilityRights::MANAGE);
 
@@ -56,9 +58,27 @@ impl<M: Machine> Kernel<M> {
         Capabilities::held(self.capabilities.rows(), caller.process, (handle.slot, handle.generation))
     }
 
-    /// Whether the object that a capability names is still the one that it named.
+    /// Whether what a capability names is still there to be used.
     #[inline]
     pub(crate) fn is_there(&self, target: Target) -> bool {
+        self.is_same(target)
+            && match target.kind {
+                CapabilityKind::Thread => {
+                    let process = self.threads.rows()[target.row as usize].process;
+                    self.processes.rows()[process as usize].ended.is_none()
+                }
+                CapabilityKind::Group => {
+                    let process = self.groups.rows()[target.row as usize].process;
+                    self.processes.rows()[process as usize].ended.is_none()
+                }
+                CapabilityKind::Object => !self.objects.rows()[target.row as usize].dying,
+                _ => true,
+            }
+    }
+
+    /// Whether the row that a capability names still has what it named.
+    #[inline]
+    fn is_same(&self, target: Target) -> bool {
         let row = target.row as usize;
         match target.kind {
             CapabilityKind::None => false,
@@ -72,11 +92,15 @@ impl<M: Machine> Kernel<M> {
             }
             CapabilityKind::Object => {
                 let object = &self.objects.rows()[row];
-                object.generation == target.generation && object.process != NONE && !object.dying
+                object.generation == target.generation && object.process != NONE
             }
             // Both go together.
             CapabilityKind::Mapping => true,
-            CapabilityKind::Process => false,
+            CapabilityKind::Process => {
+                let process = &self.processes.rows()[row];
+                process.generation == target.generation
+                    && (process.space.is_some() || process.ended.is_some())
+            }
         }
     }
 
@@ -106,6 +130,7 @@ impl<M: Machine> Kernel<M> {
         match target.kind {
             CapabilityKind::Thread => self.thread(target.row).capabilities += 1,
             CapabilityKind::Object => self.object_row(target.row).capabilities += 1,
+            CapabilityKind::Process => self.process(target.row).capabilities += 1,
             _ => {}
         }
         if parent == GROUND || target.kind == self.capability(parent).target().kind {
@@ -169,7 +194,7 @@ impl<M: Machine> Kernel<M> {
     /// Takes a capability away; what was derived from it stays. The caller looks whether anything goes with it.
     pub(crate) fn drop_capability(&mut self, row: u32) {
         let target = self.capability(row).target();
-        if self.is_there(target) {
+        if self.is_same(target) {
             match target.kind {
                 CapabilityKind::Thread => {
                     let thread = self.thread(target.row);
@@ -182,6 +207,13 @@ impl<M: Machine> Kernel<M> {
                     }
                 }
                 CapabilityKind::Object => self.object_row(target.row).capabilities -= 1,
+                CapabilityKind::Process => {
+                    let process = self.process(target.row);
+                    process.capabilities -= 1;
+                    if process.capabilities == 0 && process.space.is_none() {
+                        self.give_process_row(target.row);
+                    }
+                }
                 _ => {}
             }
         }
@@ -216,7 +248,11 @@ impl<M: Machine> Kernel<M> {
         let Some(chunk) = self.process(process).holdings.first() else { return false };
         for row in chunk * CHUNK..(chunk + 1) * CHUNK {
             if self.capability(row).holder().is_some() {
+                let target = self.capability(row).target();
                 self.drop_capability(row);
+                if target.kind == CapabilityKind::Object && self.is_orphan(target.row) {
+                    self.call_undertaker(target.row);
+                }
             }
             if self.process(process).holdings.first() != Some(chunk) {
                 return true;

@@ -64,12 +64,15 @@ impl<M: Machine> Kernel<M> {
         }
         let waking = self.wake_waiters(cpu);
         self.obey_orders(cpu, now);
+        self.wake_undertaker(cpu);
         // Before the scheduler decides: leaving may wake the reaper, and that may be placed here.
         match self.current(cpu) {
             None => self.leave_dead_space(cpu),
             Some(reaper::THREAD) => {
                 self.leave_dead_space(cpu);
                 self.reap(cpu, now);
+                // What it has just ended may be the space that this CPU has kept.
+                self.leave_dead_space(cpu);
             }
             Some(thread) if !worked && self.thread(thread).work.is_some() => self.work_step(cpu, now, thread),
             Some(_) => {}

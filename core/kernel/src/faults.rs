@@ -49,7 +49,7 @@ impl<M: Machine> Kernel<M> {
             }
         };
         if !self.flush_then(cpu, process, thread, flush, after) {
-            self.wait_as_owner(cpu, now);
+            self.wait_as_owner(cpu, now, process);
         }
     }
 

@@ -112,6 +112,7 @@ impl<M: Machine> Kernel<M> {
         self.chunks.rows().hash(hasher);
         self.state.hash(hasher);
         (self.free_thread, self.free_group, self.alive_processes, self.reap_first, self.off).hash(hasher);
+        (self.free_process, self.orphan_first, self.free_chunk).hash(hasher);
         (&self.budget, &self.tags, &self.flushes, self.waking_first).hash(hasher);
         self.frames.free_count().hash(hasher);
     }

@@ -91,7 +91,10 @@ pub struct Kernel<M: Machine> {
     pub(crate) free_mapping: u32,
     /// The first chunk of capabilities that nobody has.
     pub(crate) free_chunk: u32,
-    /// How many processes have not ended.
+    pub(crate) free_process: u32,
+    /// The first object that nobody can name any more, and that the reaper takes down.
+    pub(crate) orphan_first: u32,
+    /// How many of the processes that the kernel has made have not ended.
     pub(crate) alive_processes: u32,
     /// The reaper's queue of processes.
     pub(crate) reap_first: u32,
@@ -152,6 +155,8 @@ where
             free_object: self.free_object,
             free_mapping: self.free_mapping,
             free_chunk: self.free_chunk,
+            free_process: self.free_process,
+            orphan_first: self.orphan_first,
             alive_processes: self.alive_processes,
             reap_first: self.reap_first,
             budget: self.budget,

@@ -31,6 +31,8 @@ pub struct Object<F> {
     pub(crate) changing: u32,
     /// How many capabilities name it.
     pub(crate) capabilities: u32,
+    /// The next one that nobody can name any more.
+    pub(crate) next_orphan: u32,
     /// It is going: nobody can name it any more.
     pub(crate) dying: bool,
 }
@@ -48,6 +50,7 @@ impl<F> Default for Object<F> {
             first_mapping: NONE,
             changing: 0,
             capabilities: 0,
+            next_orphan: NONE,
             dying: false,
         }
     }
@@ -99,8 +102,8 @@ pub struct Mapping {
     /// The neighbours among those in the same space.
     next_of_process: u32,
     previous_of_process: u32,
-    /// It is not whole yet, or no longer.
-    pub(crate) changing: bool,
+    /// The thread that makes it or takes it away: it is not whole yet, or no longer.
+    pub(crate) worker: u32,
     pub(crate) view: View,
 }
 
@@ -117,7 +120,7 @@ impl Default for Mapping {
             previous_of_object: NONE,
             next_of_process: NONE,
             previous_of_process: NONE,
-            changing: false,
+            worker: NONE,
             view: View { pages: Pages::NONE, offset: 0, rights: Rights::None },
         }
     }
@@ -231,6 +234,7 @@ impl<M: Machine> Kernel<M> {
         object: u32,
         from: u32,
         view: View,
+        worker: u32,
     ) -> Result<u32, SpaceError> {
         let capability = self.take_capability(process)?;
         let mapping = match self.take_mapping_row() {
@@ -247,7 +251,7 @@ impl<M: Machine> Kernel<M> {
         let of_object = core::mem::replace(&mut self.object_row(object).first_mapping, mapping);
         let of_process = core::mem::replace(&mut self.process(process).first_mapping, mapping);
         let row = self.mapping_row(mapping);
-        (row.process, row.object, row.view, row.changing) = (process, object, view, true);
+        (row.process, row.object, row.view, row.worker) = (process, object, view, worker);
         (row.next_of_object, row.next_of_process) = (of_object, of_process);
         if of_object != NONE {
             self.mapping_row(of_object).previous_of_object = mapping;
@@ -259,17 +263,17 @@ impl<M: Machine> Kernel<M> {
         Ok(mapping)
     }
 
-    /// A mapping is whole, or begins to go.
-    pub(crate) fn set_changing(&mut self, mapping: u32, changing: bool) {
+    /// A thread begins to make a mapping or to take it away, or it is whole.
+    pub(crate) fn set_worker(&mut self, mapping: u32, worker: u32) {
         let row = self.mapping_row(mapping);
-        let (object, was) = (row.object, core::mem::replace(&mut row.changing, changing));
+        let (object, was) = (row.object, core::mem::replace(&mut row.worker, worker));
         let row = self.object_row(object);
-        row.changing = row.changing + u32::from(changing) - u32::from(was);
+        row.changing = row.changing + u32::from(worker != NONE) - u32::from(was != NONE);
     }
 
     /// Forgets a record whose pages have gone.
     pub(crate) fn forget_mapping(&mut self, mapping: u32) {
-        self.set_changing(mapping, false);
+        self.set_worker(mapping, NONE);
         let Mapping {
             object,
             process,

@@ -15,6 +15,20 @@ pub struct ProcessId(pub u32);
 /// A process: an address space and the threads in it.
 #[derive(Clone, Debug)]
 pub struct Process<F> {
+    /// Which process of this row it is, counted from one.
+    pub(crate) generation: u32,
+    /// Who has made it and pays for it; none, if the kernel has.
+    pub(crate) parent: u32,
+    pub(crate) first_child: u32,
+    /// The neighbours among the children of its parent; `next_sibling` also links free rows.
+    pub(crate) next_sibling: u32,
+    pub(crate) previous_sibling: u32,
+    /// How many capabilities name it.
+    pub(crate) capabilities: u32,
+    /// Who waits for its end.
+    pub(crate) watcher: u32,
+    /// The calls that it may make, a bit each.
+    pub(crate) calls: u64,
     /// Its address space; none, if the row is free.
     pub(crate) space: Option<AddressSpace<F>>,
     pub(crate) first_thread: u32,
@@ -52,6 +66,14 @@ pub struct Process<F> {
 impl<F> Default for Process<F> {
     fn default() -> Self {
         Self {
+            generation: 0,
+            parent: NONE,
+            first_child: NONE,
+            next_sibling: NONE,
+            previous_sibling: NONE,
+            capabilities: 0,
+            watcher: NONE,
+            calls: u64::MAX,
             space: None,
             first_thread: NONE,
             alive_threads: 0,
@@ -82,6 +104,36 @@ impl<F> Process<F> {
     #[must_use]
     pub const fn space(&self) -> Option<&AddressSpace<F>> {
         self.space.as_ref()
+    }
+
+    /// Which process of this row it is, counted from one.
+    #[must_use]
+    pub const fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Who has made it and pays for it, if not the kernel.
+    #[must_use]
+    pub const fn parent(&self) -> Option<u32> {
+        if self.parent == NONE { None } else { Some(self.parent) }
+    }
+
+    /// How many capabilities name it.
+    #[must_use]
+    pub const fn capabilities(&self) -> u32 {
+        self.capabilities
+    }
+
+    /// Who waits for its end.
+    #[must_use]
+    pub const fn watcher(&self) -> Option<u32> {
+        if self.watcher == NONE { None } else { Some(self.watcher) }
+    }
+
+    /// The calls that it may make, a bit each.
+    #[must_use]
+    pub const fn calls(&self) -> u64 {
+        self.calls
     }
 
     /// How it ended, once it has.

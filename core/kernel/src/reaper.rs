@@ -5,13 +5,16 @@ use coldframe_hal::{Cpu, Machine, Store};
 use coldframe_memory::Teardown;
 use coldframe_scheduler::{NONE, Place, Wake};
 
-use crate::{Kernel, Life, Process};
+use crate::{Kernel, Life, Mapping, Process};
 
 /// The thread that the reaper runs as.
 pub(crate) const THREAD: u32 = 0;
 
 /// How many threads one step ends, or groups it gives back.
 const STEP: usize = 64;
+
+/// The status of a process that ended because the one that made it did.
+const KILLED: ExitCode = ExitCode(137);
 
 /// What one step has found out.
 enum Step {
@@ -30,11 +33,12 @@ impl<M: Machine> Kernel<M> {
         self.process(process).ended = Some(status);
         // Its threads stop wherever they are.
         self.change.0 += 1;
-        self.alive_processes -= 1;
-        self.forget_waiters(process);
-        if self.alive_processes == 0 {
-            self.machine.power_off(status);
-            self.off = true;
+        if self.process(process).parent == NONE {
+            self.alive_processes -= 1;
+            if self.alive_processes == 0 {
+                self.machine.power_off(status);
+                self.off = true;
+            }
         }
         let active_on = self.process(process).active_on;
         for other in active_on.iter() {
@@ -60,13 +64,39 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
+    /// An object goes that nobody can name any more: the reaper takes it down.
+    pub(crate) fn call_undertaker(&mut self, object: u32) {
+        self.object_row(object).dying = true;
+        let next = core::mem::replace(&mut self.orphan_first, object);
+        self.object_row(object).next_orphan = next;
+        self.change.0 += 1;
+    }
+
+    /// Wakes the reaper if there is an object for it.
+    pub(crate) fn wake_undertaker(&mut self, cpu: &mut M::Cpu) {
+        if self.orphan_first != NONE && self.rows.rows()[THREAD as usize].place() == Place::Waiting {
+            self.make_runnable(cpu, THREAD, Wake::Start);
+        }
+    }
+
     /// One step of the reaper, on the CPU that it runs on; it waits when there is nothing to do.
     pub(crate) fn reap(&mut self, cpu: &mut M::Cpu, now: Instant) {
-        let process = self.reap_first;
+        let (process, object) = (self.reap_first, self.orphan_first);
+        if object != NONE {
+            let next = self.object_row(object).next_orphan;
+            if self.take_down_object(object) == Teardown::Done {
+                self.orphan_first = next;
+            }
+            return;
+        }
         if process != NONE {
+            self.reap_first = self.process(process).next;
             match self.reap_step(cpu, process) {
-                Step::More => return,
-                Step::WaitsForCpu | Step::Done => self.reap_first = self.process(process).next,
+                Step::More => {
+                    self.call_reaper(cpu, process);
+                    return;
+                }
+                Step::WaitsForCpu | Step::Done => {}
             }
         }
         if self.reap_first == NONE {
@@ -77,10 +107,19 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn reap_step(&mut self, cpu: &mut M::Cpu, process: u32) -> Step {
+        if self.process(process).is_waking {
+            return Step::More;
+        }
+        // What it has made goes first, one after the other; the last step of each calls the reaper for this one.
+        let child = self.process(process).first_child;
+        if child != NONE {
+            self.end_process(cpu, child, KILLED);
+            return Step::WaitsForCpu;
+        }
         for _ in 0..STEP {
             let thread = self.process(process).first_thread;
             if thread == NONE {
-                return self.reap_process(process);
+                return self.reap_process(cpu, process);
             }
             if self.thread(thread).life == Life::Alive {
                 if self.rows.rows()[thread as usize].place() == Place::Running {
@@ -105,34 +144,43 @@ impl<M: Machine> Kernel<M> {
         Step::More
     }
 
-    /// Forgets mappings and gives objects back, a few a step; says whether there was one.
-    fn take_objects_down(&mut self, process: u32) -> bool {
+    /// Forgets mappings and gives objects back, a few a step.
+    fn take_objects_down(&mut self, process: u32) -> Step {
         for _ in 0..STEP {
             let mapping = self.process(process).first_mapping;
             if mapping == NONE {
                 break;
             }
+            let Mapping { worker, object, .. } = *self.mapping_row(mapping);
+            if worker != NONE {
+                // A thread of another process is at it, and will look whether the reaper waits.
+                return Step::WaitsForCpu;
+            }
             self.forget_mapping(mapping);
+            if self.is_orphan(object) && self.object_row(object).process != process {
+                self.call_undertaker(object);
+            }
         }
         let row = self.process(process);
         if row.first_mapping != NONE {
-            return true;
+            return Step::More;
         }
         let object = row.first_object;
         if object == NONE {
-            return false;
+            return Step::Done;
+        }
+        if self.object_row(object).next_orphan != NONE || self.orphan_first == object {
+            // It goes by itself.
+            return Step::More;
         }
         let _ = self.take_down_object(object);
-        true
+        Step::More
     }
 
-    fn reap_process(&mut self, process: u32) -> Step {
+    fn reap_process(&mut self, cpu: &mut M::Cpu, process: u32) -> Step {
         let row = self.process(process);
         if !row.active_on.is_empty() || row.round.is_some() {
             return Step::WaitsForCpu;
-        }
-        if row.is_waking {
-            return Step::More;
         }
         for _ in 0..STEP {
             if !self.give_group_row(process) {
@@ -142,17 +190,49 @@ impl<M: Machine> Kernel<M> {
         if self.process(process).first_group != NONE {
             return Step::More;
         }
-        if self.take_objects_down(process) || self.take_chunk_back(process) {
+        match self.take_objects_down(process) {
+            Step::Done => {}
+            other => return other,
+        }
+        if self.take_chunk_back(process) {
             return Step::More;
         }
         let Some((space, mut means)) = self.space_of(process) else { return Step::Done };
         if space.take_down(&mut means) == Teardown::More {
             return Step::More;
         }
-        let row = self.process(process);
-        let budget = row.budget;
-        *row = Process { next: row.next, ended: row.ended, ..Process::default() };
-        self.budget.rejoin(budget);
+        self.process(process).space = None;
+        self.return_budget(process);
+        self.leave_parent(cpu, process);
+        self.tell_watcher(cpu, process);
+        if self.process(process).capabilities == 0 {
+            self.give_process_row(process);
+        }
         Step::Done
+    }
+
+    fn leave_parent(&mut self, cpu: &mut M::Cpu, process: u32) {
+        let Process { parent, next_sibling: next, previous_sibling: previous, .. } = *self.process(process);
+        if parent == NONE {
+            return;
+        }
+        match previous {
+            NONE => self.process(parent).first_child = next,
+            previous => self.process(previous).next_sibling = next,
+        }
+        if next != NONE {
+            self.process(next).previous_sibling = previous;
+        }
+        if self.process(parent).ended.is_some() {
+            self.call_reaper(cpu, parent);
+        }
+    }
+
+    fn tell_watcher(&mut self, cpu: &mut M::Cpu, process: u32) {
+        let row = self.process(process);
+        let (watcher, status) = (core::mem::replace(&mut row.watcher, NONE), row.ended.unwrap_or_default());
+        if watcher != NONE {
+            self.wake(cpu, watcher, Ok(u64::from(status.0)), Wake::Event);
+        }
     }
 }

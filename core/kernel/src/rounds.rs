@@ -184,15 +184,16 @@ impl<M: Machine> Kernel<M> {
         if !self.flush_then(cpu, process, round.owner, Flush::NONE, round.after) {
             return;
         }
-        if self.process(process).ended.is_some() {
-            self.call_reaper(cpu, process);
-            return;
-        }
-        if self.thread(round.owner).waits_for == WaitsFor::Round {
+        let owner = self.thread(round.owner);
+        // Whoever asked may have ended since, and another thread have its row: that one stands in line.
+        if owner.waits_for == WaitsFor::Round(process) && !owner.is_in_line {
             self.finish_work(cpu, round.owner);
             self.wake_up(cpu, round.owner, Wake::Event);
         }
         self.call_waiters(process);
+        if self.process(process).ended.is_some() {
+            self.call_reaper(cpu, process);
+        }
     }
 
     /// Parks the running thread until the round of its space has ended. It then tries again what it was about to do.
@@ -204,17 +205,40 @@ impl<M: Machine> Kernel<M> {
         let Some(thread) = self.current(cpu) else { return };
         self.process(process).waiters += 1;
         let last = core::mem::replace(&mut self.process(process).last_waiter, thread);
-        self.thread(thread).next_waiter = NONE;
+        let row = self.thread(thread);
+        (row.next_waiter, row.previous_waiter, row.is_in_line) = (NONE, last, true);
         if last == NONE {
             self.process(process).first_waiter = thread;
         } else {
             self.thread(last).next_waiter = thread;
         }
-        self.wait(cpu, now, WaitsFor::Round, Deadline::NEVER);
+        self.wait(cpu, now, WaitsFor::Round(process), Deadline::NEVER);
+    }
+
+    /// A thread does not wait for a round any more: it is woken, or ends.
+    pub(crate) fn leave_line(&mut self, process: u32, thread: u32) {
+        let row = self.thread(thread);
+        if !core::mem::replace(&mut row.is_in_line, false) {
+            return;
+        }
+        let next = core::mem::replace(&mut row.next_waiter, NONE);
+        let previous = core::mem::replace(&mut row.previous_waiter, NONE);
+        match previous {
+            NONE => self.process(process).first_waiter = next,
+            previous => self.thread(previous).next_waiter = next,
+        }
+        match next {
+            NONE => self.process(process).last_waiter = previous,
+            next => self.thread(next).previous_waiter = previous,
+        }
+        let row = self.process(process);
+        row.waiters -= 1;
+        // At worst one is woken that has come since, and waits again.
+        row.to_wake = row.to_wake.min(row.waiters);
     }
 
     /// Everybody who waits now is to be woken: a few an entry, by whichever CPU comes in.
-    fn call_waiters(&mut self, process: u32) {
+    pub(crate) fn call_waiters(&mut self, process: u32) {
         let first = self.waking_first;
         let row = self.process(process);
         row.to_wake = row.waiters;
@@ -223,13 +247,6 @@ impl<M: Machine> Kernel<M> {
             row.next_waking = first;
             self.waking_first = process;
         }
-    }
-
-    /// Nobody of an ended process is woken any more.
-    pub(crate) fn forget_waiters(&mut self, process: u32) {
-        let row = self.process(process);
-        (row.first_waiter, row.last_waiter) = (NONE, NONE);
-        (row.waiters, row.to_wake) = (0, 0);
     }
 
     /// Wakes a few of those who waited for a round; says whether there are more.
@@ -248,13 +265,7 @@ impl<M: Machine> Kernel<M> {
                 continue;
             }
             row.to_wake -= 1;
-            row.waiters -= 1;
-            let next = core::mem::replace(&mut self.thread(thread).next_waiter, NONE);
-            let row = self.process(process);
-            row.first_waiter = next;
-            if next == NONE {
-                row.last_waiter = NONE;
-            }
+            self.leave_line(process, thread);
             self.wake_up(cpu, thread, Wake::Event);
         }
         self.waking_first != NONE

@@ -4,7 +4,7 @@ use coldframe_hal::{Machine, PhysicalMemory, Row, Store};
 use coldframe_memory::{FrameError, Frames};
 use coldframe_scheduler::NONE;
 
-use crate::{Kernel, Life, Thread};
+use crate::{Kernel, Life, Process, Thread};
 
 /// Grows a table until it has `rows` rows.
 pub(crate) fn grow_to<T: Row, S: Store<T>>(
@@ -63,6 +63,39 @@ impl<M: Machine> Kernel<M> {
             self.scheduler().admit(thread as u32);
         }
         Ok(())
+    }
+
+    /// Takes a free row for a process.
+    pub(crate) fn take_process_row(&mut self) -> Result<u32, FrameError> {
+        if self.free_process == NONE {
+            let first = self.processes.rows().len();
+            let Self { machine, frames, processes, .. } = self;
+            grow_to(processes, first + 1, machine, frames)?;
+            for process in (first..self.processes.rows().len()).rev() {
+                self.process(process as u32).next_sibling = self.free_process;
+                self.free_process = process as u32;
+            }
+        }
+        let process = self.free_process;
+        let row = self.process(process);
+        let (generation, next) = (row.generation + 1, row.next_sibling);
+        *row = Process { generation, ..Process::default() };
+        self.free_process = next;
+        Ok(process)
+    }
+
+    /// Gives the row of a process back of which nothing is left. How it ended stays to be seen.
+    pub(crate) fn give_process_row(&mut self, process: u32) {
+        let first_free = self.free_process;
+        let row = self.process(process);
+        let (generation, ended) = (row.generation, row.ended);
+        // Whoever asks by an old name gets the next generation to hear.
+        *row = Process { ended, ..Process::default() };
+        if generation < u32::MAX {
+            row.generation = generation;
+            row.next_sibling = first_free;
+            self.free_process = process;
+        }
     }
 
     /// Takes a free row for a group of a process.

@@ -26,8 +26,10 @@ pub enum WaitsFor {
     Time,
     /// The end of a thread.
     EndOf(u32),
-    /// The end of a flush in its own address space.
-    Round,
+    /// The end of a process.
+    EndOfProcess(u32),
+    /// The end of a flush in the space of a process.
+    Round(u32),
 }
 
 /// A thread: what the kernel keeps for it beside the scheduler's row.
@@ -49,8 +51,10 @@ pub struct Thread<R> {
     pub(crate) suspended: bool,
     /// What it has asked for and has not got yet.
     pub(crate) work: Option<Work>,
-    /// The next one that waits for the same flush.
+    /// The neighbours among those that wait for the same flush, and whether it is in that list.
     pub(crate) next_waiter: u32,
+    pub(crate) previous_waiter: u32,
+    pub(crate) is_in_line: bool,
     /// The registers, while it is on no CPU.
     pub(crate) registers: R,
 }
@@ -71,6 +75,8 @@ impl<R: Default> Default for Thread<R> {
             suspended: false,
             work: None,
             next_waiter: NONE,
+            previous_waiter: NONE,
+            is_in_line: false,
             registers: R::default(),
         }
     }

@@ -23,8 +23,8 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Parks the running thread until the round that it has begun ends.
-    pub(crate) fn wait_as_owner(&mut self, cpu: &mut M::Cpu, now: Instant) {
-        self.wait(cpu, now, WaitsFor::Round, Deadline::NEVER);
+    pub(crate) fn wait_as_owner(&mut self, cpu: &mut M::Cpu, now: Instant, process: u32) {
+        self.wait(cpu, now, WaitsFor::Round(process), Deadline::NEVER);
     }
 
     /// Ends the wait of a thread with an answer.
@@ -51,12 +51,26 @@ impl<M: Machine> Kernel<M> {
         match self.thread(thread).waits_for {
             WaitsFor::Time => self.wake(cpu, thread, Ok(0), Wake::Interrupt),
             WaitsFor::EndOf(target) => {
-                self.thread(target).joiner = NONE;
+                if self.thread(target).joiner == thread {
+                    self.thread(target).joiner = NONE;
+                }
                 self.wake(cpu, thread, Err(Error::TimedOut), Wake::Interrupt);
             }
-            WaitsFor::Round => unreachable!("thread {thread} has a timer and waits for a flush (KRN-3)"),
+            WaitsFor::EndOfProcess(process) => {
+                if self.process(process).watcher == thread {
+                    self.process(process).watcher = NONE;
+                }
+                self.wake(cpu, thread, Err(Error::TimedOut), Wake::Interrupt);
+            }
+            WaitsFor::Round(_) => unreachable!("thread {thread} has a timer and waits for a flush (KRN-3)"),
             WaitsFor::Nothing => unreachable!("thread {thread} has a timer and waits for nothing (KRN-3)"),
         }
+    }
+
+    /// Whether the process of a thread has ended: whatever the thread waits for, it will not hear of it.
+    pub(crate) fn has_ended(&mut self, thread: u32) -> bool {
+        let process = self.thread(thread).process;
+        self.process(process).ended.is_some()
     }
 
     /// Ends a thread. Its row stays until somebody takes the result, unless somebody waits for it.
@@ -64,9 +78,19 @@ impl<M: Machine> Kernel<M> {
         let thread = loose.thread();
         self.trace(cpu, Event::End { thread });
         self.timers().cancel(thread);
-        if let WaitsFor::EndOf(target) = self.thread(thread).waits_for {
-            self.thread(target).joiner = NONE;
+        let waits_for = self.thread(thread).waits_for;
+        match waits_for {
+            // Since its process has ended, another may have taken its place.
+            WaitsFor::EndOf(target) if self.thread(target).joiner == thread => {
+                self.thread(target).joiner = NONE
+            }
+            WaitsFor::EndOfProcess(process) if self.process(process).watcher == thread => {
+                self.process(process).watcher = NONE;
+            }
+            WaitsFor::Round(process) => self.leave_line(process, thread),
+            _ => {}
         }
+        self.abandon_work(cpu, thread);
         if self.of_cpu(cpu).loaded == thread {
             self.of_cpu(cpu).loaded = NONE;
         }
@@ -75,10 +99,10 @@ impl<M: Machine> Kernel<M> {
         row.life = Life::Ended;
         row.result = result;
         row.waits_for = WaitsFor::Nothing;
-        row.work = None;
         let process = row.process;
         let joiner = core::mem::replace(&mut row.joiner, NONE);
-        if joiner != NONE {
+        // What one hears of it whose own process has ended is lost: the result stays for another.
+        if joiner != NONE && !self.has_ended(joiner) {
             self.forget_thread(thread);
             self.wake(cpu, joiner, Ok(result), Wake::Event);
         } else if self.thread(thread).capabilities == 0 {

@@ -79,6 +79,8 @@ pub enum Task {
 pub struct Work {
     /// What is done.
     pub(crate) task: Task,
+    /// In whose space.
+    pub(crate) process: u32,
     /// With which pages.
     pub(crate) pages: Pages,
     /// Up to where it is done.
@@ -89,12 +91,15 @@ pub struct Work {
 
 impl Work {
     /// Work that has not begun.
-    pub(crate) const fn new(task: Task, pages: Pages) -> Self {
-        Self { task, pages, at: pages.start(), answer: Ok(0) }
+    pub(crate) const fn new(task: Task, process: u32, pages: Pages) -> Self {
+        Self { task, process, pages, at: pages.start(), answer: Ok(0) }
     }
 
-    /// A call that is made once more.
-    pub(crate) const AGAIN: Self = Self::new(Task::Call, Pages::NONE);
+    /// In whose space it is done.
+    #[must_use]
+    pub const fn process(&self) -> u32 {
+        self.process
+    }
 
     /// What is done.
     #[must_use]
@@ -132,8 +137,8 @@ pub(crate) const fn told(error: SpaceError) -> Error {
 impl<M: Machine> Kernel<M> {
     /// One step of the work of the thread that runs here.
     pub(crate) fn work_step(&mut self, cpu: &mut M::Cpu, now: Instant, thread: u32) {
-        let process = self.thread(thread).process;
         let Some(mut work) = self.thread(thread).work else { return };
+        let process = work.process;
         if !self.may_change(process) {
             self.wait_for_round(cpu, now, process);
             return;
@@ -143,7 +148,7 @@ impl<M: Machine> Kernel<M> {
             self.syscall(cpu, now);
             return;
         }
-        if self.next_of_object(&mut work) || self.next_derived(&mut work) {
+        if self.next_of_object(cpu, thread, &mut work) || self.next_derived(cpu, thread, &mut work) {
             self.thread(thread).work = Some(work);
             self.finish_work(cpu, thread);
             return;
@@ -161,7 +166,7 @@ impl<M: Machine> Kernel<M> {
         if self.flush_then(cpu, process, thread, flush, after) {
             self.finish_work(cpu, thread);
         } else {
-            self.wait_as_owner(cpu, now);
+            self.wait_as_owner(cpu, now, process);
         }
     }
 
@@ -170,7 +175,7 @@ impl<M: Machine> Kernel<M> {
             return self.hand_over(process, work, mapping);
         }
         let Some((space, mut means)) = self.space_of(process) else {
-            unreachable!("a process with a thread has a space")
+            unreachable!("a space in which somebody works is there (KRN-14)")
         };
         let (pages, at) = (work.pages, &mut work.at);
         match work.task {
@@ -203,7 +208,7 @@ impl<M: Machine> Kernel<M> {
     fn give_up(&mut self, process: u32, work: &mut Work, error: SpaceError) -> (Flush, After) {
         let answer = Err(told(error));
         let Some((space, mut means)) = self.space_of(process) else {
-            unreachable!("a process with a thread has a space")
+            unreachable!("a space in which somebody works is there (KRN-14)")
         };
         let target = match work.task {
             Task::Reserve(_) => work.pages,
@@ -219,11 +224,11 @@ impl<M: Machine> Kernel<M> {
         *work = match work.task {
             Task::Reserve(_) => {
                 let done = target.until(stopped);
-                Work { task: Task::Unmap, pages: done, at: done.start(), answer }
+                Work { task: Task::Unmap, pages: done, at: done.start(), answer, ..*work }
             }
             Task::Map { mapping } => {
                 let done = target.until(stopped);
-                Work { task: Task::UnmapMapping { mapping }, pages: done, at: done.start(), answer }
+                Work { task: Task::UnmapMapping { mapping }, pages: done, at: done.start(), answer, ..*work }
             }
             Task::HandOver { mapping } => self.stop_hand_over(mapping, target.until(stopped), answer),
             _ => Work { at: work.pages.end(), answer, ..*work },
@@ -232,40 +237,57 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Goes on to the next mapping of an object that is going, or to its pages; says whether this was the step.
-    fn next_of_object(&mut self, work: &mut Work) -> bool {
+    fn next_of_object(&mut self, cpu: &mut M::Cpu, thread: u32, work: &mut Work) -> bool {
         let Task::Destroy { object, mapping } = work.task else { return false };
         if !work.pages.from(work.at).is_empty() {
             return false;
         }
         if mapping != NONE {
-            self.forget_mapping(mapping);
+            self.leave_mapping(cpu, mapping);
         }
         let next = self.object_row(object).first_mapping;
         work.task = Task::Destroy { object, mapping: next };
         if next != NONE {
-            work.pages = self.mapping_row(next).view.pages;
-            work.at = work.pages.start();
+            self.set_worker(next, thread);
+            self.begin_with(work, next);
         } else if self.take_down_object(object) == Teardown::Done {
             work.task = Task::Done;
         }
         true
     }
 
+    /// Forgets a mapping whose pages have gone; the reaper may have waited for that.
+    fn leave_mapping(&mut self, cpu: &mut M::Cpu, mapping: u32) {
+        let process = self.mapping_row(mapping).process;
+        self.forget_mapping(mapping);
+        if self.process(process).ended.is_some() {
+            self.call_reaper(cpu, process);
+        }
+    }
+
+    /// Goes on with the pages of a mapping, in whose space they are.
+    fn begin_with(&mut self, work: &mut Work, mapping: u32) {
+        let Mapping { process, view, .. } = *self.mapping_row(mapping);
+        (work.process, work.pages, work.at) = (process, view.pages, view.pages.start());
+    }
+
     /// Goes on to the next mapping among what was derived from a capability, and takes away what else there is, a few
     /// a step; says whether this was the step. Copies that others make meanwhile are fewer than that (CAP-6).
-    fn next_derived(&mut self, work: &mut Work) -> bool {
+    fn next_derived(&mut self, cpu: &mut M::Cpu, thread: u32, work: &mut Work) -> bool {
         let Task::Revoke { capability, generation, mapping } = work.task else { return false };
         if !work.pages.from(work.at).is_empty() {
             return false;
         }
         if mapping != NONE {
-            self.forget_mapping(mapping);
+            self.leave_mapping(cpu, mapping);
         }
         *work = Work {
-            task: Task::Revoke { capability, generation, mapping: NONE },
-            pages: Pages::NONE,
-            at: 0,
-            ..*work
+            answer: work.answer,
+            ..Work::new(
+                Task::Revoke { capability, generation, mapping: NONE },
+                self.thread(thread).process,
+                Pages::NONE,
+            )
         };
         for _ in 0..REVOKED_A_STEP {
             let row = self.capability(capability);
@@ -284,15 +306,15 @@ impl<M: Machine> Kernel<M> {
                 continue;
             }
             let mapping = target.row;
-            let Mapping { object, changing, view, .. } = *self.mapping_row(mapping);
-            if changing || self.object_row(object).dying {
+            let Mapping { object, worker, .. } = *self.mapping_row(mapping);
+            if worker != NONE || self.object_row(object).dying {
                 // Another thread is at it.
                 (work.task, work.answer) = (Task::Done, Err(Error::Busy));
                 return true;
             }
-            self.set_changing(mapping, true);
+            self.set_worker(mapping, thread);
             work.task = Task::Revoke { capability, generation, mapping };
-            (work.pages, work.at) = (view.pages, view.pages.start());
+            self.begin_with(work, mapping);
             return true;
         }
         true
@@ -327,27 +349,63 @@ impl<M: Machine> Kernel<M> {
 
     /// What has been handed over so far is taken back, and the object goes.
     fn stop_hand_over(&mut self, mapping: u32, done: Pages, answer: Result<u64, Error>) -> Work {
-        let object = self.mapping_row(mapping).object;
+        let Mapping { object, process, .. } = *self.mapping_row(mapping);
         self.object_row(object).dying = true;
         // The name that the object had for the mapping's sake goes with it.
         let CapabilityHandle { slot, generation } = self.origin_of(mapping);
         if self.capability(slot).generation() == generation && self.capability(slot).holder().is_some() {
             self.drop_capability(slot);
         }
-        Work { task: Task::TakeBack { mapping }, pages: done, at: done.start(), answer }
+        Work { task: Task::TakeBack { mapping }, process, pages: done, at: done.start(), answer }
+    }
+
+    /// If nobody can name an object any more, it goes: by whoever pays for it, or else by the reaper.
+    pub(crate) fn last_name_is_gone(&mut self, process: u32, object: u32) -> Option<Task> {
+        if !self.is_orphan(object) {
+            return None;
+        }
+        if self.object_row(object).process != process {
+            self.call_undertaker(object);
+            return None;
+        }
+        self.object_row(object).dying = true;
+        Some(Task::Destroy { object, mapping: NONE })
+    }
+
+    /// What a thread that ends was working on is left as it is; whoever ended it, or the reaper, sees to the rest.
+    pub(crate) fn abandon_work(&mut self, cpu: &mut M::Cpu, thread: u32) {
+        let Some(work) = self.thread(thread).work.take() else { return };
+        let mapping = match work.task {
+            Task::Map { mapping }
+            | Task::HandOver { mapping }
+            | Task::TakeBack { mapping }
+            | Task::UnmapMapping { mapping }
+            | Task::Destroy { mapping, .. }
+            | Task::Revoke { mapping, .. } => mapping,
+            _ => NONE,
+        };
+        if mapping != NONE && self.mapping_row(mapping).worker == thread {
+            self.set_worker(mapping, NONE);
+        }
+        if self.process(work.process).ended.is_some() {
+            self.call_reaper(cpu, work.process);
+        }
     }
 
     /// Answers the caller if its work is done.
     pub(crate) fn finish_work(&mut self, cpu: &mut M::Cpu, thread: u32) {
         let Some(mut work) = self.thread(thread).work.filter(Work::is_done) else { return };
         match work.task {
-            Task::Map { mapping } | Task::HandOver { mapping } => self.set_changing(mapping, false),
+            Task::Map { mapping } | Task::HandOver { mapping } => {
+                self.set_worker(mapping, NONE);
+                if self.process(work.process).ended.is_some() {
+                    self.call_reaper(cpu, work.process);
+                }
+            }
             Task::UnmapMapping { mapping } => {
-                let object = self.mapping_row(mapping).object;
-                self.forget_mapping(mapping);
-                if self.is_orphan(object) {
-                    self.object_row(object).dying = true;
-                    let task = Task::Destroy { object, mapping: NONE };
+                let (object, caller) = (self.mapping_row(mapping).object, self.thread(thread).process);
+                self.leave_mapping(cpu, mapping);
+                if let Some(task) = self.last_name_is_gone(caller, object) {
                     self.thread(thread).work = Some(Work { task, pages: Pages::NONE, at: 0, ..work });
                     return;
                 }
@@ -360,7 +418,7 @@ impl<M: Machine> Kernel<M> {
             }
             _ => {}
         }
-        let process = self.thread(thread).process;
+        let process = work.process;
         self.thread(thread).work = None;
         if work.task == Task::Fill
             && let Some((space, mut means)) = self.space_of(process)

@@ -48,6 +48,10 @@ impl Model {
             self.expect(caller, Err(Error::BadArgument));
             return Ok(());
         }
+        if !self.may_call(caller, number) {
+            self.expect(caller, Err(Error::NotAllowed));
+            return Ok(());
+        }
         let words = &request.arguments;
         let expected = match number {
             Number::ThreadCreate => Expected::Answer(self.thread_create(view, caller, words, given, now)?),
@@ -58,7 +62,7 @@ impl Model {
             }
             Number::ThreadJoin => self.thread_join(view, caller, words[0], words[1], now),
             Number::Sleep => self.sleep(caller, words[0], now),
-            Number::ProcessExit => self.process_exit(caller),
+            Number::ProcessExit => self.process_exit(caller, words[0]),
             Number::ThreadSuspend => Expected::Answer(self.suspend(view, caller, words[0], true)),
             Number::ThreadResume => Expected::Answer(self.suspend(view, caller, words[0], false)),
             Number::SetClass | Number::SetPriority | Number::SetAffinity | Number::SetGroup => {
@@ -86,6 +90,14 @@ impl Model {
             | Number::CapabilityInspect
             | Number::CapabilitySame
             | Number::CapabilityNext => self.capability_call(view, number, caller, words, given, now)?,
+            Number::ProcessCreate
+            | Number::ProcessThread
+            | Number::ProcessGive
+            | Number::ProcessMap
+            | Number::ProcessRestrict
+            | Number::ProcessKill
+            | Number::ProcessWait
+            | Number::ProcessUse => self.process_call(view, number, caller, words, given, now)?,
             Number::Null | Number::YieldNow => Expected::Answer(Ok(0)),
             Number::MemoryQuery if words[0] >= self.user_end => Expected::Answer(Err(Error::BadAddress)),
             Number::MemoryQuery | Number::MemoryUse => Expected::Any,
@@ -287,23 +299,36 @@ impl Model {
         let alive = self.alive_in(process);
         *alive -= 1;
         if *alive == 0 {
-            self.end_process(process);
+            self.end_process_with(process, 0);
         }
         Expected::Nothing
     }
 
-    fn process_exit(&mut self, caller: u32) -> Expected {
+    fn process_exit(&mut self, caller: u32, status: u64) -> Expected {
         if let Some(process) = self.process_of(caller) {
-            self.end_process(process);
+            self.end_process_with(process, status);
         }
         Expected::Nothing
     }
 
-    /// All that a process had goes with it; no other process can tell the difference.
+    /// All that a process had goes with it.
     pub(super) fn end_process(&mut self, process: usize) {
         self.names.remove_all_of(process);
-        for slot in &mut self.threads {
-            slot.holder = slot.holder.take().filter(|thread| thread.process != process);
+        for thread in 0..self.threads.len() as u32 {
+            let Some(holder) = self.thread(thread).filter(|holder| holder.process == process) else {
+                continue;
+            };
+            let joiner = holder.joiner;
+            if let State::Joins { target, .. } = holder.state
+                && let Some(target) = self.thread_mut(target)
+            {
+                target.joiner = None;
+            }
+            self.threads[thread as usize].holder = None;
+            if let Some(joiner) = joiner.filter(|joiner| self.thread(*joiner).is_some()) {
+                // A thread of another process, which hears of it when the reaper comes by.
+                self.set_state(joiner, State::Hears);
+            }
         }
         for slot in &mut self.groups {
             slot.holder = slot.holder.take().filter(|holder| *holder != process);

@@ -32,6 +32,7 @@ impl Model {
     /// Whether what a name is for is there.
     pub(super) fn is_there(&self, what: Named) -> bool {
         match what {
+            Named::Process(row, generation) => self.is_process_there(row, generation),
             Named::Thread(row, generation) => self
                 .threads
                 .get(row as usize)
@@ -43,7 +44,7 @@ impl Model {
         }
     }
 
-    /// Takes in a name that the kernel has made up.
+    /// Takes in a name that the kernel has made up for the caller.
     pub(super) fn learn<F: HardwareFormat>(
         &mut self,
         view: &Inspection<'_, HostMachine<F>>,
@@ -53,6 +54,18 @@ impl Model {
         now: Instant,
     ) -> Result<Option<Named>, Violation> {
         let Some(process) = self.process_of(caller) else { return Ok(None) };
+        self.learn_for(view, process, word, parent, now)
+    }
+
+    /// Takes in a name that the kernel has made up for a process.
+    pub(super) fn learn_for<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        process: usize,
+        word: u64,
+        parent: Option<Key>,
+        now: Instant,
+    ) -> Result<Option<Named>, Violation> {
         if !self.names.is_fresh(word) {
             return Err(reused(now, format!("{word:#x}")));
         }
@@ -61,6 +74,7 @@ impl Model {
         let what = match target.kind {
             CapabilityKind::Thread => Named::Thread(target.row, target.generation),
             CapabilityKind::Group => Named::Group(target.row, target.generation),
+            CapabilityKind::Process => Named::Process(target.row, target.generation),
             _ => return Ok(None),
         };
         let name = Name {
@@ -170,6 +184,7 @@ impl Model {
             what if !self.is_there(what) => CapabilityKind::None,
             Named::Thread(..) => CapabilityKind::Thread,
             Named::Group(..) => CapabilityKind::Group,
+            Named::Process(..) => CapabilityKind::Process,
         };
         CapabilityState { kind, rights: name.rights }
     }

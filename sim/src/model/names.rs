@@ -9,6 +9,7 @@ use coldframe_abi::{CapabilityHandle, CapabilityRights};
 pub(super) enum Named {
     Thread(u32, u32),
     Group(u32, u32),
+    Process(u32, u32),
 }
 
 /// Whose name, and the word that it is.

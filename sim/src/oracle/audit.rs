@@ -102,6 +102,11 @@ fn waits_in_list<F: HardwareFormat>(
     false
 }
 
+/// Whether nobody will tell a thread anything any more, since its process has ended.
+fn has_ended<F: HardwareFormat>(view: &Inspection<'_, HostMachine<F>>, thread: usize) -> bool {
+    view.processes[view.threads[thread].process() as usize].ended().is_some()
+}
+
 pub(super) fn wait_can_end<F: HardwareFormat>(
     view: &Inspection<'_, HostMachine<F>>,
     thread: usize,
@@ -114,7 +119,8 @@ pub(super) fn wait_can_end<F: HardwareFormat>(
     })?;
     if let WaitsFor::EndOf(target) = object.waits_for() {
         let other = &view.threads[target as usize];
-        let fits = other.life() == Life::Alive && other.joiner() == Some(thread as u32);
+        let fits =
+            other.life() == Life::Alive && other.joiner() == Some(thread as u32) || has_ended(view, thread);
         demand(fits, WAITS_END, now, || {
             format!(
                 "thread {thread} waits for thread {target}, which is {:?} and awaited by {:?}",
@@ -123,10 +129,21 @@ pub(super) fn wait_can_end<F: HardwareFormat>(
             )
         })?;
     }
-    if object.waits_for() == WaitsFor::Round {
-        let process = &view.processes[object.process() as usize];
-        let known = process.ended().is_some()
-            || process.round().is_some_and(|round| round.owner() == thread as u32)
+    if let WaitsFor::EndOfProcess(target) = object.waits_for() {
+        let process = &view.processes[target as usize];
+        let fits =
+            process.space().is_some() && process.watcher() == Some(thread as u32) || has_ended(view, thread);
+        demand(fits, WAITS_END, now, || {
+            format!(
+                "thread {thread} waits for the end of process {target}, which has ended with {:?} and is watched by {:?}",
+                process.ended(),
+                process.watcher()
+            )
+        })?;
+    }
+    if let WaitsFor::Round(process) = object.waits_for() {
+        let process = &view.processes[process as usize];
+        let known = process.round().is_some_and(|round| round.owner() == thread as u32)
             || waits_in_list(view, process.first_waiter(), thread);
         demand(known, WAITS_END, now, || {
             format!("thread {thread} waits for a flush that nobody has asked for")

@@ -12,9 +12,10 @@ use super::{AUTHORITY, Violation, demand};
 pub(crate) struct Scratch {
     /// Rows of the forest whose derived ones have not been looked at.
     open: Vec<u32>,
-    /// How many capabilities each thread and each object has.
+    /// How many capabilities each thread, each object and each process has.
     of_threads: Vec<u32>,
     of_objects: Vec<u32>,
+    of_processes: Vec<u32>,
 }
 
 /// Judges all capabilities.
@@ -28,6 +29,8 @@ pub(super) fn audit<F: HardwareFormat>(
     scratch.of_threads.resize(view.threads.len(), 0);
     scratch.of_objects.clear();
     scratch.of_objects.resize(view.objects.len(), 0);
+    scratch.of_processes.clear();
+    scratch.of_processes.resize(view.processes.len(), 0);
     let mut found = 0;
     scratch.open.clear();
     scratch.open.push(GROUND);
@@ -51,6 +54,11 @@ pub(super) fn audit<F: HardwareFormat>(
                     if view.objects[target.row as usize].generation() == target.generation =>
                 {
                     scratch.of_objects[target.row as usize] += 1;
+                }
+                CapabilityKind::Process
+                    if view.processes[target.row as usize].generation() == target.generation =>
+                {
+                    scratch.of_processes[target.row as usize] += 1;
                 }
                 _ => {}
             }
@@ -122,6 +130,11 @@ fn counts_fit<F: HardwareFormat>(
         let fits = object.process().is_none() || object.is_dying() || object.capabilities() == *found;
         demand(fits, AUTHORITY, now, || {
             format!("object {number} counts {} capabilities and has {found}", object.capabilities())
+        })?;
+    }
+    for (number, (process, found)) in view.processes.iter().zip(&scratch.of_processes).enumerate() {
+        demand(process.capabilities() == *found, AUTHORITY, now, || {
+            format!("process {number} counts {} capabilities and has {found}", process.capabilities())
         })?;
     }
     Ok(())

@@ -144,16 +144,16 @@ pub(super) fn audit<F: HardwareFormat>(
         let (frame, owners, expected, free) = first.unwrap_or_default();
         format!("frame {frame} counts {owners} owners and has {expected}; it is free: {free}")
     })?;
-    let limits: u64 = view
-        .processes
-        .iter()
-        .filter(|process| process.space().is_some())
-        .map(|process| process.budget().limit())
-        .sum();
-    let spent = view.budget.limit() - view.budget.left();
-    demand(spent == limits, FRAMES_KEPT, now, || {
-        format!("{spent} frames have been handed on to processes that have {limits}")
-    })?;
+    for parent in [None].into_iter().chain((0..view.processes.len() as u32).map(Some)) {
+        let budget = parent.map_or(view.budget, |parent| view.processes[parent as usize].budget());
+        let children =
+            view.processes.iter().filter(|process| process.space().is_some() && process.parent() == parent);
+        let limits: u64 = children.map(|process| process.budget().limit()).sum();
+        let spent = budget.limit() - budget.used() - budget.left();
+        demand(spent == limits, FRAMES_KEPT, now, || {
+            format!("{spent} frames have been handed on by {parent:?} to processes that have {limits}")
+        })?;
+    }
     let all = view.frames.total();
     let free = view.frames.free_count() + view.frames.kept_back();
     demand(free + out == all, FRAMES_KEPT, now, || {

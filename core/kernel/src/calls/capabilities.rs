@@ -18,6 +18,18 @@ impl<M: Machine> Kernel<M> {
         rights: CapabilityRights,
         badge: u64,
     ) -> Result<u64, Error> {
+        self.derive_for(caller, caller.process, handle, rights, badge)
+    }
+
+    /// Derives a capability from one of the caller's, for the caller or for another.
+    pub(super) fn derive_for(
+        &mut self,
+        caller: Caller,
+        process: u32,
+        handle: CapabilityHandle,
+        rights: CapabilityRights,
+        badge: u64,
+    ) -> Result<u64, Error> {
         let from = self.held(caller, handle)?;
         let row = self.capability(from);
         let (target, badged) = (row.target(), row.badge());
@@ -31,7 +43,7 @@ impl<M: Machine> Kernel<M> {
         if !self.is_there(target) {
             return Err(Error::BadHandle);
         }
-        let copy = self.copy_capability(caller.process, from, rights, badge).map_err(told)?;
+        let copy = self.copy_capability(process, from, rights, badge).map_err(told)?;
         Ok(self.handle_of(copy).to_word())
     }
 
@@ -46,10 +58,11 @@ impl<M: Machine> Kernel<M> {
         }
         let is_there = self.is_there(target);
         self.drop_capability(row);
-        if target.kind == CapabilityKind::Object && is_there && self.is_orphan(target.row) {
-            self.object_row(target.row).dying = true;
-            let task = Task::Destroy { object: target.row, mapping: NONE };
-            self.thread(caller.thread).work = Some(Work::new(task, Pages::NONE));
+        if target.kind == CapabilityKind::Object
+            && is_there
+            && let Some(task) = self.last_name_is_gone(caller.process, target.row)
+        {
+            self.thread(caller.thread).work = Some(Work::new(task, caller.process, Pages::NONE));
             return Outcome::Settled;
         }
         Ok(0).into()
@@ -62,7 +75,7 @@ impl<M: Machine> Kernel<M> {
         };
         let generation = self.capability(capability).generation();
         let task = Task::Revoke { capability, generation, mapping: NONE };
-        self.thread(caller.thread).work = Some(Work::new(task, Pages::NONE));
+        self.thread(caller.thread).work = Some(Work::new(task, caller.process, Pages::NONE));
         Outcome::Settled
     }
 

@@ -26,7 +26,7 @@ impl<M: Machine> Kernel<M> {
                 return Err::<u64, _>(Error::BadAddress).into();
             }
         }
-        self.thread(caller.thread).work = Some(Work::new(task, pages));
+        self.thread(caller.thread).work = Some(Work::new(task, caller.process, pages));
         Outcome::Settled
     }
 
@@ -46,31 +46,36 @@ impl<M: Machine> Kernel<M> {
         };
         // Each page keeps its own rights; what was lazy can be read and written.
         let view = View { pages, offset: 0, rights: PageRights::ReadWrite };
-        let work = match self.make_mapping(caller.process, object, capability, view) {
+        let work = match self.make_mapping(caller.process, object, capability, view, caller.thread) {
             Ok(mapping) => {
                 let answer = Ok(self.mapping_handle(mapping));
-                Work { answer, ..Work::new(Task::HandOver { mapping }, pages) }
+                Work { answer, ..Work::new(Task::HandOver { mapping }, caller.process, pages) }
             }
             Err(error) => {
                 self.object_row(object).dying = true;
                 self.drop_capability(capability);
                 let answer = Err(told(error));
-                Work { answer, ..Work::new(Task::Destroy { object, mapping: NONE }, Pages::NONE) }
+                Work {
+                    answer,
+                    ..Work::new(Task::Destroy { object, mapping: NONE }, caller.process, Pages::NONE)
+                }
             }
         };
         self.thread(caller.thread).work = Some(work);
         Outcome::Settled
     }
 
+    /// Maps a part of an object into a space, the caller's or another.
     pub(super) fn object_map(
         &mut self,
         caller: Caller,
+        process: u32,
         handle: ObjectHandle,
         offset: u64,
         range: UserRange,
         rights: PageRights,
     ) -> Outcome {
-        match self.new_mapping(caller, handle, offset, range, rights) {
+        match self.new_mapping(caller, process, handle, offset, range, rights) {
             Ok(work) => {
                 self.thread(caller.thread).work = Some(work);
                 Outcome::Settled
@@ -82,6 +87,7 @@ impl<M: Machine> Kernel<M> {
     fn new_mapping(
         &mut self,
         caller: Caller,
+        process: u32,
         handle: ObjectHandle,
         offset: u64,
         range: UserRange,
@@ -100,9 +106,9 @@ impl<M: Machine> Kernel<M> {
             return Err(Error::BadArgument);
         }
         let view = View { pages, offset, rights };
-        let mapping = self.make_mapping(caller.process, object, handle.slot, view).map_err(told)?;
+        let mapping = self.make_mapping(process, object, handle.slot, view, caller.thread).map_err(told)?;
         let answer = Ok(self.mapping_handle(mapping));
-        Ok(Work { answer, ..Work::new(Task::Map { mapping }, pages) })
+        Ok(Work { answer, ..Work::new(Task::Map { mapping }, process, pages) })
     }
 
     /// The whole mapping that a handle of the caller names, if its object is not going.
@@ -113,8 +119,8 @@ impl<M: Machine> Kernel<M> {
         rights: CapabilityRights,
     ) -> Result<u32, Error> {
         let mapping = self.target(caller, handle, CapabilityKind::Mapping, rights)?;
-        let Mapping { object, changing, .. } = *self.mapping_row(mapping);
-        if !changing && !self.object_row(object).dying { Ok(mapping) } else { Err(Error::BadHandle) }
+        let Mapping { object, worker, .. } = *self.mapping_row(mapping);
+        if worker == NONE && !self.object_row(object).dying { Ok(mapping) } else { Err(Error::BadHandle) }
     }
 
     fn mapping_handle(&self, mapping: u32) -> u64 {
@@ -134,9 +140,10 @@ impl<M: Machine> Kernel<M> {
             Ok(mapping) => mapping,
             Err(error) => return Err::<u64, _>(error).into(),
         };
-        self.set_changing(mapping, true);
+        self.set_worker(mapping, caller.thread);
         let pages = self.mapping_row(mapping).view.pages;
-        self.thread(caller.thread).work = Some(Work::new(Task::UnmapMapping { mapping }, pages));
+        let work = Work::new(Task::UnmapMapping { mapping }, caller.process, pages);
+        self.thread(caller.thread).work = Some(work);
         Outcome::Settled
     }
 
@@ -145,19 +152,23 @@ impl<M: Machine> Kernel<M> {
             Ok(object) => object,
             Err(error) => return Err::<u64, _>(error).into(),
         };
+        // Who pays for it, or nobody: another may end in the middle of it.
+        if self.object_row(object).process != caller.process {
+            return Err::<u64, _>(Error::NoRight).into();
+        }
         if self.object_row(object).changing > 0 {
             return Err::<u64, _>(Error::Busy).into();
         }
         self.object_row(object).dying = true;
         self.drop_capability(handle.slot);
         let task = Task::Destroy { object, mapping: NONE };
-        self.thread(caller.thread).work = Some(Work::new(task, Pages::NONE));
+        self.thread(caller.thread).work = Some(Work::new(task, caller.process, Pages::NONE));
         Outcome::Settled
     }
 
     /// What the call needs is on its way: it is made once more when that has arrived.
     pub(super) fn call_again(&mut self, caller: Caller) -> Outcome {
-        self.thread(caller.thread).work = Some(Work::AGAIN);
+        self.thread(caller.thread).work = Some(Work::new(Task::Call, caller.process, Pages::NONE));
         Outcome::Settled
     }
 
@@ -171,8 +182,8 @@ impl<M: Machine> Kernel<M> {
         Ok(state.to_word())
     }
 
-    pub(super) fn memory_use(&mut self, caller: Caller) -> u64 {
-        let budget = &self.process(caller.process).budget;
+    pub(super) fn memory_use(&mut self, process: u32) -> u64 {
+        let budget = &self.process(process).budget;
         let pages = |frames: u64| u32::try_from(frames).unwrap_or(u32::MAX);
         MemoryUse { used: pages(budget.used()), limit: pages(budget.limit()) }.to_word()
     }

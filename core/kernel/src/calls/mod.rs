@@ -4,6 +4,7 @@ mod capabilities;
 mod console;
 mod memory;
 mod power;
+mod processes;
 mod scheduling;
 mod threads;
 
@@ -48,6 +49,9 @@ impl<M: Machine> Kernel<M> {
             return;
         }
         let outcome = match Call::decode(&cpu.registers().request()) {
+            Ok(call) if self.process(caller.process).calls >> call.number() as u64 & 1 == 0 => {
+                Outcome::Answer(Err(Error::NotAllowed))
+            }
             Ok(call) => {
                 self.trace(cpu, Event::Call(call.number()));
                 self.perform(cpu, now, caller, call)
@@ -101,7 +105,7 @@ impl<M: Machine> Kernel<M> {
             Call::ObjectCreate { length } => self.object_create(caller, length.0).into(),
             Call::ObjectFromRange { range } => self.object_from_range(caller, range),
             Call::ObjectMap { object, offset, range, rights } => {
-                self.object_map(caller, object, offset.0, range, rights)
+                self.object_map(caller, caller.process, object, offset.0, range, rights)
             }
             Call::MappingObject { mapping } => self.mapping_object(caller, mapping).into(),
             Call::MappingUnmap { mapping } => self.mapping_unmap(caller, mapping),
@@ -114,7 +118,26 @@ impl<M: Machine> Kernel<M> {
             Call::CapabilityInspect { capability } => self.capability_inspect(caller, capability).into(),
             Call::CapabilitySame { one, other } => self.capability_same(caller, one, other).into(),
             Call::CapabilityNext { after } => self.capability_next(caller, after).into(),
-            Call::MemoryUse {} => Ok(self.memory_use(caller)).into(),
+            Call::ProcessCreate { frames } => self.process_create(caller, frames.0).into(),
+            Call::ProcessThread { process, entry, stack, argument } => {
+                self.process_thread(cpu, caller, process, (entry, stack), argument.0).into()
+            }
+            Call::ProcessGive { process, capability, rights, badge } => {
+                self.process_give(caller, process, capability, rights, badge.0).into()
+            }
+            Call::ProcessMap { process, object, offset, range, rights } => {
+                match self.to_fill(caller, process) {
+                    Ok(process) => self.object_map(caller, process, object, offset.0, range, rights),
+                    Err(error) => Err::<u64, _>(error).into(),
+                }
+            }
+            Call::ProcessRestrict { process, calls } => {
+                self.process_restrict(caller, process, calls.0).into()
+            }
+            Call::ProcessKill { process, status } => self.process_kill(cpu, caller, process, status).into(),
+            Call::ProcessWait { process, deadline } => self.process_wait(cpu, now, caller, process, deadline),
+            Call::ProcessUse { process } => self.process_use(caller, process).into(),
+            Call::MemoryUse {} => Ok(self.memory_use(caller.process)).into(),
         }
     }
 

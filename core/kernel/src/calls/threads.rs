@@ -31,12 +31,20 @@ impl<M: Machine> Kernel<M> {
         let row = self.thread(thread);
         row.life = Life::Alive;
         row.registers = Registers::<M>::start(entry.0, stack.0, argument);
-        let parent = &mut self.rows.rows_mut()[caller.thread as usize];
-        let (context, affinity, on) = (parent.context_mut().split(), parent.affinity(), parent.cpu());
+        self.start_thread(cpu, caller.thread, thread, None);
+        Ok(self.handle_of(capability).to_word())
+    }
+
+    /// Lets a new thread run: with what its maker has, in the maker's group or another.
+    pub(super) fn start_thread(&mut self, cpu: &mut M::Cpu, maker: u32, thread: u32, group: Option<u32>) {
+        let maker = &mut self.rows.rows_mut()[maker as usize];
+        let (mut context, affinity, on) = (maker.context_mut().split(), maker.affinity(), maker.cpu());
+        if let Some(group) = group {
+            context.set_group(group);
+        }
         self.trace(cpu, Event::Create { thread, class: context.class() });
         self.scheduler().create(thread, context, affinity, on);
         self.make_runnable(cpu, thread, Wake::Start);
-        Ok(self.handle_of(capability).to_word())
     }
 
     /// Names the calling thread: by the capability that came with it, or by a new one if that is gone.
@@ -74,13 +82,14 @@ impl<M: Machine> Kernel<M> {
             self.forget_thread(target);
             return Ok(result).into();
         }
-        if row.joiner != NONE {
+        let joiner = row.joiner;
+        if joiner != NONE && !self.has_ended(joiner) {
             return Err::<u64, _>(Error::Busy).into();
         }
         if deadline.0 <= now.0 {
             return Err::<u64, _>(Error::TimedOut).into();
         }
-        row.joiner = caller.thread;
+        self.thread(target).joiner = caller.thread;
         self.wait(cpu, now, WaitsFor::EndOf(target), deadline);
         Outcome::Settled
     }

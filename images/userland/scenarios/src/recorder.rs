@@ -139,6 +139,7 @@ fn argument(line: &mut Line, past: &mut Past, kind: Kind, word: u64) -> fmt::Res
             write!(line, "{:?}/", state.kind)?;
             rights(line, state.rights)
         }
+        Kind::Process => write!(line, "process{}", nickname(past, word)),
         Kind::Thread => write!(line, "thread{}", nickname(past, word)),
         Kind::Object => write!(line, "object{}", nickname(past, word)),
         Kind::Mapping => write!(line, "mapping{}", nickname(past, word)),

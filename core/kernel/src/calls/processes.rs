@@ -1,0 +1,157 @@
+//! Calls about processes: made empty, filled by whoever made them, started by their first thread.
+
+use coldframe_abi::{
+    CapabilityHandle, CapabilityKind, CapabilityRights, Deadline, Error, ExitCode, Instant, ProcessHandle,
+    UserAddress,
+};
+use coldframe_capability::{GROUND, Target};
+use coldframe_hal::paging::Format;
+use coldframe_hal::{Machine, UserRegisters};
+use coldframe_scheduler::NONE;
+
+use super::{Caller, Outcome};
+use crate::boot::BootError;
+use crate::capabilities::{OF_PROCESS, OF_THREAD};
+use crate::work::told;
+use crate::{Kernel, Life, Registers, WaitsFor};
+
+impl<M: Machine> Kernel<M> {
+    pub(super) fn process_create(&mut self, caller: Caller, frames: u64) -> Result<u64, Error> {
+        let capability = self.take_capability(caller.process).map_err(told)?;
+        match self.make_process(caller.process, frames) {
+            Ok(process) => {
+                let row = self.process(process);
+                let target =
+                    Target { kind: CapabilityKind::Process, row: process, generation: row.generation };
+                self.set_capability(capability, GROUND, target, OF_PROCESS, 0);
+                Ok(self.handle_of(capability).to_word())
+            }
+            Err(error) => {
+                self.return_capability(capability);
+                Err(match error {
+                    BootError::OverBudget => Error::OverBudget,
+                    _ => Error::NoMemory,
+                })
+            }
+        }
+    }
+
+    /// The process that a handle of the caller names, if the caller has made it and it has not ended.
+    ///
+    /// Only the maker fills it: so all that shows an object or names it ends before whoever pays for the object.
+    pub(super) fn to_fill(&mut self, caller: Caller, handle: ProcessHandle) -> Result<u32, Error> {
+        let process = self.target(caller, handle, CapabilityKind::Process, CapabilityRights::FILL)?;
+        let row = self.process(process);
+        match row.ended {
+            _ if row.parent != caller.process => Err(Error::NoRight),
+            None => Ok(process),
+            Some(_) => Err(Error::BadState),
+        }
+    }
+
+    pub(super) fn process_thread(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        handle: ProcessHandle,
+        (entry, stack): (UserAddress, UserAddress),
+        argument: u64,
+    ) -> Result<u64, Error> {
+        let process = self.to_fill(caller, handle)?;
+        if entry.0 >= M::Paging::USER_END || stack.0 > M::Paging::USER_END {
+            return Err(Error::BadAddress);
+        }
+        // Two names: the thread's own, and the caller's, which is derived from that.
+        let own = self.take_capability(process).map_err(told)?;
+        let name = match self.take_capability(caller.process) {
+            Ok(name) => name,
+            Err(error) => {
+                self.return_capability(own);
+                return Err(told(error));
+            }
+        };
+        let Ok(thread) = self.take_thread_row() else {
+            self.return_capability(name);
+            self.return_capability(own);
+            return Err(Error::NoMemory);
+        };
+        self.join_process(thread, process);
+        self.name_thread(thread, own);
+        let target = self.capability(own).target();
+        self.set_capability(name, own, target, OF_THREAD, 0);
+        let group = self.process(process).first_group;
+        let row = self.thread(thread);
+        row.life = Life::Alive;
+        row.registers = Registers::<M>::start(entry.0, stack.0, argument);
+        self.start_thread(cpu, caller.thread, thread, Some(group));
+        Ok(self.handle_of(name).to_word())
+    }
+
+    pub(super) fn process_give(
+        &mut self,
+        caller: Caller,
+        handle: ProcessHandle,
+        capability: CapabilityHandle,
+        rights: CapabilityRights,
+        badge: u64,
+    ) -> Result<u64, Error> {
+        let process = self.to_fill(caller, handle)?;
+        self.derive_for(caller, process, capability, rights, badge)
+    }
+
+    pub(super) fn process_restrict(
+        &mut self,
+        caller: Caller,
+        handle: ProcessHandle,
+        calls: u64,
+    ) -> Result<(), Error> {
+        let process = self.to_fill(caller, handle)?;
+        self.process(process).calls &= calls;
+        Ok(())
+    }
+
+    pub(super) fn process_kill(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        handle: ProcessHandle,
+        status: ExitCode,
+    ) -> Result<(), Error> {
+        let process = self.target(caller, handle, CapabilityKind::Process, CapabilityRights::MANAGE)?;
+        self.end_process(cpu, process, status);
+        Ok(())
+    }
+
+    pub(super) fn process_wait(
+        &mut self,
+        cpu: &mut M::Cpu,
+        now: Instant,
+        caller: Caller,
+        handle: ProcessHandle,
+        deadline: Deadline,
+    ) -> Outcome {
+        let process = match self.target(caller, handle, CapabilityKind::Process, CapabilityRights::INSPECT) {
+            Ok(process) => process,
+            Err(error) => return Err::<u64, _>(error).into(),
+        };
+        let row = self.process(process);
+        if let (Some(status), None) = (row.ended, &row.space) {
+            return Ok(u64::from(status.0)).into();
+        }
+        let watcher = row.watcher;
+        if watcher != NONE && !self.has_ended(watcher) {
+            return Err::<u64, _>(Error::Busy).into();
+        }
+        if deadline.0 <= now.0 {
+            return Err::<u64, _>(Error::TimedOut).into();
+        }
+        self.process(process).watcher = caller.thread;
+        self.wait(cpu, now, WaitsFor::EndOfProcess(process), deadline);
+        Outcome::Settled
+    }
+
+    pub(super) fn process_use(&mut self, caller: Caller, handle: ProcessHandle) -> Result<u64, Error> {
+        let process = self.target(caller, handle, CapabilityKind::Process, CapabilityRights::INSPECT)?;
+        Ok(self.memory_use(process))
+    }
+}
