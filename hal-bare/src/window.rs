@@ -146,7 +146,6 @@ impl<T: Row> Store<T> for WindowStore<T> {
 
     fn shrink(&mut self) -> Option<Frame> {
         let last = self.frames.checked_sub(1)?;
-        let address = self.base + last as u64 * FRAME_BYTES;
         let fit = last * FRAME_BYTES as usize / size_of::<T>();
         for row in fit..self.rows {
             // SAFETY: the row is valid and nobody uses it (precondition); it is not read again.

@@ -112,6 +112,15 @@ impl<F: HardwareFormat> HostCpu<F> {
         Ok(ram.read(physical))
     }
 
+    /// Reads a word of the program that runs here, to run it.
+    ///
+    /// # Errors
+    /// The fault that the program takes.
+    pub fn fetch(&mut self, ram: &Ram, address: u64) -> Result<u64, AccessFault> {
+        let physical = self.translate(ram, address, Access::Fetch)?;
+        Ok(ram.read(physical))
+    }
+
     /// Writes a word as the program that runs here.
     ///
     /// # Errors

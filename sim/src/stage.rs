@@ -12,7 +12,7 @@ use coldframe_hal::paging::Rights;
 use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{Kernel, Segment};
 use coldframe_scenarios::{Ground, Part, Recorder, SCENARIOS, play};
-use hal_host::{HardwareFormat, HostCpu, HostMachine};
+use hal_host::{AccessFault, HardwareFormat, HostCpu, HostMachine};
 
 use crate::world::{UserStep, Userland, World};
 
@@ -20,6 +20,8 @@ use crate::world::{UserStep, Userland, World};
 const ENTRY: UserAddress = UserAddress(0x1000);
 /// The text that scenarios may print from.
 const SAMPLE: UserAddress = UserAddress(0x2000);
+/// What stands under glass for the machine code that a scenario puts into another process.
+const SMALL_PROGRAM: [u64; 2] = [0x6c6c_616d_7320_6120, 0x6d61_7267_6f72_7020];
 /// One page a seat, for lines.
 const BUFFERS: u64 = 0x10_0000;
 const PAGE: u64 = 0x1000;
@@ -33,6 +35,7 @@ enum Wish {
     Load { address: u64 },
     Store { address: u64, value: u64 },
     Compute(coldframe_abi::Nanos),
+    Fetch { address: u64 },
 }
 
 /// Where a program and the stage meet: the program leaves a wish, the stage leaves the answer.
@@ -98,6 +101,10 @@ impl Ground for GlassGround {
         self.wish(Wish::Store { address: address.0, value }).await;
     }
 
+    fn small_program(&self) -> [u64; 2] {
+        SMALL_PROGRAM
+    }
+
     async fn hold_registers(&self, _pattern: u64, rounds: u32) -> bool {
         // Under glass the registers are watched at every step by the oracle `context-kept`.
         for _ in 0..rounds {
@@ -125,11 +132,16 @@ pub struct Stage {
 const ACTOR: usize = 0;
 
 impl Stage {
-    fn new_actor(&mut self, part: Part) -> u64 {
+    fn new_actor(&mut self, entry: u64, argument: u64) -> u64 {
         self.made += 1;
         let exchange = Rc::default();
+        let part = Part::from_word(argument);
         let ground = GlassGround { exchange: Rc::clone(&exchange), seat: part.seat };
-        let script = Box::pin(perform(ground, part));
+        let script: Pin<Box<dyn Future<Output = ()>>> = if entry == ENTRY.0 {
+            Box::pin(perform(ground, part))
+        } else {
+            Box::pin(run_small_program(ground, entry, argument))
+        };
         self.actors.insert(self.made, Actor { exchange, tries: None, script });
         self.made
     }
@@ -147,11 +159,23 @@ async fn perform(ground: GlassGround, part: Part) {
     ground.request(end.encode()).await;
 }
 
+/// What the words of the small program mean, wherever they are.
+async fn run_small_program(ground: GlassGround, entry: u64, argument: u64) {
+    for (at, word) in (0..).zip(SMALL_PROGRAM) {
+        if ground.wish(Wish::Fetch { address: entry + at * 8 }).await.value != word {
+            return;
+        }
+    }
+    let word = ground.wish(Wish::Load { address: argument }).await.value;
+    ground.request(Call::ProcessExit { status: ExitCode(word as u8) }.encode()).await;
+}
+
 impl<F: HardwareFormat> Userland<F> for Stage {
     fn next(&mut self, cpu: &mut HostCpu<F>, machine: &mut HostMachine<F>) -> UserStep {
         let argument = cpu.registers().argument;
         if cpu.registers().saved[ACTOR] == 0 {
-            cpu.registers().saved[ACTOR] = self.new_actor(Part::from_word(argument));
+            let entry = cpu.registers().program_counter;
+            cpu.registers().saved[ACTOR] = self.new_actor(entry, argument);
         } else {
             let reply = cpu.registers().reply;
             if let Some(actor) = self.actors.get(&cpu.registers().saved[ACTOR])
@@ -173,7 +197,8 @@ impl<F: HardwareFormat> Userland<F> for Stage {
                 UserStep::Trap(Trap::Syscall)
             }
             Some(Wish::Compute(span)) => UserStep::Compute(span),
-            Some(Wish::Load { address }) => match cpu.load(machine.ram(), address) {
+            Some(Wish::Load { address } | Wish::Fetch { address }) => match read(cpu, machine, wish, address)
+            {
                 Ok(value) => {
                     actor.exchange.borrow_mut().answer = Some(Reply::ok(value));
                     UserStep::Went
@@ -194,6 +219,19 @@ impl<F: HardwareFormat> Userland<F> for Stage {
             },
             None => UserStep::Trap(Trap::Fault { cause: 2, address: 0 }),
         }
+    }
+}
+
+fn read<F: HardwareFormat>(
+    cpu: &mut HostCpu<F>,
+    machine: &HostMachine<F>,
+    wish: Option<Wish>,
+    address: u64,
+) -> Result<u64, AccessFault> {
+    if matches!(wish, Some(Wish::Fetch { .. })) {
+        cpu.fetch(machine.ram(), address)
+    } else {
+        cpu.load(machine.ram(), address)
     }
 }
 

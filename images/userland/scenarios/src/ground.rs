@@ -49,6 +49,10 @@ pub trait Ground: Sys {
     /// Writes a word of the program's memory.
     fn store(&self, address: UserAddress, value: u64) -> impl Future<Output = ()>;
 
+    /// A program in two words, for wherever it is put: it ends its process with the byte that its argument points to,
+    /// and goes on into no instruction if that does not end it.
+    fn small_program(&self) -> [u64; 2];
+
     /// Fills all registers that user mode has, lets `rounds` rounds pass, and says whether each kept its value.
     fn hold_registers(&self, pattern: u64, rounds: u32) -> impl Future<Output = bool>;
 }

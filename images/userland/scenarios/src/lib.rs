@@ -6,10 +6,12 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod children;
 mod console;
 mod cpus;
 mod faulty;
 mod ground;
+mod names;
 mod pages;
 mod recorder;
 mod registers;
@@ -55,4 +57,6 @@ scenarios! {
     6 registers: "no register is lost while threads take turns";
     7 cpus: "CPUs go off-line and come back while threads run";
     8 pages: "pages are reserved, filled, protected, moved, copied and taken away, and run out";
+    9 names: "names lose rights, are given up and revoked, and take mappings and objects with them";
+    10 children: "processes are made, shown memory, run, restricted, killed and waited for";
 }

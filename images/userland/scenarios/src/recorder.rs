@@ -10,7 +10,7 @@ use coldframe_abi::{
 use crate::{Ground, Part, SCENARIOS};
 
 const LINE: usize = 192;
-const HANDLES: usize = 16;
+const HANDLES: usize = 64;
 
 /// One line of text in a fixed place.
 struct Line {

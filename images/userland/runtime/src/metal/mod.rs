@@ -68,6 +68,10 @@ impl Ground for Metal {
         unsafe { word.write_volatile(value) }
     }
 
+    fn small_program(&self) -> [u64; 2] {
+        arch::SMALL_PROGRAM
+    }
+
     async fn hold_registers(&self, pattern: u64, rounds: u32) -> bool {
         // One round is about as long as one under glass.
         arch::hold_registers(pattern, u64::from(rounds) * 20_000)

@@ -83,3 +83,7 @@ pub(super) fn hold_registers(pattern: u64, rounds: u64) -> bool {
     }
     wrong == 0
 }
+
+/// `movzx edi, byte ptr [rdi]; mov eax, 19; syscall; ud2`.
+pub(super) const SMALL_PROGRAM: [u64; 2] = [0x0000_0013_b83f_b60f, 0xcccc_cccc_0b0f_050f];
+const _: () = assert!(coldframe_abi::Number::ProcessExit as u64 == 19, "the program makes this call");
