@@ -285,7 +285,13 @@ fn process_op(source: &mut dyn Source) -> Op {
             Op::CapabilityCopy { slot, rights, badge } => Op::ProcessGive { process, slot, rights, badge },
             other => other,
         },
-        10 => Op::ProcessRestrict { process, calls: !(1 << source.choose(49)) },
+        10 => {
+            // One call less, or one in four.
+            let mut half = || u64::from(source.choose(u32::MAX)) << 32 | u64::from(source.choose(u32::MAX));
+            let many = half() | half();
+            let calls = if source.choose(2) == 0 { many } else { !(1 << source.choose(49)) };
+            Op::ProcessRestrict { process, calls }
+        }
         11 => Op::ProcessKill { process },
         12 => Op::ProcessWait { process, within: None },
         13 | 14 => Op::ProcessWait { process, within: Some(micros(source, 100)) },

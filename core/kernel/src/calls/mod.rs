@@ -11,7 +11,7 @@ mod threads;
 use coldframe_abi::{Call, CapabilityKind, CapabilityRights, Error, Instant, ThreadHandle};
 use coldframe_hal::{Clock, Cpu, Event, Machine, UserRegisters};
 
-use crate::{Kernel, Life, Task};
+use crate::{Kernel, Life, Process, Task};
 
 /// What a call has come to.
 pub(crate) enum Outcome {
@@ -45,13 +45,12 @@ impl<M: Machine> Kernel<M> {
         // A ground that traps without a thread has nobody to answer.
         let Some(thread) = self.current(cpu) else { return };
         let caller = Caller { thread, process: self.thread(thread).process };
-        if self.process(caller.process).ended.is_some() {
+        let Process { ended, calls, .. } = *self.process(caller.process);
+        if ended.is_some() {
             return;
         }
         let outcome = match Call::decode(&cpu.registers().request()) {
-            Ok(call) if self.process(caller.process).calls >> call.number() as u64 & 1 == 0 => {
-                Outcome::Answer(Err(Error::NotAllowed))
-            }
+            Ok(call) if calls >> call.number() as u64 & 1 == 0 => Outcome::Answer(Err(Error::NotAllowed)),
             Ok(call) => {
                 self.trace(cpu, Event::Call(call.number()));
                 self.perform(cpu, now, caller, call)

@@ -6,7 +6,9 @@
 mod metal {
     use core::fmt::Write;
 
-    use coldframe_abi::{Calls, PageRights, UserAddress, UserRange, Word};
+    use coldframe_abi::{
+        Calls, CapabilityRights, Deadline, ObjectHandle, PageRights, UserAddress, UserRange, Word,
+    };
     use coldframe_runtime::{Metal, block_on, print};
     use coldframe_scenarios::Ground;
 
@@ -41,6 +43,51 @@ mod metal {
         }
         let each = (now().await - before) / TIMES;
         let _ = writeln!(Console, "measure: {name} {each}");
+    }
+
+    async fn capabilities(object: ObjectHandle) {
+        const RIGHTS: CapabilityRights = CapabilityRights::READ;
+        count("mint_and_delete", async |_| {
+            if let Ok(copy) = Metal.capability_copy(object.into(), RIGHTS, Word(0)).await {
+                let _ = Metal.capability_delete(copy).await;
+            }
+        })
+        .await;
+        let (start, mut made) = (now().await, 0);
+        while made < TIMES && Metal.capability_copy(object.into(), RIGHTS, Word(0)).await.is_ok() {
+            made += 1;
+        }
+        let minted = now().await;
+        let _ = Metal.capability_revoke(object.into()).await;
+        let revoked = now().await;
+        let _ = writeln!(Console, "measure: mint {}", (minted - start) / made);
+        let _ = writeln!(Console, "measure: revoke_each {}", (revoked - minted) / made);
+    }
+
+    /// A process with one page of program, from its making to what it ended with.
+    async fn processes() {
+        let Ok(code) = Metal.object_create(Word(PAGE)).await else { return };
+        let Ok(mapping) = Metal.object_map(code, Word(0), pages(4, 1), PageRights::ReadWrite).await else {
+            return;
+        };
+        for (at, word) in (0..).zip(Metal.small_program()) {
+            Metal.store(UserAddress(BASE + 4 * PAGE + at * 8), word).await;
+        }
+        let _ = Metal.mapping_unmap(mapping).await;
+        let mut ended = 0;
+        count("process_make_run_and_wait", async |_| {
+            let Ok(process) = Metal.process_create(Word(12)).await else { return };
+            let _ = Metal.process_map(process, code, Word(0), pages(4, 1), PageRights::ReadExecute).await;
+            let start = UserAddress(BASE + 4 * PAGE);
+            let thread = Metal.process_thread(process, start, UserAddress(0), Word(start.0)).await;
+            ended += u64::from(Metal.process_wait(process, Deadline::NEVER).await.is_ok());
+            if let Ok(thread) = thread {
+                let _ = Metal.capability_delete(thread.into()).await;
+            }
+            let _ = Metal.capability_delete(process.into()).await;
+        })
+        .await;
+        assert_eq!(ended, TIMES, "each process has run and ended");
     }
 
     fn main() {
@@ -83,6 +130,8 @@ mod metal {
                 }
             })
             .await;
+            capabilities(object).await;
+            processes().await;
         });
         coldframe_runtime::power_off(0);
     }
