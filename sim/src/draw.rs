@@ -314,8 +314,8 @@ fn processes(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
                 3 => Op::Suspend { slot: slot(source) },
                 4 => Op::Resume { slot: slot(source) },
                 5 => Op::SetGroup { slot: slot(source), group: source.choose(3) as u8 },
-                6 => Op::Yield,
-                7 => [Op::Exit, Op::Null, Op::Null, Op::ProcessExit, Op::Fault][source.choose(5) as usize],
+                6 => Op::Join { slot: slot(source), within: None },
+                7 => [Op::Exit, Op::Null, Op::Yield, Op::ProcessExit, Op::Fault][source.choose(5) as usize],
                 8 | 9 => capability_op(source),
                 10..15 => Op::Memory(memory_op(source)),
                 15 => Op::SetAffinity { slot: slot(source), cpus: u64::from(between(source, 1, 15)) },
@@ -413,7 +413,8 @@ fn memory(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         let mut ops: Vec<_> =
             (0..source.choose(3)).map(|_| Op::Spawn { program: 1 + source.choose(count) as u8 }).collect();
         for _ in 0..between(source, 4, 24) {
-            ops.push(match source.choose(12) {
+            ops.push(match source.choose(13) {
+                12 => [Op::ProcessExit, Op::Yield, Op::Yield, Op::Yield][source.choose(4) as usize],
                 0 => Op::Yield,
                 1 => Op::Compute(micros(source, 200)),
                 2 => Op::SetAffinity { slot: slot(source), cpus: u64::from(between(source, 1, 15)) },

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use coldframe_abi::Instant;
 use coldframe_hal::{Access, Frame, Trap};
-use coldframe_kernel::{Inspection, Kernel};
+use coldframe_kernel::{Inspection, Kernel, Process};
 use coldframe_scheduler::NONE;
 use hal_host::{HardwareFormat, Holding, HostCpu, HostMachine, Survey};
 
@@ -23,12 +23,17 @@ pub(super) fn nothing_stale<F: HardwareFormat>(
     cpu: usize,
     now: Instant,
 ) -> Result<(), Violation> {
+    for (number, other) in cpus.iter().enumerate() {
+        let Some((root, _)) = other.active() else { continue };
+        let of = |process: &Process<F>| process.space().is_some_and(|space| space.root() == root);
+        demand(view.processes.iter().any(of), NOTHING_STALE, now, || {
+            format!("cpu{number} has a space that nobody has")
+        })?;
+    }
     let Some((root, _)) = cpus[cpu].active() else { return Ok(()) };
     let process =
         view.processes.iter().find(|process| process.space().is_some_and(|space| space.root() == root));
-    let Some(process) = process else {
-        return demand(false, NOTHING_STALE, now, || format!("cpu{cpu} has a space that nobody has"));
-    };
+    let Some(process) = process else { return Ok(()) };
     let flushing = process.round().is_some();
     for (number, other) in cpus.iter().enumerate() {
         if other.active().is_some_and(|(active, _)| active == root) {

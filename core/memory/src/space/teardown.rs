@@ -1,11 +1,14 @@
 //! The end of a space: every frame goes back, a step at a time.
 
-use coldframe_hal::PhysicalMemory;
 use coldframe_hal::paging::{Entry, Format, index, span};
+use coldframe_hal::{FRAME_WORDS, PhysicalAddress, PhysicalMemory};
 
 use super::tables::MAX_LEVELS;
 use super::{AddressSpace, Pages, STEP, release};
 use crate::Means;
+
+/// How many empty entries count as one: most tables are nearly empty, and looking is cheap.
+const PASSED_AT_ONCE: u64 = 8;
 
 /// Whether a step of taking a space down was the last one.
 #[must_use = "an address space that is not wholly taken down leaks its frames"]
@@ -53,7 +56,12 @@ impl<F: Format> AddressSpace<F> {
             }
             break;
         }
-        self.cursor += span(level);
+        let slot = path[level as usize].word(index(self.cursor, level));
+        let in_table = (FRAME_WORDS - index(self.cursor, level)) as u64;
+        let room = in_table.min((F::USER_END - self.cursor) / span(level)).min(PASSED_AT_ONCE);
+        let is_empty = |next: &u64| means.memory.read_word(PhysicalAddress(slot.0 + next * 8)) == 0;
+        let passed = 1 + (1..room).take_while(is_empty).count() as u64;
+        self.cursor += span(level) * passed;
         while level + 1 < F::LEVELS && index(self.cursor, level) == 0 {
             // The cursor has left this table.
             let parent = path[level as usize + 1].word(index(self.cursor - 1, level + 1));
