@@ -160,6 +160,15 @@ mod models {
         TwoCpus { kernel: Box::new(kernel), cpus }
     }
 
+    impl TwoCpus {
+        /// What the process calls one of its threads.
+        fn name_of(&self, thread: usize) -> ThreadHandle {
+            let view = self.kernel.inspect();
+            let slot = view.threads[thread].capability().expect("it came with a name");
+            ThreadHandle { slot, generation: view.capabilities[slot as usize].generation() }
+        }
+    }
+
     fn call(kernel: &Lock<Boxed>, cpu: &mut HostCpu<Sv39>, call: Call) -> Resume {
         cpu.registers().request = call.encode();
         kernel.lock().enter(cpu, Trap::Syscall)
@@ -169,13 +178,13 @@ mod models {
     #[test]
     fn a_join_meets_an_exit() {
         let start = two_cpus();
+        let target = start.name_of(2);
         loom::model(move || {
             let (kernel, [mut first, mut second]) = start.again();
             let other = Arc::clone(&kernel);
             let ends = thread::spawn(move || {
                 let _ = call(&other, &mut second, Call::ThreadExit { result: Word(42) });
             });
-            let target = ThreadHandle { slot: 2, generation: 1 };
             let resume =
                 call(&kernel, &mut first, Call::ThreadJoin { thread: target, deadline: Deadline::NEVER });
             ends.join().expect("the other CPU ends");
@@ -198,22 +207,15 @@ mod models {
     #[test]
     fn a_suspend_meets_a_suspend() {
         let start = two_cpus();
+        let names = [1, 2].map(|thread| start.name_of(thread));
         loom::model(move || {
             let (kernel, [mut first, mut second]) = start.again();
             let other = Arc::clone(&kernel);
             let handle = thread::spawn(move || {
-                let _ = call(
-                    &other,
-                    &mut second,
-                    Call::ThreadSuspend { thread: ThreadHandle { slot: 1, generation: 1 } },
-                );
+                let _ = call(&other, &mut second, Call::ThreadSuspend { thread: names[0] });
                 second
             });
-            let _ = call(
-                &kernel,
-                &mut first,
-                Call::ThreadSuspend { thread: ThreadHandle { slot: 2, generation: 1 } },
-            );
+            let _ = call(&kernel, &mut first, Call::ThreadSuspend { thread: names[1] });
             let mut second = handle.join().expect("the other CPU ends");
             let mut kernel = kernel.lock();
             for cpu in [&mut first, &mut second] {
@@ -222,6 +224,10 @@ mod models {
                 }
             }
             let view = kernel.inspect();
+            assert!(
+                [1, 2].iter().any(|thread| view.threads[*thread].is_suspended()),
+                "one of them is stopped"
+            );
             for thread in [1, 2] {
                 let stopped = view.rows[thread].place() == Place::Held;
                 assert_eq!(stopped, view.threads[thread].is_suspended(), "thread {thread}");
