@@ -37,7 +37,7 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     let (which, holder, rights) = (0_usize..200, 0..HOLDERS, any::<u8>());
     prop_oneof![
-        2 => (holder.clone(), rights.clone()).prop_map(|(holder, rights)| Op::New { holder, rights }),
+        2 => (holder.clone(), rights).prop_map(|(holder, rights)| Op::New { holder, rights }),
         6 => (which.clone(), holder, rights).prop_map(|(of, holder, rights)| Op::Copy { of, holder, rights }),
         1 => (which.clone(), 2_usize..90).prop_map(|(of, length)| Op::Chain { of, length }),
         4 => which.clone().prop_map(|which| Op::Delete { which }),

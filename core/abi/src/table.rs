@@ -310,7 +310,7 @@ syscalls! {
     #[doc = "Names the caller's next capability, behind the one named or the first; zero if there is none."]
     40 capability_next CapabilityNext(after: CapabilityHandle) -> CapabilityHandle, errors [BadHandle];
 
-    #[doc = "Makes a process with nothing in it, and so many frames of the caller's to spend; it ends with the caller's."]
+    #[doc = "Makes an empty process that may spend so many of the caller's frames; it ends with its maker."]
     41 process_create ProcessCreate(frames: Word) -> ProcessHandle, errors [NoMemory, OverBudget];
 
     #[doc = "Starts a thread in a process, with the caller's class and priority."]

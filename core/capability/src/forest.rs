@@ -14,21 +14,12 @@ impl Capabilities<'_> {
     ///
     /// Postcondition: no right that the parent does not have.
     pub fn derive(&mut self, row: u32, parent: u32, target: Target, rights: CapabilityRights, badge: u64) {
-        let last = self.rows[parent as usize].last;
-        let of_parent = &mut self.rows[parent as usize];
+        let from = &self.rows[parent as usize];
         assert!(
-            parent == GROUND || (rights.within(of_parent.rights) && target == of_parent.target),
+            parent == GROUND || (rights.within(from.rights) && target == from.target),
             "authority never grows (CAP-1)"
         );
-        of_parent.last = row;
-        let previous = if last == NONE {
-            of_parent.first = row;
-            Link::up(parent)
-        } else {
-            self.rows[last as usize].next = Link::to(row);
-            Link::to(last)
-        };
-        self.link(row, previous, Link::up(parent), target, rights, badge);
+        self.attach(row, parent, target, rights, badge);
     }
 
     /// The same, with a target of another kind: a mapping is derived from the capability to what it shows.
@@ -40,26 +31,25 @@ impl Capabilities<'_> {
         rights: CapabilityRights,
         badge: u64,
     ) {
-        let of_parent = &self.rows[parent as usize];
-        assert!(target.kind != of_parent.target.kind, "a copy is made by `derive`");
-        let (kept, kept_rights) = (of_parent.target, of_parent.rights);
-        (self.rows[parent as usize].target, self.rows[parent as usize].rights) = (target, rights);
-        self.derive(row, parent, target, rights, badge);
-        (self.rows[parent as usize].target, self.rows[parent as usize].rights) = (kept, kept_rights);
+        let kind = self.rows[parent as usize].target.kind;
+        assert!(target.kind != kind, "a copy is made by `derive`");
+        self.attach(row, parent, target, rights, badge);
     }
 
-    fn link(
-        &mut self,
-        row: u32,
-        previous: Link,
-        next: Link,
-        target: Target,
-        rights: CapabilityRights,
-        badge: u64,
-    ) {
-        let new: &mut Capability = &mut self.rows[row as usize];
+    /// Puts a row behind the last of those that were derived from `parent`.
+    fn attach(&mut self, row: u32, parent: u32, target: Target, rights: CapabilityRights, badge: u64) {
+        let above = &mut self.rows[parent as usize];
+        let last = core::mem::replace(&mut above.last, row);
+        let previous = if last == NONE {
+            above.first = row;
+            Link::up(parent)
+        } else {
+            self.rows[last as usize].next = Link::to(row);
+            Link::to(last)
+        };
+        let new = &mut self.rows[row as usize];
         (new.target, new.rights, new.badge) = (target, rights, badge);
-        (new.previous, new.next, new.first, new.last) = (previous, next, NONE, NONE);
+        (new.previous, new.next, new.first, new.last) = (previous, Link::up(parent), NONE, NONE);
     }
 
     /// Takes a capability out of the forest; what was derived from it takes its place.

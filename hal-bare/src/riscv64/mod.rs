@@ -78,6 +78,9 @@ pub(crate) fn disarm() {
 
 pub(crate) fn activate(root: Frame, tag: Tag) {
     kernel_map::activate(Sv39::root_word(root, tag));
+    // A process may have been shown new code since this hart had it last.
+    // SAFETY: this only makes the hart fetch instructions anew.
+    unsafe { core::arch::asm!("fence.i", options(nostack)) };
     if tag == Tag::NONE {
         forget_all();
     }

@@ -125,7 +125,7 @@ impl<M: Machine> Kernel<M> {
                 self.process_give(caller, process, capability, rights, badge.0).into()
             }
             Call::ProcessMap { process, object, offset, range, rights } => {
-                match self.to_fill(caller, process) {
+                match self.fillable(caller, process) {
                     Ok(process) => self.object_map(caller, process, object, offset.0, range, rights),
                     Err(error) => Err::<u64, _>(error).into(),
                 }

@@ -39,7 +39,7 @@ impl<M: Machine> Kernel<M> {
     /// The process that a handle of the caller names, if the caller has made it and it has not ended.
     ///
     /// Only the maker fills it: so all that shows an object or names it ends before whoever pays for the object.
-    pub(super) fn to_fill(&mut self, caller: Caller, handle: ProcessHandle) -> Result<u32, Error> {
+    pub(super) fn fillable(&mut self, caller: Caller, handle: ProcessHandle) -> Result<u32, Error> {
         let process = self.target(caller, handle, CapabilityKind::Process, CapabilityRights::FILL)?;
         let row = self.process(process);
         match row.ended {
@@ -57,7 +57,7 @@ impl<M: Machine> Kernel<M> {
         (entry, stack): (UserAddress, UserAddress),
         argument: u64,
     ) -> Result<u64, Error> {
-        let process = self.to_fill(caller, handle)?;
+        let process = self.fillable(caller, handle)?;
         if entry.0 >= M::Paging::USER_END || stack.0 > M::Paging::USER_END {
             return Err(Error::BadAddress);
         }
@@ -95,7 +95,7 @@ impl<M: Machine> Kernel<M> {
         rights: CapabilityRights,
         badge: u64,
     ) -> Result<u64, Error> {
-        let process = self.to_fill(caller, handle)?;
+        let process = self.fillable(caller, handle)?;
         self.derive_for(caller, process, capability, rights, badge)
     }
 
@@ -105,7 +105,7 @@ impl<M: Machine> Kernel<M> {
         handle: ProcessHandle,
         calls: u64,
     ) -> Result<(), Error> {
-        let process = self.to_fill(caller, handle)?;
+        let process = self.fillable(caller, handle)?;
         self.process(process).calls &= calls;
         Ok(())
     }
