@@ -1,11 +1,11 @@
 //! The names that programs have for threads and groups, and which were derived from which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use coldframe_abi::{CapabilityHandle, CapabilityRights};
 
 /// What a name is for: the row, and which of that row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Named {
     Thread(u32, u32),
     Group(u32, u32),
@@ -32,6 +32,12 @@ pub(super) struct Name {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     known: BTreeMap<Key, Name>,
+    /// What was derived from each name, if anything was.
+    derived: BTreeMap<Key, Vec<Key>>,
+    /// How many names each thing has, and the one that came with it.
+    of: BTreeMap<Named, (u32, Option<Key>)>,
+    /// What anybody takes away.
+    faded: BTreeSet<Key>,
     /// Names from which a thread is taking away what was derived from them.
     revocations: Vec<(Key, u32)>,
     /// The highest generation of each slot that has been given out.
@@ -58,14 +64,43 @@ impl Names {
         let parent = name.parent.and_then(|parent| self.find(parent));
         let revoked = self.revocations.iter().find(|(above, by)| Some(*above) == name.parent && works(*by));
         name.fading = parent.and_then(|parent| parent.fading).or(revoked.map(|(_, by)| *by));
+        if name.fading.is_some() {
+            self.faded.insert(key);
+        }
+        if let Some(parent) = name.parent {
+            self.derived.entry(parent).or_default().push(key);
+        }
+        let of = self.of.entry(name.what).or_default();
+        of.0 += 1;
+        if name.first {
+            of.1 = Some(key);
+        }
         self.known.insert(key, name);
     }
 
     /// Takes a name away; those derived from it are now derived from what it was derived from.
     pub(super) fn remove(&mut self, key: Key) {
         let Some(gone) = self.known.remove(&key) else { return };
-        for name in self.known.values_mut().filter(|name| name.parent == Some(key)) {
-            name.parent = gone.parent;
+        self.faded.remove(&key);
+        let below = self.derived.remove(&key).unwrap_or_default();
+        for child in &below {
+            if let Some(name) = self.known.get_mut(child) {
+                name.parent = gone.parent;
+            }
+        }
+        if let Some(parent) = gone.parent {
+            let siblings = self.derived.entry(parent).or_default();
+            siblings.retain(|sibling| *sibling != key);
+            siblings.extend(below);
+        }
+        if let Some((count, first)) = self.of.get_mut(&gone.what) {
+            *count -= 1;
+            if gone.first {
+                *first = None;
+            }
+            if *count == 0 {
+                self.of.remove(&gone.what);
+            }
         }
     }
 
@@ -77,12 +112,12 @@ impl Names {
     }
 
     pub(super) fn is_named(&self, what: Named) -> bool {
-        self.known.values().any(|name| name.what == what)
+        self.of.contains_key(&what)
     }
 
     /// The name that came with something.
     pub(super) fn first_of(&self, what: Named) -> Option<Key> {
-        self.known.iter().find(|(_, name)| name.first && name.what == what).map(|(key, _)| *key)
+        self.of.get(&what)?.1
     }
 
     fn is_below(&self, key: Key, above: Key) -> bool {
@@ -99,22 +134,27 @@ impl Names {
     /// A thread begins to take away all that was derived from a name.
     pub(super) fn fade(&mut self, above: Key, by: u32) {
         self.revocations.push((above, by));
-        let below: Vec<_> = self.known.keys().copied().filter(|key| self.is_below(*key, above)).collect();
-        for key in below {
-            if let Some(name) = self.known.get_mut(&key) {
-                name.fading = Some(by);
+        let mut open = vec![above];
+        while let Some(key) = open.pop() {
+            for child in self.derived.get(&key).into_iter().flatten() {
+                if let Some(name) = self.known.get_mut(child) {
+                    name.fading = Some(by);
+                }
+                self.faded.insert(*child);
+                open.push(*child);
             }
         }
     }
 
     /// What a thread takes away, or did not get done.
     pub(super) fn fading(&self, by: u32) -> Vec<Key> {
-        self.known.iter().filter(|(_, name)| name.fading == Some(by)).map(|(key, _)| *key).collect()
+        let by_it = |key: &&Key| self.find(**key).is_some_and(|name| name.fading == Some(by));
+        self.faded.iter().filter(by_it).copied().collect()
     }
 
     /// What anybody takes away.
     pub(super) fn faded(&self) -> Vec<Key> {
-        self.known.iter().filter(|(_, name)| name.fading.is_some()).map(|(key, _)| *key).collect()
+        self.faded.iter().copied().collect()
     }
 
     /// A thread does not take anything away any more.
@@ -127,6 +167,9 @@ impl Names {
         let other = self.revocations.iter().find(|(above, _)| self.is_below(key, *above)).map(|(_, by)| *by);
         if let Some(name) = self.known.get_mut(&key) {
             name.fading = other;
+        }
+        if other.is_none() {
+            self.faded.remove(&key);
         }
     }
 }
