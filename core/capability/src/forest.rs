@@ -13,6 +13,7 @@ impl Capabilities<'_> {
     /// Gives a row that was taken its meaning: derived from `parent`, or from nothing if that is `GROUND`.
     ///
     /// Postcondition: no right that the parent does not have.
+    #[inline]
     pub fn derive(&mut self, row: u32, parent: u32, target: Target, rights: CapabilityRights, badge: u64) {
         let from = &self.rows[parent as usize];
         assert!(
@@ -37,6 +38,7 @@ impl Capabilities<'_> {
     }
 
     /// Puts a row behind the last of those that were derived from `parent`.
+    #[inline]
     fn attach(&mut self, row: u32, parent: u32, target: Target, rights: CapabilityRights, badge: u64) {
         let above = &mut self.rows[parent as usize];
         let last = core::mem::replace(&mut above.last, row);
