@@ -111,6 +111,15 @@ impl<M: Machine> Kernel<M> {
         self.capabilities.rows().hash(hasher);
         self.chunks.rows().hash(hasher);
         self.state.hash(hasher);
+        for process in self.processes.rows() {
+            (process.generation, process.parent, process.first_child, process.capabilities).hash(hasher);
+            (process.watcher, process.calls, process.holdings, process.ended, &process.budget).hash(hasher);
+            (process.first_waiter, process.to_wake, &process.round, process.active_on).hash(hasher);
+        }
+        for object in self.objects.rows() {
+            (object.generation, object.process, object.length, object.first_mapping).hash(hasher);
+            (object.changing, object.capabilities, object.next_orphan, object.dying).hash(hasher);
+        }
         (self.free_thread, self.free_group, self.alive_processes, self.reap_first, self.off).hash(hasher);
         (self.free_process, self.orphan_first, self.free_chunk).hash(hasher);
         (&self.budget, &self.tags, &self.flushes, self.waking_first).hash(hasher);

@@ -174,8 +174,7 @@ impl Model {
                 self.set_state(caller, State::Works { call: number });
                 Expected::Nothing
             }
-            (_, None) => Expected::Any,
-            (_, Some(_)) => Expected::Any,
+            _ => Expected::Any,
         })
     }
 

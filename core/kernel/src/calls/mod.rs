@@ -13,6 +13,9 @@ use coldframe_hal::{Clock, Cpu, Event, Machine, UserRegisters};
 
 use crate::{Kernel, Life, Process, Task};
 
+// Which calls a process may make is a bit each of one word.
+const _: () = assert!(coldframe_abi::TABLE.len() <= 64, "there are more calls than bits for them");
+
 /// What a call has come to.
 pub(crate) enum Outcome {
     /// The caller gets this answer and goes on.
