@@ -156,12 +156,17 @@ impl<F: HardwareFormat> HostMachine<F> {
     /// The byte that hardware finds at a user address, if a program may read there.
     #[must_use]
     pub fn byte_of(&self, root: Frame, address: u64) -> Option<u8> {
-        let Some(page) = walk::<F>(&self.ram, root, address) else {
-            return is_lazy::<F>(&self.ram, root, address).then_some(0);
-        };
-        let place = page.place_of(address & !7);
-        let word = self.ram.read(place);
+        let word = self.word_of(root, address & !7)?;
         Some(word.to_le_bytes()[(address % 8) as usize])
+    }
+
+    /// The word that hardware finds at a user address that is a multiple of eight, if a program may read there.
+    #[must_use]
+    pub fn word_of(&self, root: Frame, address: u64) -> Option<u64> {
+        match walk::<F>(&self.ram, root, address) {
+            Some(page) => Some(self.ram.read(page.place_of(address))),
+            None => is_lazy::<F>(&self.ram, root, address).then_some(0),
+        }
     }
 
     /// The frame that hardware finds at a user address, and whether a program may write there.

@@ -6,7 +6,7 @@ use coldframe_hal::paging::{Rights, Sv39};
 use coldframe_kernel::{Kernel, ProcessId, Segment};
 use hal_host::HostMachine;
 
-use crate::ops::{Op, Programs, first_window};
+use crate::ops::{Op, Programs, WORDS, first_window};
 use crate::source::Source;
 use crate::world::World;
 
@@ -80,6 +80,12 @@ pub const KINDS: &[Kind] = &[
         steps: 10_000,
         draw: plans::hostile,
     },
+    Kind {
+        name: "words",
+        about: "1 to 4 CPUs, threads that wait at words, wake each other there, and take the words away",
+        steps: 10_000,
+        draw: plans::words,
+    },
 ];
 
 /// Where each process of a drawn world has something to print: so many pages, and holes around them.
@@ -122,6 +128,9 @@ impl Kind {
             let budget = plan.budget.min(kernel.unspent_frames() / 4);
             let process = kernel.create_process_with(budget).unwrap_or_else(|error| panic!("{error:?}"));
             load_text(&mut kernel, process);
+            let words =
+                Segment { start: WORDS.start, bytes: &[], length: WORDS.length, rights: Rights::ReadWrite };
+            kernel.load(process, words).unwrap_or_else(|error| panic!("{error:?}"));
             kernel
                 .start_process(process, UserAddress(0), first_window(number), program)
                 .unwrap_or_else(|error| panic!("{error:?}"));

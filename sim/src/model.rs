@@ -7,6 +7,7 @@ mod calls;
 mod capabilities;
 mod names;
 mod processes;
+mod words;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -51,6 +52,7 @@ enum State {
         generation: u32,
         until: Instant,
     },
+    WaitsAtWord,
     /// It waited for the end of a thread whose process has ended: the reaper tells it.
     Hears,
     Ended {
@@ -115,6 +117,10 @@ pub(crate) struct Model {
     deadlines: BinaryHeap<Reverse<(Instant, u32, u64)>>,
     /// Waits whose end has come and that the kernel has not ended yet.
     overdue: Vec<(u32, u64)>,
+    /// Those who wait at words.
+    words: Vec<words::Waiting>,
+    /// Those whose calls about words are made once more.
+    asks_again: Vec<u32>,
     /// How many waits there have been.
     waits: u64,
     /// Ranges that programs can print from.
@@ -245,7 +251,7 @@ impl Model {
                 } else {
                     view.threads[was as usize].registers()
                 };
-                self.call(view, was, &before.request, registers.reply, now)?;
+                self.call((kernel, view), was, &before.request, registers.reply, now)?;
             }
             Trap::PageFault { .. } => {
                 // Whether that has to be is for the oracles of memory to say.
@@ -262,6 +268,9 @@ impl Model {
             _ => {}
         }
         self.end_orphans(view);
+        if !self.words.is_empty() || !self.asks_again.is_empty() {
+            self.end_waits_by_work(kernel, view, now);
+        }
         self.end_waits(view, now);
         let runs = kernel.loaded(cpu.id());
         self.running[here] = (runs != NONE && runs != 0).then_some((runs, now));
@@ -312,6 +321,7 @@ impl Model {
         let (answer, target) = match waiting.state {
             State::Sleeps { .. } => (Reply::ok(0), None),
             State::Joins { target, .. } => (Err(coldframe_abi::Error::TimedOut).into(), Some(target)),
+            State::WaitsAtWord => (Err(coldframe_abi::Error::TimedOut).into(), None),
             State::Goes { .. }
             | State::Works { .. }
             | State::Watches { .. }
@@ -321,7 +331,11 @@ impl Model {
         if view.threads[thread as usize].waits_for() != WaitsFor::Nothing {
             return true;
         }
+        let at_word = waiting.state == State::WaitsAtWord;
         waiting.state = State::Goes { answer: Some(answer) };
+        if at_word {
+            self.words.retain(|waiting| waiting.thread() != thread);
+        }
         if let Some(target) = target.and_then(|target| self.thread_mut(target)) {
             target.joiner = None;
         }

@@ -1,8 +1,8 @@
 //! Programs as lists of operations: what generators, fuzzers and drawn worlds are made of.
 
 use coldframe_abi::{
-    Call, CapabilityHandle, CapabilityRights, Class, CpuId, Deadline, ExitCode, GroupHandle, Nanos, Priority,
-    ProcessHandle, Request, ThreadHandle, UserAddress, UserRange, Word,
+    Call, CapabilityHandle, CapabilityRights, Class, CpuId, Deadline, ExitCode, GroupHandle, Nanos,
+    ObjectHandle, PageRights, Priority, ProcessHandle, Request, ThreadHandle, UserAddress, UserRange, Word,
 };
 use coldframe_hal::{Access, Clock, Cpu, Trap};
 use hal_host::{HardwareFormat, HostCpu, HostMachine};
@@ -109,6 +109,39 @@ pub enum Op {
     },
     Raw(Request),
     Memory(MemoryOp),
+    /// Stores a value at one of the words that the threads of a process share.
+    WordStore {
+        word: u8,
+        value: u64,
+    },
+    WordWait {
+        word: u8,
+        expected: u64,
+        within: Option<Nanos>,
+    },
+    WordWake {
+        word: u8,
+        most: u64,
+    },
+    /// Takes the page away that has those words.
+    WordsUnmap,
+    /// Brings it back, all zero.
+    WordsReserve,
+    ObjectCreate,
+    ObjectWait {
+        slot: u8,
+        word: u8,
+        expected: u64,
+        within: Option<Nanos>,
+    },
+    ObjectWake {
+        slot: u8,
+        word: u8,
+        most: u64,
+    },
+    ObjectDestroy {
+        slot: u8,
+    },
     Fault,
     ProcessExit,
     /// From the start again, so often in all.
@@ -121,6 +154,11 @@ pub enum Op {
 pub const GROUPS: u8 = 64;
 /// From here on it is one of the processes.
 pub const PROCESSES: u8 = 128;
+/// From here on it is one of the memory objects.
+pub const OBJECTS: u8 = 192;
+
+/// The page of words that the threads of a process share.
+pub const WORDS: UserRange = UserRange { start: UserAddress(0x1_0000), length: 4_096 };
 
 /// How many threads or groups of a world can be named.
 const SLOTS: usize = 32;
@@ -129,6 +167,7 @@ const SLOTS: usize = 32;
 const KEEPS_THREAD: u64 = 1;
 const KEEPS_GROUP: u64 = 2;
 const KEEPS_PROCESS: u64 = 3;
+const KEEPS_OBJECT: u64 = 4;
 
 /// The registers of a thread that runs operations, beside `world::COMPUTES`.
 const SUM: usize = 0;
@@ -142,6 +181,7 @@ pub struct Programs {
     threads: Vec<u64>,
     groups: Vec<u64>,
     processes: Vec<u64>,
+    objects: Vec<u64>,
     made: usize,
     most: usize,
     /// The memory of the threads, by the number in their stack register.
@@ -158,6 +198,7 @@ impl Programs {
             threads: Vec::new(),
             groups: Vec::new(),
             processes: Vec::new(),
+            objects: Vec::new(),
             made: 0,
             most,
             windows: Vec::new(),
@@ -177,11 +218,16 @@ impl Programs {
 
     fn capability(&self, slot: u8) -> CapabilityHandle {
         let names = match slot {
+            OBJECTS.. => &self.objects,
             PROCESSES.. => &self.processes,
             GROUPS.. => &self.groups,
             _ => &self.threads,
         };
         CapabilityHandle::from_word(pick(names, slot))
+    }
+
+    fn object(&self, slot: u8) -> ObjectHandle {
+        ObjectHandle::from_word(pick(&self.objects, slot))
     }
 
     fn process(&self, slot: u8) -> ProcessHandle {
@@ -192,6 +238,7 @@ impl Programs {
         let names = match keeps {
             KEEPS_THREAD => &mut self.threads,
             KEEPS_GROUP => &mut self.groups,
+            KEEPS_OBJECT => &mut self.objects,
             _ => &mut self.processes,
         };
         if names.len() == SLOTS {
@@ -268,8 +315,30 @@ impl Programs {
                 Call::ConsoleWrite { text: UserRange { start: UserAddress(start), length } }
             }
             Op::ProcessExit => Call::ProcessExit { status: ExitCode(3) },
+            Op::WordWait { word, expected, within } => Call::WordWait {
+                address: word_at(word),
+                expected: Word(expected),
+                deadline: within.map_or(Deadline::NEVER, |span| Deadline::at(now.after(span))),
+            },
+            Op::WordWake { word, most } => Call::WordWake { address: word_at(word), most: Word(most) },
+            Op::WordsUnmap => Call::MemoryUnmap { range: WORDS },
+            Op::WordsReserve => Call::MemoryReserve { range: WORDS, rights: PageRights::ReadWrite },
+            Op::ObjectCreate => Call::ObjectCreate { length: Word(WORDS.length) },
+            Op::ObjectWait { slot, word, expected, within } => Call::ObjectWait {
+                object: self.object(slot),
+                offset: Word(u64::from(word) * 8),
+                expected: Word(expected),
+                deadline: within.map_or(Deadline::NEVER, |span| Deadline::at(now.after(span))),
+            },
+            Op::ObjectWake { slot, word, most } => {
+                let offset = Word(u64::from(word) * 8);
+                Call::ObjectWake { object: self.object(slot), offset, most: Word(most) }
+            }
+            Op::ObjectDestroy { slot } => Call::ObjectDestroy { object: self.object(slot) },
             Op::Raw(request) => return Some(request),
-            Op::Compute(_) | Op::Memory(_) | Op::Fault | Op::Again { .. } => return None,
+            Op::Compute(_) | Op::Memory(_) | Op::WordStore { .. } | Op::Fault | Op::Again { .. } => {
+                return None;
+            }
         };
         Some(call.encode())
     }
@@ -354,8 +423,14 @@ impl Programs {
     }
 }
 
+/// One of the words that the threads of a process share.
+const fn word_at(word: u8) -> UserAddress {
+    UserAddress(WORDS.start.0 + word as u64 * 8)
+}
+
 fn kept_as(slot: u8) -> u64 {
     match slot {
+        OBJECTS.. => KEEPS_OBJECT,
         PROCESSES.. => KEEPS_PROCESS,
         GROUPS.. => KEEPS_GROUP,
         _ => KEEPS_THREAD,
@@ -391,6 +466,11 @@ impl<F: HardwareFormat> Userland<F> for Programs {
                 let next = self.window(number).begin(op);
                 return self.touch(cpu, machine, number, next);
             }
+            Op::WordStore { word, value } => {
+                // Where the page is gone, or not there yet, nothing is stored.
+                let _ = cpu.store(machine.ram_mut(), word_at(word).0, value);
+                return UserStep::Went;
+            }
             Op::Fault => {
                 return UserStep::Trap(Trap::PageFault { cause: 13, address: 8, access: Access::Load });
             }
@@ -408,6 +488,7 @@ impl<F: HardwareFormat> Userland<F> for Programs {
             }
             Op::ThreadSelf => registers.saved[KEEPS] = KEEPS_THREAD,
             Op::GroupCreate => registers.saved[KEEPS] = KEEPS_GROUP,
+            Op::ObjectCreate => registers.saved[KEEPS] = KEEPS_OBJECT,
             Op::CapabilityCopy { slot, .. } => {
                 registers.saved[KEEPS] = kept_as(slot);
             }

@@ -5,6 +5,7 @@ mod authority;
 mod context;
 mod memory;
 mod printed;
+mod queues;
 mod shares;
 mod steps;
 
@@ -66,6 +67,8 @@ oracles! {
     FAULT_REPAIRED "fault-repaired": "who touches what it may touch goes on, unless memory is short; who touches what it may not does not";
     AUTHORITY "authority":
         "capabilities are a forest in which nobody has more rights than what it was derived from, and all who count or list them are right";
+    QUEUED "queued-where-it-waits":
+        "who waits at a word is in the queue of whoever's word it is and listed by the capability that it came by, nobody else is, and the word is there unless a flush of that space is under way";
     EITHER_WAY "either-way": "an entry that takes the short way comes to what it would have come to the long way";
     MODEL "model":
         "every call is answered as the reference model says, and whoever may run by its rules does, and nobody else";
@@ -110,6 +113,9 @@ pub struct Watch {
 /// How often, in entries, everything is checked and not only what an entry has touched.
 const AUDIT_EVERY: u64 = 1_024;
 
+/// How often, in entries, the words are looked at where threads of the process wait that was in the kernel.
+const WORDS_EVERY: u64 = 16;
+
 impl Watch {
     /// Nothing seen yet but a kernel that has its first processes.
     #[must_use]
@@ -150,6 +156,10 @@ impl Watch {
         self.steps.check(kernel, &view, cpus, cpu, resume, thorough, now)?;
         if was != NONE && was != 0 {
             audit::wait_can_end(&view, was as usize, now)?;
+            queues::fits(&view, was as usize, now)?;
+            if self.entries.is_multiple_of(WORDS_EVERY) {
+                queues::words_are_there(kernel, view.threads[was as usize].process() as usize, now)?;
+            }
         }
         self.shares.check(&view, cpu, trap, now)?;
         memory::nothing_stale(kernel, &view, cpus, cpu, now)?;
@@ -163,6 +173,7 @@ impl Watch {
             audit::check(&view, cpus, &mut self.found, now)?;
             memory::audit(kernel, &view, &mut self.memory, now)?;
             authority::audit(&view, &mut self.authority, now)?;
+            queues::audit(kernel, &mut self.found, now)?;
             self.model.audit(&view, now)?;
         }
         Ok(())
@@ -200,6 +211,7 @@ impl Watch {
         audit::check(&kernel.inspect(), cpus, &mut Vec::new(), now)?;
         memory::audit(kernel, &kernel.inspect(), &mut memory::Scratch::default(), now)?;
         authority::audit(&kernel.inspect(), &mut authority::Scratch::default(), now)?;
+        queues::audit(kernel, &mut Vec::new(), now)?;
         self.model.audit(&kernel.inspect(), now)
     }
 }

@@ -66,6 +66,8 @@ errors! {
     NoRight = 14,
     /// The caller's process may not make this call.
     NotAllowed = 15,
+    /// The word does not hold what the caller expected.
+    Changed = 16,
 }
 
 impl fmt::Display for Error {

@@ -337,4 +337,19 @@ syscalls! {
 
     #[doc = "Says how many pages a process has, page tables included, and may have."]
     48 process_use ProcessUse(process: ProcessHandle) -> MemoryUse, errors [BadHandle, NoRight];
+
+    #[doc = "Waits at a word of the caller's memory until somebody wakes it there, if it holds this."]
+    49 word_wait WordWait(address: UserAddress, expected: Word, deadline: Deadline) -> (),
+    errors [BadAddress, Changed, TimedOut, NotMapped];
+
+    #[doc = "Wakes who waits at a word, the most urgent first, so many at most and never over 32; says how many."]
+    50 word_wake WordWake(address: UserAddress, most: Word) -> Word, errors [BadAddress];
+
+    #[doc = "Waits at a word of a memory object, whoever shows it, if it holds this."]
+    51 object_wait ObjectWait(object: ObjectHandle, offset: Word, expected: Word, deadline: Deadline) -> (),
+    errors [BadHandle, NoRight, BadArgument, BadState, Changed, TimedOut];
+
+    #[doc = "Wakes who waits at a word of a memory object, as `word_wake` does; says how many."]
+    52 object_wake ObjectWake(object: ObjectHandle, offset: Word, most: Word) -> Word,
+    errors [BadHandle, NoRight, BadArgument, BadState];
 }

@@ -33,6 +33,8 @@ pub struct Capability {
     /// The neighbours among those derived from the same; the ends lead up to that one. `next` also links free rows.
     pub(crate) next: Link,
     pub(crate) previous: Link,
+    /// The first of those who wait by it: what links them is not known here.
+    pub(crate) users: u32,
 }
 
 // A capability is a price that every copy pays; a chunk is a frame.
@@ -51,6 +53,7 @@ impl Default for Capability {
             last: NONE,
             next: Link::up(NONE),
             previous: Link::up(NONE),
+            users: NONE,
         }
     }
 }
@@ -96,6 +99,17 @@ impl Capability {
     #[must_use]
     pub const fn first_derived(&self) -> Option<u32> {
         if self.first == NONE { None } else { Some(self.first) }
+    }
+
+    /// The first of those who wait by it.
+    #[must_use]
+    pub const fn users(&self) -> Option<u32> {
+        if self.users == NONE { None } else { Some(self.users) }
+    }
+
+    /// The first of those who wait by it, or `NONE`, to be linked with others.
+    pub const fn users_mut(&mut self) -> &mut u32 {
+        &mut self.users
     }
 
     /// The next one that was derived from the same.

@@ -84,6 +84,7 @@ impl<M: Machine> Kernel<M> {
             rows: machine.store(),
             turns: machine.store(),
             timers: machine.store(),
+            waiters: machine.store(),
             heads: machine.store(),
             queues: machine.store(),
             wheels: machine.store(),

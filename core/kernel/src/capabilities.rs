@@ -71,7 +71,10 @@ impl<M: Machine> Kernel<M> {
                     let process = self.groups.rows()[target.row as usize].process;
                     self.processes.rows()[process as usize].ended.is_none()
                 }
-                CapabilityKind::Object => !self.objects.rows()[target.row as usize].dying,
+                CapabilityKind::Object => {
+                    let object = &self.objects.rows()[target.row as usize];
+                    !object.dying && !object.arriving
+                }
                 _ => true,
             }
     }
@@ -217,6 +220,7 @@ impl<M: Machine> Kernel<M> {
                 _ => {}
             }
         }
+        assert!(self.capability(row).users().is_none(), "who waits by a capability hears first (IPC-3)");
         let Some(holder) = self.capability(row).holder() else {
             unreachable!("who drops a capability has it (CAP-4)")
         };

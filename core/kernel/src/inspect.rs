@@ -5,6 +5,7 @@ use core::hash::{Hash, Hasher};
 use coldframe_abi::CpuId;
 use coldframe_capability::{Capability, Chunk};
 use coldframe_hal::{Machine, Store};
+use coldframe_ipc::Waiter;
 use coldframe_memory::{Budget, Frames};
 use coldframe_scheduler::timer::Timer;
 use coldframe_scheduler::{CpuQueue, Row, State, Turn};
@@ -21,6 +22,8 @@ pub struct Inspection<'a, M: Machine> {
     pub turns: &'a [Turn],
     /// The timers of the threads.
     pub timers: &'a [Timer],
+    /// Where the threads wait, and by what.
+    pub waiters: &'a [Waiter],
     /// The first turn of each level of each CPU.
     pub heads: &'a [u32],
     /// The CPUs.
@@ -55,6 +58,7 @@ impl<M: Machine> Kernel<M> {
             rows: self.rows.rows(),
             turns: self.turns.rows(),
             timers: self.timers.rows(),
+            waiters: self.waiters.rows(),
             heads: self.heads.rows(),
             queues: self.queues.rows(),
             state: &self.state,
@@ -75,6 +79,7 @@ impl<M: Machine> Kernel<M> {
             + self.rows.frames()
             + self.turns.frames()
             + self.timers.frames()
+            + self.waiters.frames()
             + self.heads.frames()
             + self.queues.frames()
             + self.wheels.frames()
@@ -102,6 +107,7 @@ impl<M: Machine> Kernel<M> {
         self.rows.rows().hash(hasher);
         self.turns.rows().hash(hasher);
         self.timers.rows().hash(hasher);
+        self.waiters.rows().hash(hasher);
         self.heads.rows().hash(hasher);
         self.queues.rows().hash(hasher);
         self.wheels.rows().hash(hasher);
@@ -114,11 +120,13 @@ impl<M: Machine> Kernel<M> {
         for process in self.processes.rows() {
             (process.generation, process.parent, process.first_child, process.capabilities).hash(hasher);
             (process.watcher, process.calls, process.holdings, process.ended, &process.budget).hash(hasher);
+            process.words.hash(hasher);
             (process.first_waiter, process.to_wake, &process.round, process.active_on).hash(hasher);
         }
         for object in self.objects.rows() {
             (object.generation, object.process, object.length, object.first_mapping).hash(hasher);
             (object.changing, object.capabilities, object.next_orphan, object.dying).hash(hasher);
+            (object.arriving, object.words).hash(hasher);
         }
         (self.free_thread, self.free_group, self.alive_processes, self.reap_first, self.off).hash(hasher);
         (self.free_process, self.orphan_first, self.free_chunk).hash(hasher);

@@ -5,6 +5,7 @@ use core::hash::{Hash, Hasher};
 use coldframe_abi::{Instant, Reply};
 use coldframe_capability::{Capability, Chunk};
 use coldframe_hal::{Clock, Cpu, Event, Machine, Store, Tag, UserRegisters};
+use coldframe_ipc::Waiter;
 use coldframe_memory::{AddressSpace, Budget, Frames, Means};
 use coldframe_scheduler::timer::{Timer, Timers, Wheel};
 use coldframe_scheduler::{CpuQueue, Kick, NONE, Row, Scheduler, State, Turn};
@@ -73,6 +74,7 @@ pub struct Kernel<M: Machine> {
     pub(crate) rows: M::Store<Row>,
     pub(crate) turns: M::Store<Turn>,
     pub(crate) timers: M::Store<Timer>,
+    pub(crate) waiters: M::Store<Waiter>,
     pub(crate) heads: M::Store<u32>,
     pub(crate) queues: M::Store<CpuQueue>,
     pub(crate) wheels: M::Store<Wheel>,
@@ -119,6 +121,7 @@ where
     M::Store<Row>: Clone,
     M::Store<Turn>: Clone,
     M::Store<Timer>: Clone,
+    M::Store<Waiter>: Clone,
     M::Store<u32>: Clone,
     M::Store<CpuQueue>: Clone,
     M::Store<Wheel>: Clone,
@@ -139,6 +142,7 @@ where
             rows: self.rows.clone(),
             turns: self.turns.clone(),
             timers: self.timers.clone(),
+            waiters: self.waiters.clone(),
             heads: self.heads.clone(),
             queues: self.queues.clone(),
             wheels: self.wheels.clone(),

@@ -21,6 +21,7 @@ mod tables;
 mod thread;
 mod translation;
 mod wait;
+mod words;
 mod work;
 
 pub use boot::{BootError, Segment};
@@ -30,5 +31,5 @@ pub use kernel::{Kernel, Registers};
 pub use objects::{Mapping, Object};
 pub use process::{Group, Process, ProcessId};
 pub use rounds::{After, Round};
-pub use thread::{Life, Thread, WaitsFor};
+pub use thread::{Life, Thread, WaitsFor, Words};
 pub use work::{Task, Work};

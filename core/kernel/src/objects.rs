@@ -4,6 +4,7 @@ use coldframe_abi::{CapabilityHandle, CapabilityKind, ObjectHandle};
 use coldframe_capability::{GROUND, Target};
 use coldframe_hal::paging::{Cache, Rights};
 use coldframe_hal::{Access, FrameRun, Machine, Store};
+use coldframe_ipc::Queue;
 use coldframe_memory::{AddressSpace, FrameError, Means, Pages, SpaceError, Teardown, View};
 use coldframe_scheduler::NONE;
 
@@ -33,8 +34,12 @@ pub struct Object<F> {
     pub(crate) capabilities: u32,
     /// The next one that nobody can name any more.
     pub(crate) next_orphan: u32,
+    /// Its pages are still on their way from where it is made of: nobody can use its name yet.
+    pub(crate) arriving: bool,
     /// It is going: nobody can name it any more.
     pub(crate) dying: bool,
+    /// Who waits at words of it, by offset.
+    pub(crate) words: Queue,
 }
 
 impl<F> Default for Object<F> {
@@ -51,7 +56,9 @@ impl<F> Default for Object<F> {
             changing: 0,
             capabilities: 0,
             next_orphan: NONE,
+            arriving: false,
             dying: false,
+            words: Queue::default(),
         }
     }
 }
@@ -75,10 +82,28 @@ impl<F> Object<F> {
         self.capabilities
     }
 
+    /// How long it is, in bytes.
+    #[must_use]
+    pub const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether its pages are still on their way from where it is made of.
+    #[must_use]
+    pub const fn is_arriving(&self) -> bool {
+        self.arriving
+    }
+
     /// Whether nobody can name it any more.
     #[must_use]
     pub const fn is_dying(&self) -> bool {
         self.dying
+    }
+
+    /// Who waits at words of it.
+    #[must_use]
+    pub const fn words(&self) -> &Queue {
+        &self.words
     }
 
     /// The table of its pages, unless it is a range of physical memory.

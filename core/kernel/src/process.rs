@@ -3,6 +3,7 @@
 use coldframe_abi::ExitCode;
 use coldframe_capability::Holdings;
 use coldframe_hal::{CpuSet, Tag};
+use coldframe_ipc::Queue;
 use coldframe_memory::{AddressSpace, Budget};
 use coldframe_scheduler::NONE;
 
@@ -57,6 +58,8 @@ pub struct Process<F> {
     /// The next process whose threads are to be woken, if it is in that list.
     pub(crate) next_waking: u32,
     pub(crate) is_waking: bool,
+    /// Who waits at words of its memory, by address.
+    pub(crate) words: Queue,
     /// How it ended, once it has.
     pub(crate) ended: Option<ExitCode>,
     /// The next process in the reaper's queue.
@@ -93,6 +96,7 @@ impl<F> Default for Process<F> {
             to_wake: 0,
             next_waking: NONE,
             is_waking: false,
+            words: Queue::default(),
             ended: None,
             next: NONE,
         }
@@ -176,6 +180,12 @@ impl<F> Process<F> {
     #[must_use]
     pub const fn round(&self) -> Option<&Round> {
         self.round.as_ref()
+    }
+
+    /// Who waits at words of its memory.
+    #[must_use]
+    pub const fn words(&self) -> &Queue {
+        &self.words
     }
 
     /// The first of the threads that wait for the end of that.

@@ -20,7 +20,7 @@ pub(crate) fn grow_to<T: Row, S: Store<T>>(
 }
 
 impl<M: Machine> Kernel<M> {
-    /// Takes a free row for a thread; its four tables grow together if there is none.
+    /// Takes a free row for a thread; its five tables grow together if there is none.
     pub(crate) fn take_thread_row(&mut self) -> Result<u32, FrameError> {
         if self.free_thread == NONE {
             self.grow_threads()?;
@@ -47,14 +47,15 @@ impl<M: Machine> Kernel<M> {
 
     fn grow_threads(&mut self) -> Result<(), FrameError> {
         let first = self.state.admitted() as usize;
-        let Self { machine, frames, threads, rows, turns, timers, .. } = self;
+        let Self { machine, frames, threads, rows, turns, timers, waiters, .. } = self;
         grow_to(threads, first + 1, machine, frames)?;
         grow_to(rows, first + 1, machine, frames)?;
         grow_to(turns, first + 1, machine, frames)?;
         grow_to(timers, first + 1, machine, frames)?;
+        grow_to(waiters, first + 1, machine, frames)?;
         // The largest rows set the pace: what the other tables have beyond is used at the next growth.
-        let end =
-            threads.rows().len().min(rows.rows().len()).min(turns.rows().len()).min(timers.rows().len());
+        let lengths = [threads.rows().len(), rows.rows().len(), turns.rows().len(), timers.rows().len()];
+        let end = lengths.into_iter().fold(waiters.rows().len(), usize::min);
         for thread in (first..end).rev() {
             self.thread(thread as u32).next = self.free_thread;
             self.free_thread = thread as u32;

@@ -30,6 +30,17 @@ pub enum WaitsFor {
     EndOfProcess(u32),
     /// The end of a flush in the space of a process.
     Round(u32),
+    /// Somebody to wake whoever waits at a word.
+    Word(Words),
+}
+
+/// Of whom a word is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Words {
+    /// Of a process, by address.
+    OfProcess(u32),
+    /// Of a memory object, by offset.
+    OfObject(u32),
 }
 
 /// A thread: what the kernel keeps for it beside the scheduler's row.

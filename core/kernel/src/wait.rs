@@ -62,6 +62,10 @@ impl<M: Machine> Kernel<M> {
                 }
                 self.wake(cpu, thread, Err(Error::TimedOut), Wake::Interrupt);
             }
+            WaitsFor::Word(_) => {
+                self.leave_words(thread);
+                self.wake(cpu, thread, Err(Error::TimedOut), Wake::Interrupt);
+            }
             WaitsFor::Round(_) => unreachable!("thread {thread} has a timer and waits for a flush (KRN-3)"),
             WaitsFor::Nothing => unreachable!("thread {thread} has a timer and waits for nothing (KRN-3)"),
         }
@@ -88,6 +92,7 @@ impl<M: Machine> Kernel<M> {
                 self.process(process).watcher = NONE;
             }
             WaitsFor::Round(process) => self.leave_line(process, thread),
+            WaitsFor::Word(_) => self.leave_words(thread),
             _ => {}
         }
         self.abandon_work(cpu, thread);

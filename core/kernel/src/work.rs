@@ -107,6 +107,19 @@ impl Work {
         self.task
     }
 
+    /// Which pages it is about to take away.
+    pub(crate) fn leaving(&self) -> Pages {
+        match self.task {
+            Task::Unmap
+            | Task::Protect(PageRights::None)
+            | Task::Move { .. }
+            | Task::UnmapMapping { .. }
+            | Task::Destroy { .. }
+            | Task::Revoke { .. } => self.pages.from(self.at),
+            _ => Pages::NONE,
+        }
+    }
+
     const fn is_done(&self) -> bool {
         match self.task {
             Task::Done => true,
@@ -141,6 +154,9 @@ impl<M: Machine> Kernel<M> {
         let process = work.process;
         if !self.may_change(process) {
             self.wait_for_round(cpu, now, process);
+            return;
+        }
+        if self.wake_leaving(cpu, &work) {
             return;
         }
         if work.task == Task::Call {
@@ -245,6 +261,9 @@ impl<M: Machine> Kernel<M> {
         if mapping != NONE {
             self.leave_mapping(cpu, mapping);
         }
+        if self.wake_those_at(cpu, object) {
+            return true;
+        }
         let next = self.object_row(object).first_mapping;
         work.task = Task::Destroy { object, mapping: next };
         if next != NONE {
@@ -300,6 +319,10 @@ impl<M: Machine> Kernel<M> {
                 work.task = Task::Done;
                 return true;
             };
+            if let Some(user) = self.capability(last).users() {
+                self.wake_from_word(cpu, user, Err(Error::BadHandle));
+                continue;
+            }
             let target = self.capability(last).target();
             if target.kind != CapabilityKind::Mapping {
                 self.drop_capability(last);
@@ -397,6 +420,8 @@ impl<M: Machine> Kernel<M> {
         let Some(mut work) = self.thread(thread).work.filter(Work::is_done) else { return };
         match work.task {
             Task::Map { mapping } | Task::HandOver { mapping } => {
+                let object = self.mapping_row(mapping).object;
+                self.object_row(object).arriving = false;
                 self.set_worker(mapping, NONE);
                 if self.process(work.process).ended.is_some() {
                     self.call_reaper(cpu, work.process);

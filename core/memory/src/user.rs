@@ -66,6 +66,26 @@ impl UserSlice {
     }
 }
 
+impl<F: Format> AddressSpace<F> {
+    /// The word at an address that the program may read, read in one go.
+    ///
+    /// Precondition: the address is a multiple of eight.
+    ///
+    /// # Errors
+    /// `NotMapped` if the page is not there, `Busy` if it is on its way.
+    pub fn word_at(&self, memory: &impl PhysicalMemory, address: UserAddress) -> Result<u64, SpaceError> {
+        match self.query(memory, address) {
+            Some((Entry::Page(leaf), level)) => {
+                let offset = address.0 & (span(level) - 1);
+                Ok(memory.read_word(PhysicalAddress(leaf.frame.start().0 + offset)))
+            }
+            Some((Entry::Lazy(rights), _)) if rights != Rights::None => Ok(0),
+            Some((Entry::Leaving(_), _)) => Err(SpaceError::Busy(address)),
+            _ => Err(SpaceError::NotMapped(address)),
+        }
+    }
+}
+
 fn copy_out(memory: &impl PhysicalMemory, from: PhysicalAddress, into: &mut [u8]) {
     for (offset, byte) in into.iter_mut().enumerate() {
         let address = from.0 + offset as u64;

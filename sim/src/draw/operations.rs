@@ -3,7 +3,7 @@
 use coldframe_abi::{CapabilityRights, Class, CpuId, Nanos, PageRights, Priority, Request, TABLE};
 
 use super::{PAGE, TEXT, TEXT_PAGES};
-use crate::ops::{GROUPS, Op, PROCESSES};
+use crate::ops::{GROUPS, OBJECTS, Op, PROCESSES};
 use crate::source::Source;
 use crate::window::MemoryOp;
 
@@ -101,13 +101,42 @@ pub(super) fn process_op(source: &mut dyn Source) -> Op {
             // One call less, or one in four.
             let mut half = || u64::from(source.choose(u32::MAX)) << 32 | u64::from(source.choose(u32::MAX));
             let many = half() | half();
-            let calls = if source.choose(2) == 0 { many } else { !(1 << source.choose(49)) };
+            let calls = if source.choose(2) == 0 { many } else { !(1 << source.choose(TABLE.len() as u32)) };
             Op::ProcessRestrict { process, calls }
         }
         11 => Op::ProcessKill { process },
         12 => Op::ProcessWait { process, within: None },
         13 | 14 => Op::ProcessWait { process, within: Some(micros(source, 100)) },
         _ => Op::ProcessUse { process },
+    }
+}
+
+/// An operation on words, of the process and of objects, few enough that threads meet.
+pub(super) fn word_op(source: &mut dyn Source) -> Op {
+    let word = source.choose(3) as u8;
+    let slot = source.choose(4) as u8;
+    let within = [None, Some(micros(source, 60))][source.choose(2) as usize];
+    let expected = u64::from(source.choose(8) == 0);
+    let most = [0, 1, 1, 1, 2, 3, u64::MAX, 33][source.choose(8) as usize];
+    match source.choose(24) {
+        0..6 => Op::WordWait { word, expected, within },
+        6..9 => Op::WordWake { word, most },
+        9 => Op::WordStore { word, value: u64::from(source.choose(2)) },
+        10 => [Op::WordsUnmap, Op::WordsReserve][source.choose(2) as usize],
+        11 => Op::WordsReserve,
+        12..17 => Op::ObjectWait { slot, word, expected, within },
+        17..19 => Op::ObjectWake { slot, word, most },
+        19 => [Op::ObjectCreate, Op::ObjectDestroy { slot }][source.choose(2) as usize],
+        20 => Op::CapabilityDelete { slot: OBJECTS + slot },
+        21 => Op::CapabilityRevoke { slot: OBJECTS + slot },
+        22 => {
+            let rights = CapabilityRights([0xc, 0x4c, 0x4e, 0x48][source.choose(4) as usize]);
+            Op::CapabilityCopy { slot: OBJECTS + slot, rights, badge: 0 }
+        }
+        _ => {
+            let rights = CapabilityRights([0xc, 0x4][source.choose(2) as usize]);
+            Op::ProcessGive { process: 0, slot: OBJECTS + slot, rights, badge: 0 }
+        }
     }
 }
 

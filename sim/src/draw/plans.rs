@@ -3,7 +3,9 @@
 use coldframe_abi::Nanos;
 
 use super::Plan;
-use super::operations::{any_op, between, capability_op, memory_op, micros, priority, process_op, raw, slot};
+use super::operations::{
+    any_op, between, capability_op, memory_op, micros, priority, process_op, raw, slot, word_op,
+};
 use crate::ops::Op;
 use crate::source::Source;
 
@@ -204,4 +206,44 @@ pub(super) fn hostile(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     honest.push(Op::Again { times: 200 });
     programs.push(honest);
     Plan { cpus, programs, processes: vec![0, 3], threads: 48, budget: u64::MAX }
+}
+
+pub(super) fn words(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
+    let cpus = cpus.unwrap_or(between(source, 1, 4) as u16);
+    let count = between(source, 2, 4);
+    let mut programs = vec![starter(between(source, 2, 7), count)];
+    programs[0].extend([Op::ObjectCreate, Op::ObjectCreate]);
+    if source.choose(2) == 0 {
+        programs[0].push(Op::ProcessCreate { frames: 40 });
+        programs[0].push(Op::ProcessThread { process: 0, program: 1 });
+    }
+    for _ in 0..count {
+        let mut ops = Vec::new();
+        for _ in 0..between(source, 3, 14) {
+            ops.push(match source.choose(24) {
+                0 => Op::Sleep(Nanos(u64::from(source.choose(3_000)))),
+                1 => Op::Spawn { program: source.choose(5) as u8 },
+                2 => Op::Suspend { slot: slot(source) },
+                3 | 4 => Op::Resume { slot: slot(source) },
+                5 | 6 => Op::SetPriority { slot: slot(source), priority: priority(source) },
+                7 => [Op::Yield, Op::Exit, Op::Compute(micros(source, 100))][source.choose(3) as usize],
+                8 => match process_op(source) {
+                    Op::ProcessRestrict { .. } => Op::Yield,
+                    other => other,
+                },
+                _ => word_op(source),
+            });
+        }
+        ops.push(Op::Again { times: between(source, 1, 40) as u16 });
+        programs.push(ops);
+    }
+    // One that stays and wakes whoever waits for ever, so that the others go on.
+    let keeper = programs.len() as u64;
+    let mut wakes = vec![Op::Sleep(Nanos::from_micros(40))];
+    wakes.extend((0..3).map(|word| Op::WordWake { word, most: 2 }));
+    wakes.push(Op::ObjectWake { slot: source.choose(2) as u8, word: source.choose(3) as u8, most: 1 });
+    wakes.push(Op::Again { times: 300 });
+    programs.push(wakes);
+    programs[0].push(Op::Spawn { program: keeper as u8 });
+    Plan { cpus, programs, processes: vec![0, 0], threads: 40, budget: 900 }
 }

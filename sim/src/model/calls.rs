@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use coldframe_abi::{
     CapabilityRights, Class, Deadline, Error, Instant, Kind, Nanos, Number, Priority, Reply, Request,
 };
-use coldframe_kernel::Inspection;
+use coldframe_kernel::{Inspection, Kernel};
 use hal_host::{HardwareFormat, HostMachine};
 
 use super::names::{Name, Named};
@@ -34,7 +34,7 @@ impl Model {
     /// Follows one call; `given` is the answer as it stands when the kernel has been left.
     pub(super) fn call<F: HardwareFormat>(
         &mut self,
-        view: &Inspection<'_, HostMachine<F>>,
+        (kernel, view): (&Kernel<HostMachine<F>>, &Inspection<'_, HostMachine<F>>),
         caller: u32,
         request: &Request,
         given: Reply,
@@ -98,6 +98,9 @@ impl Model {
             | Number::ProcessKill
             | Number::ProcessWait
             | Number::ProcessUse => self.process_call(view, number, caller, words, given, now)?,
+            Number::WordWait | Number::WordWake | Number::ObjectWait | Number::ObjectWake => {
+                self.word_call(kernel, view, number, caller, words, now)
+            }
             Number::Null | Number::YieldNow => Expected::Answer(Ok(0)),
             Number::MemoryQuery if words[0] >= self.user_end => Expected::Answer(Err(Error::BadAddress)),
             Number::MemoryQuery | Number::MemoryUse => Expected::Any,
@@ -330,6 +333,7 @@ impl Model {
                 self.set_state(joiner, State::Hears);
             }
         }
+        self.forget_waiting();
         for slot in &mut self.groups {
             slot.holder = slot.holder.take().filter(|holder| *holder != process);
         }
@@ -374,7 +378,7 @@ impl Model {
         Expected::Nothing
     }
 
-    fn wait(&mut self, thread: u32, state: State, until: Instant) {
+    pub(super) fn wait(&mut self, thread: u32, state: State, until: Instant) {
         self.waits += 1;
         let wait = self.waits;
         let Some(waiting) = self.thread_mut(thread) else { return };
@@ -427,6 +431,7 @@ impl Model {
             }
         }
         self.thread_mut(thread).ok_or(Error::BadHandle)?.settings = settings;
+        self.waits_anew(thread);
         Ok(0)
     }
 

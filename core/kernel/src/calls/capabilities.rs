@@ -47,7 +47,12 @@ impl<M: Machine> Kernel<M> {
         Ok(self.handle_of(copy).to_word())
     }
 
-    pub(super) fn capability_delete(&mut self, caller: Caller, handle: CapabilityHandle) -> Outcome {
+    pub(super) fn capability_delete(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        handle: CapabilityHandle,
+    ) -> Outcome {
         let row = match self.held(caller, handle) {
             Ok(row) => row,
             Err(error) => return Err::<u64, _>(error).into(),
@@ -55,6 +60,9 @@ impl<M: Machine> Kernel<M> {
         let target = self.capability(row).target();
         if target.kind == CapabilityKind::Mapping {
             return self.mapping_unmap(caller, handle);
+        }
+        if self.wake_users(cpu, row) {
+            return self.call_again(caller);
         }
         let is_there = self.is_there(target);
         self.drop_capability(row);

@@ -48,6 +48,7 @@ impl<M: Machine> Kernel<M> {
         let view = View { pages, offset: 0, rights: PageRights::ReadWrite };
         let work = match self.make_mapping(caller.process, object, capability, view, caller.thread) {
             Ok(mapping) => {
+                self.object_row(object).arriving = true;
                 let answer = Ok(self.mapping_handle(mapping));
                 Work { answer, ..Work::new(Task::HandOver { mapping }, caller.process, pages) }
             }
@@ -147,7 +148,12 @@ impl<M: Machine> Kernel<M> {
         Outcome::Settled
     }
 
-    pub(super) fn object_destroy(&mut self, caller: Caller, handle: ObjectHandle) -> Outcome {
+    pub(super) fn object_destroy(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        handle: ObjectHandle,
+    ) -> Outcome {
         let object = match self.target(caller, handle, CapabilityKind::Object, CapabilityRights::MANAGE) {
             Ok(object) => object,
             Err(error) => return Err::<u64, _>(error).into(),
@@ -158,6 +164,9 @@ impl<M: Machine> Kernel<M> {
         }
         if self.object_row(object).changing > 0 {
             return Err::<u64, _>(Error::Busy).into();
+        }
+        if self.wake_users(cpu, handle.slot) {
+            return self.call_again(caller);
         }
         self.object_row(object).dying = true;
         self.drop_capability(handle.slot);

@@ -7,6 +7,7 @@ mod power;
 mod processes;
 mod scheduling;
 mod threads;
+mod words;
 
 use coldframe_abi::{Call, CapabilityKind, CapabilityRights, Error, Instant, ThreadHandle};
 use coldframe_hal::{Clock, Cpu, Event, Machine, UserRegisters};
@@ -111,11 +112,11 @@ impl<M: Machine> Kernel<M> {
             }
             Call::MappingObject { mapping } => self.mapping_object(caller, mapping).into(),
             Call::MappingUnmap { mapping } => self.mapping_unmap(caller, mapping),
-            Call::ObjectDestroy { object } => self.object_destroy(caller, object),
+            Call::ObjectDestroy { object } => self.object_destroy(cpu, caller, object),
             Call::CapabilityCopy { capability, rights, badge } => {
                 self.capability_copy(caller, capability, rights, badge.0).into()
             }
-            Call::CapabilityDelete { capability } => self.capability_delete(caller, capability),
+            Call::CapabilityDelete { capability } => self.capability_delete(cpu, caller, capability),
             Call::CapabilityRevoke { capability } => self.capability_revoke(caller, capability),
             Call::CapabilityInspect { capability } => self.capability_inspect(caller, capability).into(),
             Call::CapabilitySame { one, other } => self.capability_same(caller, one, other).into(),
@@ -139,6 +140,16 @@ impl<M: Machine> Kernel<M> {
             Call::ProcessKill { process, status } => self.process_kill(cpu, caller, process, status).into(),
             Call::ProcessWait { process, deadline } => self.process_wait(cpu, now, caller, process, deadline),
             Call::ProcessUse { process } => self.process_use(caller, process).into(),
+            Call::WordWait { address, expected, deadline } => {
+                self.word_wait(cpu, now, caller, address, expected.0, deadline)
+            }
+            Call::WordWake { address, most } => self.word_wake(cpu, caller, address, most.0),
+            Call::ObjectWait { object, offset, expected, deadline } => {
+                self.object_wait(cpu, now, caller, object, offset.0, (expected.0, deadline))
+            }
+            Call::ObjectWake { object, offset, most } => {
+                self.object_wake(cpu, caller, object, offset.0, most.0)
+            }
             Call::MemoryUse {} => Ok(self.memory_use(caller.process)).into(),
         }
     }

@@ -29,6 +29,7 @@ impl<M: Machine> Kernel<M> {
     ) -> Result<(), Error> {
         let thread = self.alive(caller, handle, CapabilityRights::MANAGE)?;
         let kick = self.scheduler().change(thread, cpu.id(), now, change);
+        self.queue_anew(thread);
         self.deliver(cpu, kick);
         Ok(())
     }

@@ -5,7 +5,7 @@
 
 use coldframe_abi::UserAddress;
 use coldframe_hal::paging::{Cache, Entry, Format, Leaf, Ownership, Rights, span};
-use coldframe_hal::{FRAME_BYTES, Frame, FrameRun, PhysicalMemory};
+use coldframe_hal::{FRAME_BYTES, Frame, FrameRun, PhysicalAddress, PhysicalMemory};
 
 use super::fault::{Repair, allowed};
 use super::sweep::{AGAIN, NEXT};
@@ -67,6 +67,21 @@ impl<F: Format> AddressSpace<F> {
                 Tables::<F>::write(means.memory, spot, entry);
                 Ok(frame)
             }
+        }
+    }
+
+    /// The word at an offset of an object; zero, if nobody has touched its page.
+    ///
+    /// Precondition: the offset is a multiple of eight.
+    #[must_use]
+    pub fn word_of_object(&self, memory: &impl PhysicalMemory, offset: u64) -> u64 {
+        let spot = self.tables.spot(memory, offset);
+        match spot.entry {
+            Entry::Page(leaf) => {
+                let inside = offset & (span(spot.level) - 1);
+                memory.read_word(PhysicalAddress(leaf.frame.start().0 + inside))
+            }
+            _ => 0,
         }
     }
 

@@ -19,6 +19,7 @@ mod scheduling;
 mod suspend;
 mod threads;
 mod time;
+mod woken;
 
 pub use ground::{Ground, Part};
 pub use recorder::Recorder;
@@ -59,4 +60,5 @@ scenarios! {
     8 pages: "pages are reserved, filled, protected, moved, copied and taken away, and run out";
     9 names: "names lose rights, are given up and revoked, and take mappings and objects with them";
     10 children: "processes are made, shown memory, run, restricted, killed and waited for";
+    11 woken: "threads wait at words, are woken in order, and hear when a word or a name goes";
 }

@@ -1,0 +1,78 @@
+//! A wait queue: threads at places, the most urgent of each place first, and among equals whoever came first.
+
+use crate::{Key, NONE, Rank, Waiters};
+
+/// The root of a queue. What is in it are links between the threads' own rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Queue {
+    pub(crate) root: u32,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { root: NONE }
+    }
+}
+
+impl Queue {
+    /// Whether nobody waits.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.root == NONE
+    }
+
+    /// The root of its tree.
+    #[must_use]
+    pub const fn root(&self) -> Option<u32> {
+        if self.root == NONE { None } else { Some(self.root) }
+    }
+}
+
+impl Waiters<'_> {
+    /// A thread that is in no queue waits at a place, behind all that are as urgent there (IPC-1).
+    pub fn enter(&mut self, queue: &mut Queue, thread: u32, place: u64, rank: Rank) {
+        let row = &mut self.rows[thread as usize];
+        assert_eq!(row.next, NONE, "a thread waits in one queue (IPC-2)");
+        row.key = Key::new(place, rank);
+        (row.next, row.previous) = (thread, thread);
+        let Some(first) = self.insert(queue, thread) else { return };
+        let last = core::mem::replace(&mut self.rows[first as usize].previous, thread);
+        self.rows[last as usize].next = thread;
+        let row = &mut self.rows[thread as usize];
+        (row.next, row.previous) = (first, last);
+    }
+
+    /// A thread does not wait in this queue any more, wherever it stood.
+    pub fn leave(&mut self, queue: &mut Queue, thread: u32) {
+        let row = &mut self.rows[thread as usize];
+        let next = core::mem::replace(&mut row.next, NONE);
+        let previous = core::mem::replace(&mut row.previous, NONE);
+        assert!(next != NONE, "who leaves a queue is in it (IPC-2)");
+        if next == thread {
+            self.remove(queue, thread);
+            return;
+        }
+        self.rows[previous as usize].next = next;
+        self.rows[next as usize].previous = previous;
+        if self.rows[thread as usize].is_node {
+            // The one behind it is the first of the ring now.
+            self.succeed(queue, thread, next);
+        }
+    }
+
+    /// The first of those who wait at a place.
+    #[must_use]
+    pub fn first_at(&self, queue: &Queue, place: u64) -> Option<u32> {
+        self.first_from(queue, place).filter(|thread| self.rows[*thread as usize].key.place() == place)
+    }
+
+    /// The first of those who wait at the lowest place that is no lower than `start`, but lower than `end`.
+    #[must_use]
+    pub fn first_within(&self, queue: &Queue, start: u64, end: u64) -> Option<u32> {
+        self.first_from(queue, start).filter(|thread| self.rows[*thread as usize].key.place() < end)
+    }
+
+    fn first_from(&self, queue: &Queue, start: u64) -> Option<u32> {
+        self.lowest_from(queue, Key::first_at(start))
+    }
+}

@@ -1,0 +1,141 @@
+//! Calls that wait at a word of memory, and that wake whoever does.
+
+use coldframe_abi::{
+    CapabilityKind, CapabilityRights, Deadline, Error, Instant, ObjectHandle, UserAddress, UserRange,
+};
+use coldframe_hal::{Machine, Store};
+use coldframe_memory::{SpaceError, UserSlice};
+
+use super::{Caller, Outcome};
+use crate::{Kernel, Words};
+
+/// How long a word is, in bytes.
+const WORD: u64 = 8;
+
+impl<M: Machine> Kernel<M> {
+    pub(super) fn word_wait(
+        &mut self,
+        cpu: &mut M::Cpu,
+        now: Instant,
+        caller: Caller,
+        address: UserAddress,
+        expected: u64,
+        deadline: Deadline,
+    ) -> Outcome {
+        let place = match place_of::<M>(address) {
+            Ok(place) => place,
+            Err(error) => return Err::<u64, _>(error).into(),
+        };
+        let Some((space, means)) = self.space_of(caller.process) else {
+            return Err::<u64, _>(Error::BadAddress).into();
+        };
+        match space.word_at(means.memory, address) {
+            Err(SpaceError::Busy(_)) => self.call_again(caller),
+            Err(_) => Err::<u64, _>(Error::BadAddress).into(),
+            Ok(found) if found != expected => Err::<u64, _>(Error::Changed).into(),
+            Ok(_) => {
+                let words = Words::OfProcess(caller.process);
+                self.wait_unless_late(cpu, now, caller, (words, place), None, deadline)
+            }
+        }
+    }
+
+    pub(super) fn word_wake(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        address: UserAddress,
+        most: u64,
+    ) -> Outcome {
+        match place_of::<M>(address) {
+            Ok(place) => self.wake_some(cpu, caller, (Words::OfProcess(caller.process), place), most),
+            Err(error) => Err::<u64, _>(error).into(),
+        }
+    }
+
+    pub(super) fn object_wait(
+        &mut self,
+        cpu: &mut M::Cpu,
+        now: Instant,
+        caller: Caller,
+        handle: ObjectHandle,
+        offset: u64,
+        (expected, deadline): (u64, Deadline),
+    ) -> Outcome {
+        let object = match self.words_of(caller, handle, offset, CapabilityRights::READ) {
+            Ok(object) => object,
+            Err(error) => return Err::<u64, _>(error).into(),
+        };
+        if self.word_of_object(object, offset) != Some(expected) {
+            return Err::<u64, _>(Error::Changed).into();
+        }
+        let by = Some(handle.slot);
+        self.wait_unless_late(cpu, now, caller, (Words::OfObject(object), offset), by, deadline)
+    }
+
+    pub(super) fn object_wake(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        handle: ObjectHandle,
+        offset: u64,
+        most: u64,
+    ) -> Outcome {
+        match self.words_of(caller, handle, offset, CapabilityRights::WRITE) {
+            Ok(object) => self.wake_some(cpu, caller, (Words::OfObject(object), offset), most),
+            Err(error) => Err::<u64, _>(error).into(),
+        }
+    }
+
+    fn wait_unless_late(
+        &mut self,
+        cpu: &mut M::Cpu,
+        now: Instant,
+        caller: Caller,
+        at: (Words, u64),
+        by: Option<u32>,
+        deadline: Deadline,
+    ) -> Outcome {
+        if deadline.0 <= now.0 {
+            return Err::<u64, _>(Error::TimedOut).into();
+        }
+        self.wait_at(cpu, now, caller.thread, at, by, deadline);
+        Outcome::Settled
+    }
+
+    fn wake_some(&mut self, cpu: &mut M::Cpu, caller: Caller, at: (Words, u64), most: u64) -> Outcome {
+        match self.wake_at(cpu, at, most) {
+            Some(woken) => Ok(woken).into(),
+            None => self.call_again(caller),
+        }
+    }
+
+    /// The object that a handle of the caller names, if it has pages and a word at this offset.
+    fn words_of(
+        &mut self,
+        caller: Caller,
+        handle: ObjectHandle,
+        offset: u64,
+        rights: CapabilityRights,
+    ) -> Result<u32, Error> {
+        let object = self.target(caller, handle, CapabilityKind::Object, rights)?;
+        let row = self.object_row(object);
+        if !offset.is_multiple_of(WORD) || offset >= row.length {
+            return Err(Error::BadArgument);
+        }
+        // To look at a word of a device may change what the device does.
+        if row.space.is_none() { Err(Error::BadState) } else { Ok(object) }
+    }
+
+    fn word_of_object(&self, object: u32, offset: u64) -> Option<u64> {
+        let space = self.objects.rows()[object as usize].space.as_ref()?;
+        Some(space.word_of_object(&self.machine, offset))
+    }
+}
+
+/// Where in the queue of its space a word has its place.
+fn place_of<M: Machine>(address: UserAddress) -> Result<u64, Error> {
+    let word = UserRange { start: address, length: WORD };
+    let fits = address.0.is_multiple_of(WORD) && UserSlice::check::<M::Paging>(word).is_some();
+    if fits { Ok(address.0) } else { Err(Error::BadAddress) }
+}

@@ -1,0 +1,133 @@
+//! Waiting at words: who stands where, and what ends a wait besides being woken.
+
+use coldframe_abi::{Deadline, Error, Instant};
+use coldframe_hal::{Machine, Store};
+use coldframe_ipc::{Queue, Rank, Waiters};
+use coldframe_scheduler::{Level, Wake};
+
+use crate::{Kernel, WaitsFor, Words, Work};
+
+/// How many waits at words one entry of the kernel ends.
+pub(crate) const WAKES_A_STEP: u64 = 32;
+
+impl<M: Machine> Kernel<M> {
+    /// Who waits at these words.
+    fn line(&mut self, words: Words) -> (Waiters<'_>, &mut Queue) {
+        let Self { waiters, processes, objects, .. } = self;
+        let queue = match words {
+            Words::OfProcess(process) => &mut processes.rows_mut()[process as usize].words,
+            Words::OfObject(object) => &mut objects.rows_mut()[object as usize].words,
+        };
+        (Waiters { rows: waiters.rows_mut() }, queue)
+    }
+
+    /// How urgent a waiting thread is: by what it owns, for what it was lent has gone back.
+    fn rank(&self, thread: u32) -> Rank {
+        let context = self.rows.rows()[thread as usize].context();
+        Rank::of_level(Level::new(context.class(), context.priority()).index())
+    }
+
+    /// Parks the running thread at a word, by a capability if it is an object's.
+    pub(crate) fn wait_at(
+        &mut self,
+        cpu: &mut M::Cpu,
+        now: Instant,
+        thread: u32,
+        (words, place): (Words, u64),
+        by: Option<u32>,
+        deadline: Deadline,
+    ) {
+        let rank = self.rank(thread);
+        let (mut waiters, queue) = self.line(words);
+        waiters.enter(queue, thread, place, rank);
+        if let Some(capability) = by {
+            let Self { waiters, capabilities, .. } = self;
+            let users = capabilities.rows_mut()[capability as usize].users_mut();
+            Waiters { rows: waiters.rows_mut() }.begin_use(users, thread, capability);
+        }
+        self.wait(cpu, now, WaitsFor::Word(words), deadline);
+    }
+
+    /// A thread does not wait at its word any more.
+    pub(crate) fn leave_words(&mut self, thread: u32) {
+        let WaitsFor::Word(words) = self.thread(thread).waits_for else {
+            unreachable!("thread {thread} leaves a word at which it does not wait (IPC-2)")
+        };
+        let (mut waiters, queue) = self.line(words);
+        waiters.leave(queue, thread);
+        if let Some(capability) = waiters.rows[thread as usize].by() {
+            let Self { waiters, capabilities, .. } = self;
+            let users = capabilities.rows_mut()[capability as usize].users_mut();
+            Waiters { rows: waiters.rows_mut() }.end_use(users, thread);
+        }
+    }
+
+    /// A thread that may wait at a word has become more urgent, or less: it stands behind those who are as urgent.
+    pub(crate) fn queue_anew(&mut self, thread: u32) {
+        let WaitsFor::Word(words) = self.thread(thread).waits_for else { return };
+        let rank = self.rank(thread);
+        let (mut waiters, queue) = self.line(words);
+        let Some(key) = waiters.rows[thread as usize].key() else { return };
+        waiters.leave(queue, thread);
+        waiters.enter(queue, thread, key.place(), rank);
+    }
+
+    /// Ends a thread's wait at a word.
+    pub(crate) fn wake_from_word(&mut self, cpu: &mut M::Cpu, thread: u32, result: Result<u64, Error>) {
+        self.leave_words(thread);
+        self.wake(cpu, thread, result, Wake::Event);
+    }
+
+    /// Wakes so many of those who wait at a word; says how many, or nothing if it came only to such as have ended.
+    pub(crate) fn wake_at(
+        &mut self,
+        cpu: &mut M::Cpu,
+        (words, place): (Words, u64),
+        most: u64,
+    ) -> Option<u64> {
+        let mut woken = 0;
+        for _ in 0..WAKES_A_STEP {
+            if woken == most {
+                return Some(woken);
+            }
+            let (waiters, queue) = self.line(words);
+            let Some(thread) = waiters.first_at(queue, place) else { return Some(woken) };
+            // Whose process has ended hears nothing: the call is for another.
+            woken += u64::from(!self.has_ended(thread));
+            self.wake_from_word(cpu, thread, Ok(0));
+        }
+        (woken > 0).then_some(woken)
+    }
+
+    /// Whoever waits at a word whose page is about to go hears of it, a few a step; says whether this was the step.
+    pub(crate) fn wake_leaving(&mut self, cpu: &mut M::Cpu, work: &Work) -> bool {
+        let leaving = work.leaving();
+        for _ in 0..WAKES_A_STEP {
+            let (waiters, queue) = self.line(Words::OfProcess(work.process));
+            let Some(thread) = waiters.first_within(queue, leaving.start(), leaving.end()) else {
+                return false;
+            };
+            self.wake_from_word(cpu, thread, Err(Error::NotMapped));
+        }
+        true
+    }
+
+    /// Whoever waits at a word of an object that goes hears of it, a few a step; says whether this was the step.
+    pub(crate) fn wake_those_at(&mut self, cpu: &mut M::Cpu, object: u32) -> bool {
+        for _ in 0..WAKES_A_STEP {
+            let (waiters, queue) = self.line(Words::OfObject(object));
+            let Some(thread) = waiters.first_within(queue, 0, u64::MAX) else { return false };
+            self.wake_from_word(cpu, thread, Err(Error::BadHandle));
+        }
+        true
+    }
+
+    /// Whoever waits by a capability that is about to go hears of it, a few a step; says whether there may be more.
+    pub(crate) fn wake_users(&mut self, cpu: &mut M::Cpu, capability: u32) -> bool {
+        for _ in 0..WAKES_A_STEP {
+            let Some(thread) = self.capability(capability).users() else { return false };
+            self.wake_from_word(cpu, thread, Err(Error::BadHandle));
+        }
+        true
+    }
+}

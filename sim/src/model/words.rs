@@ -1,0 +1,246 @@
+//! Calls that wait at words: who waits where, in which order they are woken, and what else ends a wait.
+
+use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Error, Instant, Number};
+use coldframe_kernel::{Inspection, Kernel, WaitsFor};
+use hal_host::{HardwareFormat, HostMachine};
+
+use super::calls::{Answer, Expected};
+use super::{Model, State};
+
+/// How many one call wakes at most.
+const WAKES: u64 = 32;
+const WORD: u64 = 8;
+
+/// Whose word it is: a process's, or an object's by row and generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    Process(usize),
+    Object(u32, u32),
+}
+
+/// One that waits at a word.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiting {
+    thread: u32,
+    line: Line,
+    place: u64,
+    /// When it came, or became more or less urgent.
+    order: u64,
+    until: Instant,
+}
+
+impl Waiting {
+    pub(super) const fn thread(&self) -> u32 {
+        self.thread
+    }
+}
+
+impl Model {
+    pub(super) fn word_call<F: HardwareFormat>(
+        &mut self,
+        kernel: &Kernel<HostMachine<F>>,
+        view: &Inspection<'_, HostMachine<F>>,
+        number: Number,
+        caller: u32,
+        words: &[u64; 6],
+        now: Instant,
+    ) -> Expected {
+        if view.threads[caller as usize].work().is_some() {
+            // Something is on its way: the call is made once more.
+            self.set_state(caller, State::Works { call: number });
+            self.asks_again.push(caller);
+            return Expected::Nothing;
+        }
+        let answer = match number {
+            Number::WordWait => self.word_wait(kernel, view, caller, words, now),
+            Number::ObjectWait => self.object_wait(kernel, view, caller, words, now),
+            Number::WordWake => self
+                .place_in_own(caller, words[0])
+                .map(|(line, place)| Some(self.wake_words(line, place, words[1]))),
+            _ => self
+                .place_in_object(view, caller, words, CapabilityRights::WRITE)
+                .map(|(line, place)| Some(self.wake_words(line, place, words[2]))),
+        };
+        match answer {
+            Ok(Some(woken)) => Expected::Answer(Ok(woken)),
+            Ok(None) => Expected::Nothing,
+            Err(error) => Expected::Answer(Err(error)),
+        }
+    }
+
+    fn place_in_own(&self, caller: u32, address: u64) -> Result<(Line, u64), Error> {
+        let fits =
+            address.is_multiple_of(WORD) && address.checked_add(WORD).is_some_and(|end| end <= self.user_end);
+        let process = self.process_of(caller).filter(|_| fits).ok_or(Error::BadAddress)?;
+        Ok((Line::Process(process), address))
+    }
+
+    fn place_in_object<F: HardwareFormat>(
+        &self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        words: &[u64; 6],
+        rights: CapabilityRights,
+    ) -> Result<(Line, u64), Error> {
+        let CapabilityHandle { slot, generation } = CapabilityHandle::from_word(words[0]);
+        let process = self.process_of(caller).ok_or(Error::BadHandle)? as u32;
+        let row = view.capabilities.get(slot as usize).ok_or(Error::BadHandle)?;
+        let target = row.target();
+        let is_name = row.generation() == generation
+            && row.holder() == Some(process)
+            && target.kind == CapabilityKind::Object;
+        if !is_name {
+            return Err(Error::BadHandle);
+        }
+        if !rights.within(row.rights()) {
+            return Err(Error::NoRight);
+        }
+        let object = &view.objects[target.row as usize];
+        let is_there = object.generation() == target.generation
+            && object.process().is_some()
+            && !object.is_dying()
+            && !object.is_arriving();
+        if !is_there {
+            return Err(Error::BadHandle);
+        }
+        if !words[1].is_multiple_of(WORD) || words[1] >= object.length() {
+            return Err(Error::BadArgument);
+        }
+        if object.space().is_none() {
+            return Err(Error::BadState);
+        }
+        Ok((Line::Object(target.row, target.generation), words[1]))
+    }
+
+    fn word_wait<F: HardwareFormat>(
+        &mut self,
+        kernel: &Kernel<HostMachine<F>>,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        words: &[u64; 6],
+        now: Instant,
+    ) -> Result<Option<u64>, Error> {
+        let at = self.place_in_own(caller, words[0])?;
+        let process = self.process_of(caller).ok_or(Error::BadAddress)?;
+        let root = view.processes[process].space().ok_or(Error::BadAddress)?.root();
+        let found = kernel.machine().word_of(root, words[0]).ok_or(Error::BadAddress)?;
+        self.waits_at(caller, at, found == words[1], words[2], now)
+    }
+
+    fn object_wait<F: HardwareFormat>(
+        &mut self,
+        kernel: &Kernel<HostMachine<F>>,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        words: &[u64; 6],
+        now: Instant,
+    ) -> Result<Option<u64>, Error> {
+        let at = self.place_in_object(view, caller, words, CapabilityRights::READ)?;
+        let Line::Object(row, _) = at.0 else { return Err(Error::BadHandle) };
+        let root = view.objects[row as usize].space().ok_or(Error::BadState)?.root();
+        // What nobody has touched is all zero.
+        let found = kernel.machine().word_of(root, words[1]).unwrap_or(0);
+        self.waits_at(caller, at, found == words[2], words[3], now)
+    }
+
+    fn waits_at(
+        &mut self,
+        caller: u32,
+        (line, place): (Line, u64),
+        is_expected: bool,
+        deadline: u64,
+        now: Instant,
+    ) -> Result<Option<u64>, Error> {
+        if !is_expected {
+            return Err(Error::Changed);
+        }
+        if deadline <= now.0 {
+            return Err(Error::TimedOut);
+        }
+        let until = Instant(deadline);
+        self.wait(caller, State::WaitsAtWord, until);
+        self.words.push(Waiting { thread: caller, line, place, order: self.waits, until });
+        Ok(None)
+    }
+
+    /// Wakes so many of those who wait at a word: the most urgent, and among equals those who came first.
+    fn wake_words(&mut self, line: Line, place: u64, most: u64) -> u64 {
+        let mut woken = 0;
+        while woken < most.min(WAKES) {
+            let rank = |model: &Self, waiting: &Waiting| {
+                let settings = model.thread(waiting.thread).map(|thread| thread.settings);
+                settings
+                    .map(|settings| (std::cmp::Reverse((settings.class, settings.priority)), waiting.order))
+            };
+            let here = self.words.iter().filter(|waiting| waiting.line == line && waiting.place == place);
+            let Some(next) = here.min_by_key(|waiting| rank(self, waiting)).map(|waiting| waiting.thread)
+            else {
+                break;
+            };
+            self.stops_waiting(next, Some(Ok(0)));
+            woken += 1;
+        }
+        woken
+    }
+
+    /// A thread does not wait at its word any more, and hears this, if that is known.
+    pub(super) fn stops_waiting(&mut self, thread: u32, answer: Option<Answer>) {
+        self.words.retain(|waiting| waiting.thread != thread);
+        self.set_state(thread, State::Goes { answer: answer.map(Into::into) });
+    }
+
+    /// All threads of a process have ended.
+    pub(super) fn forget_waiting(&mut self) {
+        let mut words = std::mem::take(&mut self.words);
+        words.retain(|waiting| self.thread(waiting.thread).is_some());
+        self.words = words;
+    }
+
+    /// A thread has become more urgent, or less: it waits as if it had just come.
+    pub(super) fn waits_anew(&mut self, thread: u32) {
+        self.waits += 1;
+        let order = self.waits;
+        for waiting in self.words.iter_mut().filter(|waiting| waiting.thread == thread) {
+            waiting.order = order;
+        }
+    }
+
+    /// What threads work on has ended waits: of those whose word, or the name that they came by, has gone.
+    pub(super) fn end_waits_by_work<F: HardwareFormat>(
+        &mut self,
+        kernel: &Kernel<HostMachine<F>>,
+        view: &Inspection<'_, HostMachine<F>>,
+        now: Instant,
+    ) {
+        let at_word = |thread: u32| matches!(view.threads[thread as usize].waits_for(), WaitsFor::Word(_));
+        for thread in std::mem::take(&mut self.asks_again) {
+            match self.thread(thread).map(|thread| thread.state) {
+                // What the call had to wait for has come, and it has been made once more.
+                Some(State::Works { call }) if at_word(thread) => {
+                    let request = view.threads[thread as usize].registers().request;
+                    let _ = self.word_call(kernel, view, call, thread, &request.arguments, now);
+                }
+                Some(State::Works { .. }) => self.asks_again.push(thread),
+                _ => {}
+            }
+        }
+        let gone: Vec<_> = self.words.iter().filter(|waiting| !at_word(waiting.thread)).copied().collect();
+        if gone.is_empty() {
+            return;
+        }
+        let works = |state: State| matches!(state, State::Works { .. });
+        if !self.threads.iter().flat_map(|slot| slot.holder).any(|thread| works(thread.state)) {
+            // Nobody can have done that: whoever goes on without having been woken shows it.
+            return;
+        }
+        for waiting in gone {
+            let error = match waiting.line {
+                Line::Process(_) => Error::NotMapped,
+                Line::Object(..) => Error::BadHandle,
+            };
+            // Its deadline may have come in the same entry, or a call that is made again have woken it.
+            let sure = waiting.until > now && self.asks_again.is_empty();
+            self.stops_waiting(waiting.thread, sure.then_some(Err(error)));
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! `queued-where-it-waits`: queues and lists walked from their roots, against what each thread says of itself.
+
+use coldframe_abi::Instant;
+use coldframe_ipc::{NONE, Queue};
+use coldframe_kernel::{Inspection, Kernel, WaitsFor, Words};
+use hal_host::{HardwareFormat, HostMachine};
+
+use super::{QUEUED, Violation, demand};
+
+/// Judges what one thread says of itself.
+#[inline]
+pub(super) fn fits<F: HardwareFormat>(
+    view: &Inspection<'_, HostMachine<F>>,
+    thread: usize,
+    now: Instant,
+) -> Result<(), Violation> {
+    let (waits, row) = (view.threads[thread].waits_for(), &view.waiters[thread]);
+    let at_word = matches!(waits, WaitsFor::Word(_));
+    demand(at_word == row.key().is_some(), QUEUED, now, || {
+        format!("thread {thread} waits for {waits:?} and stands at {:?}", row.key())
+    })?;
+    let of_object = matches!(waits, WaitsFor::Word(Words::OfObject(_)));
+    demand(of_object == row.by().is_some(), QUEUED, now, || {
+        format!("thread {thread} waits for {waits:?} by capability {:?}", row.by())
+    })
+}
+
+/// Judges all queues and lists.
+pub(super) fn audit<F: HardwareFormat>(
+    kernel: &Kernel<HostMachine<F>>,
+    found: &mut Vec<u32>,
+    now: Instant,
+) -> Result<(), Violation> {
+    let view = &kernel.inspect();
+    found.clear();
+    found.resize(view.threads.len(), 0);
+    for (number, process) in (0_u32..).zip(view.processes) {
+        walk(view, process.words(), Words::OfProcess(number), found, now)?;
+        words_are_there(kernel, number as usize, now)?;
+    }
+    for (number, object) in (0_u32..).zip(view.objects) {
+        walk(view, object.words(), Words::OfObject(number), found, now)?;
+    }
+    for (thread, times) in found.iter().enumerate().take(view.waiters.len().min(view.threads.len())) {
+        fits(view, thread, now)?;
+        let stands = view.waiters[thread].key().is_some();
+        demand(*times == u32::from(stands), QUEUED, now, || {
+            format!("thread {thread} is found {times} times in queues, and stands in one: {stands}")
+        })?;
+    }
+    users_fit(view, now)
+}
+
+fn walk<F: HardwareFormat>(
+    view: &Inspection<'_, HostMachine<F>>,
+    queue: &Queue,
+    words: Words,
+    found: &mut [u32],
+    now: Instant,
+) -> Result<(), Violation> {
+    let mut open: Vec<u32> = queue.root().into_iter().collect();
+    while let Some(node) = open.pop() {
+        let mut thread = node;
+        loop {
+            found[thread as usize] += 1;
+            let waits = view.threads[thread as usize].waits_for();
+            let (here, there) = (view.waiters[thread as usize].key(), view.waiters[node as usize].key());
+            let fits = found[thread as usize] == 1 && waits == WaitsFor::Word(words) && here == there;
+            demand(fits, QUEUED, now, || {
+                format!("thread {thread} waits for {waits:?} and is in the queue of {words:?} at {there:?}")
+            })?;
+            thread = view.waiters[thread as usize].next();
+            if thread == node {
+                break;
+            }
+        }
+        open.extend(view.waiters[node as usize].below().into_iter().filter(|below| *below != NONE));
+    }
+    Ok(())
+}
+
+/// Whether the words at which threads of a process wait can be read, as a walker that is not the kernel's finds it.
+pub(super) fn words_are_there<F: HardwareFormat>(
+    kernel: &Kernel<HostMachine<F>>,
+    process: usize,
+    now: Instant,
+) -> Result<(), Violation> {
+    let view = kernel.inspect();
+    let row = &view.processes[process];
+    let (Some(first), Some(space), None) = (row.words().root(), row.space(), row.round()) else {
+        return Ok(());
+    };
+    let mut open = vec![first];
+    while let Some(node) = open.pop() {
+        let waiter = &view.waiters[node as usize];
+        let place = waiter.key().map_or(0, |key| key.place());
+        demand(kernel.machine().word_of(space.root(), place).is_some(), QUEUED, now, || {
+            format!("thread {node} waits at {place:#x}, where process {process} has nothing")
+        })?;
+        open.extend(waiter.below().into_iter().filter(|below| *below != NONE));
+    }
+    Ok(())
+}
+
+/// Whether every capability lists those who wait by it, and only them.
+fn users_fit<F: HardwareFormat>(
+    view: &Inspection<'_, HostMachine<F>>,
+    now: Instant,
+) -> Result<(), Violation> {
+    let mut listed = 0;
+    for (number, capability) in (0_u32..).zip(view.capabilities) {
+        let mut next = capability.users();
+        while let Some(thread) = next {
+            listed += 1;
+            let row = &view.waiters[thread as usize];
+            let holder = Some(view.threads[thread as usize].process());
+            let fits = row.by() == Some(number) && capability.holder() == holder;
+            demand(fits && listed <= view.waiters.len(), QUEUED, now, || {
+                format!(
+                    "capability {number} of {:?} lists thread {thread}, which waits by {:?}",
+                    capability.holder(),
+                    row.by()
+                )
+            })?;
+            next = row.next_user();
+        }
+    }
+    let waiting = view.waiters.iter().filter(|row| row.by().is_some()).count();
+    demand(listed == waiting, QUEUED, now, || {
+        format!("{waiting} threads wait by capabilities, which list {listed}")
+    })
+}
