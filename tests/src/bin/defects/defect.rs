@@ -20,6 +20,8 @@ pub enum Method {
     Explore { world: String, seeds: String, oracles: Vec<String> },
     /// A test of the package `tests`; its failure has to say this.
     Test { name: String, says: String },
+    /// A test of a package under the model checker; its failure has to say this.
+    Loom { package: String, name: String, says: String },
 }
 
 /// Where the checked-out project lies.
@@ -54,7 +56,13 @@ fn parse(path: &Path) -> Result<Defect, String> {
             oracles: need("oracle")?.split(" or ").map(str::to_owned).collect(),
         },
         ["test", name] => Method::Test { name: name.to_owned(), says: need("says")? },
-        _ => return Err(format!("{}: the method is 'explore WORLD SEEDS' or 'test NAME'", path.display())),
+        ["loom", package, name] => {
+            Method::Loom { package: package.to_owned(), name: name.to_owned(), says: need("says")? }
+        }
+        _ => {
+            let known = "'explore WORLD SEEDS', 'test NAME' or 'loom PACKAGE NAME'";
+            return Err(format!("{}: the method is {known}", path.display()));
+        }
     };
     need("class")?;
     Ok(Defect { row: need("row")?, about: need("about")?, method, patch: patch.to_owned() })

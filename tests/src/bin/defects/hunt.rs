@@ -17,7 +17,27 @@ pub enum Catch {
 pub fn hunt(defect: &Defect, scratch: &Scratch) -> Result<Catch, String> {
     match &defect.method {
         Method::Explore { world, seeds, oracles } => explore(defect, scratch, world, seeds, oracles),
-        Method::Test { name, says } => test(defect, scratch, name, says),
+        Method::Test { name, says } => {
+            let arguments = ["test", "-q", "-p", "tests", "--test", name].map(str::to_owned);
+            test(defect, scratch, &format!("test {name}"), &arguments, says)
+        }
+        Method::Loom { package, name, says } => {
+            let folder = build_folder().join("loom");
+            let arguments = [
+                "test",
+                "-q",
+                "--release",
+                "--target-dir",
+                &folder.display().to_string(),
+                "--config",
+                r#"build.rustflags=["--cfg=model=\"loom\""]"#,
+                "-p",
+                package,
+                "--test",
+                name,
+            ];
+            test(defect, scratch, &format!("loom {name}"), &arguments.map(str::to_owned), says)
+        }
     }
 }
 
@@ -54,8 +74,14 @@ fn explore(
 /// Where it happened, what was claimed, and what was found instead.
 const WORDS_OF_A_PANIC: usize = 4;
 
-fn test(defect: &Defect, scratch: &Scratch, name: &str, says: &str) -> Result<Catch, String> {
-    let result = output(scratch.cargo().args(["test", "-q", "-p", "tests", "--test", name]))?;
+fn test(
+    defect: &Defect,
+    scratch: &Scratch,
+    by: &str,
+    arguments: &[String],
+    says: &str,
+) -> Result<Catch, String> {
+    let result = output(scratch.cargo().args(arguments))?;
     if result.status.success() {
         return Ok(Catch::Nothing);
     }
@@ -64,7 +90,7 @@ fn test(defect: &Defect, scratch: &Scratch, name: &str, says: &str) -> Result<Ca
     let words = words.collect::<Vec<_>>().join(" ");
     match Some(words).filter(|words| !words.is_empty()) {
         Some(_) if text.contains(says) => {
-            Ok(Catch::Found { by: format!("test {name}"), runs: "-".into(), decisions: "-".into() })
+            Ok(Catch::Found { by: by.to_owned(), runs: "-".into(), decisions: "-".into() })
         }
         Some(words) => Ok(Catch::Otherwise(format!("{words}, and nothing says '{says}'"))),
         None => Err(format!("{}: {}", defect.row, String::from_utf8_lossy(&result.stderr))),
