@@ -105,6 +105,18 @@ impl Ground for GlassGround {
         SMALL_PROGRAM
     }
 
+    // Under glass there is no runtime, and no instruction that changes memory in one go: its locks are explored by loom.
+    async fn contend(&self, rounds: u32) -> bool {
+        for _ in 0..rounds / 64 {
+            self.wish(Wish::Compute(coldframe_abi::Nanos::from_micros(200))).await;
+        }
+        true
+    }
+
+    async fn contended(&self, _rounds: u32) -> bool {
+        true
+    }
+
     async fn hold_registers(&self, _pattern: u64, rounds: u32) -> bool {
         // Under glass the registers are watched at every step by the oracle `context-kept`.
         for _ in 0..rounds {

@@ -53,6 +53,12 @@ pub trait Ground: Sys {
     /// and goes on into no instruction if that does not end it.
     fn small_program(&self) -> [u64; 2];
 
+    /// Takes so many rounds part in a contest for the locks of the runtime; says whether they kept others out.
+    fn contend(&self, rounds: u32) -> impl Future<Output = bool>;
+
+    /// Waits until so many rounds have been done by all threads, and says whether none was lost.
+    fn contended(&self, rounds: u32) -> impl Future<Output = bool>;
+
     /// Fills all registers that user mode has, lets `rounds` rounds pass, and says whether each kept its value.
     fn hold_registers(&self, pattern: u64, rounds: u32) -> impl Future<Output = bool>;
 }

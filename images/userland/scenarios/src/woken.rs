@@ -10,6 +10,8 @@ const PAGE: u64 = 4_096;
 /// Where no ground has put anything.
 const WORDS: UserRange = UserRange { start: UserAddress(0x20_0000_0000), length: PAGE };
 const SHOWN: UserRange = UserRange { start: UserAddress(0x20_0010_0000), length: PAGE };
+/// How often each thread takes the locks of the runtime.
+const ROUNDS: u32 = 400;
 /// Where the first thread leaves the name of an object for the others.
 const NAME: UserAddress = word(100);
 
@@ -21,7 +23,8 @@ pub(crate) async fn play<G: Ground>(sys: &Recorder<'_, G>, role: u8) -> u64 {
     match role {
         0 => first(sys).await,
         1 => waits_at_own(sys).await,
-        _ => waits_at_object(sys).await,
+        2 => waits_at_object(sys).await,
+        _ => u64::from(sys.ground().contend(ROUNDS).await),
     }
 }
 
@@ -36,6 +39,7 @@ async fn first<G: Ground>(sys: &Recorder<'_, G>) -> u64 {
     is_told(sys, me).await;
     let _ = sys.memory_reserve(WORDS, PageRights::ReadWrite).await;
     by_a_name(sys, me).await;
+    by_locks(sys, me).await;
     0
 }
 
@@ -138,4 +142,17 @@ async fn by_a_name<G: Ground>(sys: &Recorder<'_, G>, me: ThreadHandle) {
     let _ = sys.thread_join(by_whole, Deadline::NEVER).await;
     let _ = sys.object_destroy(whole).await;
     let _ = sys.thread_join(last, Deadline::NEVER).await;
+}
+
+async fn by_locks<G: Ground>(sys: &Recorder<'_, G>, me: ThreadHandle) {
+    let _ = sys.set_affinity(me, Word(0), Word(u64::MAX)).await;
+    let mut threads = [None; 3];
+    for (seat, thread) in (1..).zip(&mut threads) {
+        *thread = start(sys, 3, seat).await.ok();
+    }
+    let complete = sys.ground().contended(3 * ROUNDS).await;
+    sys.note(if complete { "no round was lost" } else { "rounds were lost" }).await;
+    for thread in threads.into_iter().flatten() {
+        let _ = sys.thread_join(thread, Deadline::NEVER).await;
+    }
 }

@@ -10,8 +10,10 @@ use core::panic::PanicInfo;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
-use coldframe_abi::{Call, ExitCode, Reply, Request, Sys, UserAddress, UserRange, Word};
+use coldframe_abi::{Call, Deadline, ExitCode, Reply, Request, Sys, UserAddress, UserRange, Word};
 use coldframe_scenarios::{Ground, Part, Recorder, play};
+
+use crate::locks::{Condition, Mutex, Park, ReadWrite, Semaphore, Word as LockWord};
 
 /// How many threads a program can have at once.
 const SEATS: usize = 16;
@@ -31,6 +33,85 @@ static SAMPLE: [u8; 16] = *b"a text to print\n";
 /// The real machine as a ground: calls are instructions, and are over when they return.
 #[derive(Clone, Copy, Debug)]
 pub struct Metal;
+
+impl Park for Metal {
+    fn wait(&self, word: &LockWord, expected: u64) {
+        let address = UserAddress(core::ptr::from_ref(word).addr() as u64);
+        let (expected, deadline) = (Word(expected), Deadline::NEVER);
+        // Why the wait ends does not matter: whoever waits looks again.
+        let _ = arch::call(&Call::WordWait { address, expected, deadline }.encode());
+    }
+
+    fn wake(&self, word: &LockWord, most: u64) {
+        let address = UserAddress(core::ptr::from_ref(word).addr() as u64);
+        let mut left = most;
+        while left > 0 {
+            let woken = arch::call(&Call::WordWake { address, most: Word(left) }.encode()).result();
+            match woken {
+                Ok(woken) if woken > 0 => left -= woken,
+                _ => return,
+            }
+        }
+    }
+}
+
+/// What threads contend for: each number is changed in two steps under the lock beside it.
+static NUMBERS: Mutex<[u64; 2], Metal> = Mutex::new([0; 2], Metal);
+static CHANGED: Condition<Metal> = Condition::new(Metal);
+static PERMITS: Semaphore<Metal> = Semaphore::new(2, Metal);
+static SHARED: ReadWrite<[u64; 2], Metal> = ReadWrite::new([0; 2], Metal);
+
+/// Takes part in a contest for locks of every kind; says whether all was as it has to be under a lock.
+fn contend(rounds: u32) -> bool {
+    let mut fine = true;
+    for _ in 0..rounds {
+        PERMITS.take();
+        {
+            let mut numbers = NUMBERS.lock();
+            numbers[0] += 1;
+            spend_time();
+            numbers[1] += 1;
+            fine &= numbers[0] == numbers[1];
+        }
+        CHANGED.tell_all();
+        {
+            let shared = SHARED.read();
+            fine &= shared[0] == shared[1];
+        }
+        {
+            let mut shared = SHARED.write();
+            shared[0] += 1;
+            spend_time();
+            shared[1] += 1;
+        }
+        PERMITS.give();
+    }
+    fine
+}
+
+/// Waits until so many rounds have been done by all; says whether none was lost.
+fn contended(rounds: u32) -> bool {
+    let mut numbers = NUMBERS.lock();
+    while numbers[0] < u64::from(rounds) {
+        numbers = CHANGED.wait(numbers);
+    }
+    let fits = *numbers == [u64::from(rounds); 2];
+    drop(numbers);
+    // Whoever is not done has a permit.
+    PERMITS.take();
+    PERMITS.take();
+    let fits = fits && *SHARED.read() == [u64::from(rounds); 2];
+    PERMITS.give();
+    PERMITS.give();
+    fits
+}
+
+/// Long enough for others to come.
+fn spend_time() {
+    for _ in 0..50 {
+        core::hint::spin_loop();
+    }
+}
 
 impl Sys for Metal {
     async fn request(&self, request: Request) -> Reply {
@@ -70,6 +151,14 @@ impl Ground for Metal {
 
     fn small_program(&self) -> [u64; 2] {
         arch::SMALL_PROGRAM
+    }
+
+    async fn contend(&self, rounds: u32) -> bool {
+        contend(rounds)
+    }
+
+    async fn contended(&self, rounds: u32) -> bool {
+        contended(rounds)
     }
 
     async fn hold_registers(&self, pattern: u64, rounds: u32) -> bool {
