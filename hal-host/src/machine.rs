@@ -46,6 +46,15 @@ impl Wires {
     }
 }
 
+/// Which requests for memory are refused: a fault that is played.
+#[derive(Clone, Copy, Debug, Default)]
+struct Refusals {
+    /// One of so many; none, if this is zero.
+    every: u64,
+    requests: u64,
+    refused: u64,
+}
+
 /// A machine under glass.
 #[derive(Clone, Debug)]
 pub struct HostMachine<F> {
@@ -56,6 +65,7 @@ pub struct HostMachine<F> {
     entropy: u64,
     tags: u16,
     trace: Option<Vec<Stamped>>,
+    refusals: Refusals,
     format: PhantomData<F>,
 }
 
@@ -87,6 +97,7 @@ impl<F: HardwareFormat> HostMachine<F> {
             entropy,
             tags: 1,
             trace: None,
+            refusals: Refusals::default(),
             format: PhantomData,
         }
     }
@@ -153,6 +164,17 @@ impl<F: HardwareFormat> HostMachine<F> {
         &self.console
     }
 
+    /// From now on one request for memory of so many is refused, whatever room there is.
+    pub const fn refuse_every(&mut self, requests: u64) {
+        self.refusals.every = requests;
+    }
+
+    /// How many requests for memory have been refused so far that there would have been room for.
+    #[must_use]
+    pub const fn refused(&self) -> u64 {
+        self.refusals.refused
+    }
+
     /// The byte that hardware finds at a user address, if a program may read there.
     #[must_use]
     pub fn byte_of(&self, root: Frame, address: u64) -> Option<u8> {
@@ -199,6 +221,17 @@ impl<F: HardwareFormat> PhysicalMemory for HostMachine<F> {
 
     fn write_word(&mut self, address: PhysicalAddress, value: u64) {
         self.ram.write(address, value);
+    }
+
+    fn refuses(&mut self) -> bool {
+        let refusals = &mut self.refusals;
+        if refusals.every == 0 {
+            return false;
+        }
+        refusals.requests += 1;
+        let refuses = refusals.requests.is_multiple_of(refusals.every);
+        refusals.refused += u64::from(refuses);
+        refuses
     }
 
     fn zero_frame(&mut self, frame: Frame) {

@@ -101,6 +101,8 @@ struct Plan {
     threads: usize,
     /// No process may spend more than this, in frames.
     budget: u64,
+    /// Of how many requests for memory one is refused; none, if this is zero.
+    refuse_every: u64,
 }
 
 /// A kind is its name.
@@ -135,8 +137,10 @@ impl Kind {
                 .start_process(process, UserAddress(0), first_window(number), program)
                 .unwrap_or_else(|error| panic!("{error:?}"));
         }
+        kernel.machine_mut().refuse_every(plan.refuse_every);
         let mut world = World::new(kernel, plan.cpus, Programs::new(plan.programs, plan.threads));
         world.add_readable(TEXT, TEXT + TEXT_PAGES * PAGE);
+        world.add_readable(WORDS.start.0, WORDS.start.0 + WORDS.length);
         world
     }
 }

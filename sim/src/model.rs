@@ -128,6 +128,9 @@ pub(crate) struct Model {
     /// Processes that have changed something there themselves.
     unreadable: Vec<usize>,
     user_end: u64,
+    /// How many requests for memory had been refused after the last entry, and whether one was in this.
+    refused: u64,
+    is_refused: bool,
 }
 
 impl Model {
@@ -243,6 +246,8 @@ impl Model {
         now: Instant,
     ) -> Result<(), Violation> {
         let here = usize::from(cpu.id().0);
+        let refused = kernel.machine().refused();
+        self.is_refused = std::mem::replace(&mut self.refused, refused) != refused;
         self.charge(here, now);
         match trap {
             Trap::Syscall if self.thread(was).is_some() => {

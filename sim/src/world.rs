@@ -280,9 +280,9 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
             UserStep::Trap(trap) => self.enter(cpu, trap),
             UserStep::Access(trap) => {
                 let thread = self.kernel.loaded(CpuId(cpu as u16));
-                let access = Allowed::before(&self.kernel.inspect(), thread);
+                let access = Allowed::before(&self.kernel, thread);
                 self.enter(cpu, trap)?;
-                access.judge(&self.kernel.inspect(), self.now)
+                access.judge(&self.kernel, self.now)
             }
             UserStep::Wrong(detail) => Err(Violation { oracle: MEMORY_KEPT, detail, at: self.now }),
         }

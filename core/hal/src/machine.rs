@@ -70,6 +70,13 @@ pub trait PhysicalMemory {
     /// Precondition: the address is a multiple of eight inside of RAM that the kernel owns.
     fn write_word(&mut self, address: PhysicalAddress, value: u64);
 
+    /// Whether a request for memory is refused that there would be room for: only glass does that, to see what comes of
+    /// it.
+    #[inline]
+    fn refuses(&mut self) -> bool {
+        false
+    }
+
     /// Makes a frame all zero.
     ///
     /// Precondition: the frame is RAM that the kernel owns.

@@ -9,6 +9,11 @@ use super::operations::{
 use crate::ops::Op;
 use crate::source::Source;
 
+/// Of how many requests for memory one is refused; none, in most worlds.
+fn refusals(source: &mut dyn Source) -> u64 {
+    [0, 0, 0, 0, 7, 31, 97, 300][source.choose(8) as usize]
+}
+
 fn starter(threads: u32, programs: u32) -> Vec<Op> {
     let mut ops = Vec::new();
     for thread in 0..threads {
@@ -35,7 +40,14 @@ pub(super) fn scheduler(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         programs.push(ops);
     }
     programs[0].extend([Op::Compute(Nanos::from_micros(50)), Op::Yield, Op::Again { times: u16::MAX }]);
-    Plan { cpus: cpus.unwrap_or(2), programs, processes: vec![0], threads: 7, budget: u64::MAX }
+    Plan {
+        cpus: cpus.unwrap_or(2),
+        programs,
+        processes: vec![0],
+        threads: 7,
+        budget: u64::MAX,
+        refuse_every: 0,
+    }
 }
 
 pub(super) fn mixed(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -53,7 +65,7 @@ pub(super) fn mixed(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     let tail: Vec<_> = (0..between(source, 0, 6)).map(|_| any_op(source, cpus)).collect();
     programs[0].extend(tail);
     let processes = if source.choose(3) == 0 { vec![0, 1] } else { vec![0] };
-    Plan { cpus, programs, processes, threads: 48, budget: u64::MAX }
+    Plan { cpus, programs, processes, threads: 48, budget: u64::MAX, refuse_every: 0 }
 }
 
 pub(super) fn groups(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -71,7 +83,14 @@ pub(super) fn groups(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     first.push(Op::Exit);
     let hog = vec![Op::Compute(Nanos::from_millis(500)), Op::Again { times: 20 }];
     let cpus = cpus.unwrap_or(between(source, 1, 3) as u16);
-    Plan { cpus, programs: vec![first, hog], processes: vec![0], threads: 32, budget: u64::MAX }
+    Plan {
+        cpus,
+        programs: vec![first, hog],
+        processes: vec![0],
+        threads: 32,
+        budget: u64::MAX,
+        refuse_every: 0,
+    }
 }
 
 pub(super) fn waits(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -98,7 +117,7 @@ pub(super) fn waits(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     }
     let last = programs.pop().unwrap_or_default();
     programs[0].extend(last);
-    Plan { cpus, programs, processes: vec![0], threads: 48, budget: u64::MAX }
+    Plan { cpus, programs, processes: vec![0], threads: 48, budget: u64::MAX, refuse_every: 0 }
 }
 
 pub(super) fn memory(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -125,7 +144,7 @@ pub(super) fn memory(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         .map(|process| if process == 0 { 0 } else { u64::from(1 + source.choose(count)) });
     let processes = processes.collect();
     let budget = [u64::MAX, u64::MAX, 60, 200][source.choose(4) as usize];
-    Plan { cpus, programs, processes, threads: 24, budget }
+    Plan { cpus, programs, processes, threads: 24, budget, refuse_every: refusals(source) }
 }
 
 pub(super) fn capabilities(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -153,7 +172,8 @@ pub(super) fn capabilities(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         programs.push(ops);
     }
     let processes = if source.choose(3) == 0 { vec![0, 0] } else { vec![0] };
-    Plan { cpus, programs, processes, threads: 32, budget: [u64::MAX, 12][source.choose(2) as usize] }
+    let budget = [u64::MAX, 12][source.choose(2) as usize];
+    Plan { cpus, programs, processes, threads: 32, budget, refuse_every: refusals(source) }
 }
 
 pub(super) fn processes(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -185,7 +205,14 @@ pub(super) fn processes(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     // One that stays, and so the machine does.
     let keeper = programs.len() as u64;
     programs.push(vec![Op::Sleep(Nanos(u64::MAX))]);
-    Plan { cpus, programs, processes: vec![keeper, 0, 0], threads: 40, budget: 900 }
+    Plan {
+        cpus,
+        programs,
+        processes: vec![keeper, 0, 0],
+        threads: 40,
+        budget: 900,
+        refuse_every: refusals(source),
+    }
 }
 
 pub(super) fn hostile(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -205,7 +232,14 @@ pub(super) fn hostile(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     honest.extend((0..source.choose(12)).map(|_| Op::Memory(memory_op(source))));
     honest.push(Op::Again { times: 200 });
     programs.push(honest);
-    Plan { cpus, programs, processes: vec![0, 3], threads: 48, budget: u64::MAX }
+    Plan {
+        cpus,
+        programs,
+        processes: vec![0, 3],
+        threads: 48,
+        budget: u64::MAX,
+        refuse_every: refusals(source),
+    }
 }
 
 pub(super) fn words(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -245,5 +279,5 @@ pub(super) fn words(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     wakes.push(Op::Again { times: 300 });
     programs.push(wakes);
     programs[0].push(Op::Spawn { program: keeper as u8 });
-    Plan { cpus, programs, processes: vec![0, 0], threads: 40, budget: 900 }
+    Plan { cpus, programs, processes: vec![0, 0], threads: 40, budget: 900, refuse_every: refusals(source) }
 }

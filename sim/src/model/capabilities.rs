@@ -120,7 +120,7 @@ impl Model {
     ) -> bool {
         let left = self.process_of(caller).map_or(0, |process| view.processes[process].budget().left());
         match error {
-            Error::NoMemory => view.frames.free_count() < SCARCE,
+            Error::NoMemory => self.is_refused || view.frames.free_count() < SCARCE,
             Error::OverBudget => left == 0,
             _ => false,
         }

@@ -184,7 +184,8 @@ impl Model {
         let known = Process { generation, parent: Some(maker), ended: None, calls, watcher: None };
         self.processes.insert(process, known);
         *self.alive_in(process) = 0;
-        self.unreadable.retain(|other| *other != process);
+        // Only the pages that its maker shows it are there.
+        self.unreadable.push(process);
         Ok(Expected::Answer(Ok(word)))
     }
 

@@ -213,17 +213,20 @@ pub(super) fn repaired<F: HardwareFormat>(
 pub struct Allowed {
     process: u32,
     scarce: bool,
+    /// How many requests for memory had been refused.
+    refused: u64,
 }
 
 impl Allowed {
     /// Before the fault of a thread.
     #[must_use]
-    pub fn before<F: HardwareFormat>(view: &Inspection<'_, HostMachine<F>>, thread: u32) -> Self {
+    pub fn before<F: HardwareFormat>(kernel: &Kernel<HostMachine<F>>, thread: u32) -> Self {
+        let view = kernel.inspect();
         let process = if thread == NONE { 0 } else { view.threads[thread as usize].process() };
         let row = &view.processes[process as usize];
         let scarce =
             row.ended().is_some() || row.budget().left() < SCARCE || view.frames.free_count() < SCARCE;
-        Self { process, scarce }
+        Self { process, scarce, refused: kernel.machine().refused() }
     }
 
     /// After it.
@@ -232,11 +235,12 @@ impl Allowed {
     /// If the process has ended over it.
     pub fn judge<F: HardwareFormat>(
         self,
-        view: &Inspection<'_, HostMachine<F>>,
+        kernel: &Kernel<HostMachine<F>>,
         now: Instant,
     ) -> Result<(), Violation> {
-        let ended = view.processes[self.process as usize].ended().is_some();
-        demand(!ended || self.scarce, FAULT_REPAIRED, now, || {
+        let ended = kernel.inspect().processes[self.process as usize].ended().is_some();
+        let refused = kernel.machine().refused() != self.refused;
+        demand(!ended || self.scarce || refused, FAULT_REPAIRED, now, || {
             format!("process {} ends over something that it may do", self.process)
         })
     }

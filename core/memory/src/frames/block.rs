@@ -77,7 +77,7 @@ impl Frames {
         if count == 0 || count > 1 << MAX_ORDER {
             return Err(FrameError::BadSize(count));
         }
-        if count > self.free {
+        if count > self.free || memory.refuses() {
             return Err(FrameError::Exhausted);
         }
         let order = count.next_power_of_two().trailing_zeros();

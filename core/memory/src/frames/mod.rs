@@ -202,6 +202,9 @@ impl Frames {
     /// `Exhausted` if none is free.
     #[inline(always)]
     pub fn take(&mut self, memory: &mut impl PhysicalMemory) -> Result<Frame, FrameError> {
+        if memory.refuses() {
+            return Err(FrameError::Exhausted);
+        }
         self.free = self.free.checked_sub(1).ok_or(FrameError::Exhausted)?;
         Ok(self.pick(memory))
     }
