@@ -150,6 +150,8 @@ pub enum Op {
     },
 }
 
+/// This slot is the one that was made last.
+pub const LAST: u8 = 63;
 /// From here on a slot is one of the groups, where names of every kind are meant.
 pub const GROUPS: u8 = 64;
 /// From here on it is one of the processes.
@@ -223,7 +225,7 @@ impl Programs {
             GROUPS.. => &self.groups,
             _ => &self.threads,
         };
-        CapabilityHandle::from_word(pick(names, slot))
+        CapabilityHandle::from_word(pick(names, slot % GROUPS))
     }
 
     fn object(&self, slot: u8) -> ObjectHandle {
@@ -438,7 +440,11 @@ fn kept_as(slot: u8) -> u64 {
 }
 
 fn pick(names: &[u64], slot: u8) -> u64 {
-    if names.is_empty() { 0 } else { names[usize::from(slot) % names.len()] }
+    match names.last() {
+        None => 0,
+        Some(last) if slot == LAST => *last,
+        Some(_) => names[usize::from(slot) % names.len()],
+    }
 }
 
 impl<F: HardwareFormat> Userland<F> for Programs {

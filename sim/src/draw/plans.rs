@@ -1,12 +1,12 @@
 //! Drawn plans: how many CPUs a world has, and which programs.
 
-use coldframe_abi::Nanos;
+use coldframe_abi::{CapabilityRights, Nanos};
 
 use super::Plan;
 use super::operations::{
     any_op, between, capability_op, memory_op, micros, priority, process_op, raw, slot, word_op,
 };
-use crate::ops::Op;
+use crate::ops::{LAST, OBJECTS, Op};
 use crate::source::Source;
 
 /// Of how many requests for memory one is refused; none, in most worlds.
@@ -251,10 +251,11 @@ pub(super) fn words(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         programs[0].push(Op::ProcessCreate { frames: 40 });
         programs[0].push(Op::ProcessThread { process: 0, program: 1 });
     }
+    let victim = 1 + count as u8;
     for _ in 0..count {
         let mut ops = Vec::new();
         for _ in 0..between(source, 3, 14) {
-            ops.push(match source.choose(24) {
+            let op = match source.choose(24) {
                 0 => Op::Sleep(Nanos(u64::from(source.choose(3_000)))),
                 1 => Op::Spawn { program: source.choose(5) as u8 },
                 2 => Op::Suspend { slot: slot(source) },
@@ -265,13 +266,25 @@ pub(super) fn words(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
                     Op::ProcessRestrict { .. } => Op::Yield,
                     other => other,
                 },
+                9 => {
+                    // Who is killed while it waits is not there to be woken.
+                    let rights = CapabilityRights(0xc);
+                    ops.push(Op::ProcessCreate { frames: 40 });
+                    ops.push(Op::ProcessGive { process: LAST, slot: OBJECTS, rights, badge: 0 });
+                    ops.push(Op::ProcessThread { process: LAST, program: victim });
+                    ops.push(Op::Sleep(Nanos(u64::from(source.choose(8_000)))));
+                    ops.push(Op::ProcessKill { process: LAST });
+                    Op::ObjectWake { slot: 0, word: 0, most: 1 }
+                }
                 _ => word_op(source),
-            });
+            };
+            ops.push(op);
         }
         ops.push(Op::Again { times: between(source, 1, 40) as u16 });
         programs.push(ops);
     }
     // One that stays and wakes whoever waits for ever, so that the others go on.
+    programs.push(vec![Op::ObjectWait { slot: LAST, word: 0, expected: 0, within: None }]);
     let keeper = programs.len() as u64;
     let mut wakes = vec![Op::Sleep(Nanos::from_micros(40))];
     wakes.extend((0..3).map(|word| Op::WordWake { word, most: 2 }));
