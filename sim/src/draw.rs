@@ -86,6 +86,12 @@ pub const KINDS: &[Kind] = &[
         steps: 10_000,
         draw: plans::words,
     },
+    Kind {
+        name: "calls",
+        about: "1 to 4 CPUs, every call of the table with arguments of the kinds that it takes, some of them wrong",
+        steps: 10_000,
+        draw: plans::calls,
+    },
 ];
 
 /// Where each process of a drawn world has something to print: so many pages, and holes around them.

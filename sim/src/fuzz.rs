@@ -1,22 +1,26 @@
 //! What fuzz targets and the replay of their corpus have in common: bytes are decisions.
 
-use crate::draw::kind;
+use crate::draw::KINDS;
 use crate::frames::drawn;
 use crate::oracle::Violation;
-use crate::run::{Options, Subject, run};
-use crate::source::Bytes;
+use crate::run::{Options, Outcome, Subject, run};
+use crate::source::{Bytes, Source};
 
 /// How many steps one input runs.
 const STEPS: u64 = 3_000;
 
-/// Runs the world that the bytes describe, hostile programs in it, in the order that the bytes decide.
+/// Runs the world that the bytes describe, of whichever kind, in the order that the bytes decide.
 ///
 /// # Errors
 /// What an oracle has to say.
 pub fn syscalls(bytes: &[u8]) -> Result<(), Violation> {
-    let kind = kind("hostile").unwrap_or_else(|| unreachable!("the world is in the list"));
-    let options = Options { steps: Some(STEPS), ..Options::default() };
-    run(Subject::Drawn(kind), &mut Bytes::new(bytes), options).violation.map_or(Ok(()), Err)
+    played(&mut Bytes::new(bytes)).violation.map_or(Ok(()), Err)
+}
+
+/// Runs the world that a source describes, of whichever kind.
+pub fn played(source: &mut impl Source) -> Outcome {
+    let kind = &KINDS[source.choose(KINDS.len() as u32) as usize];
+    run(Subject::Drawn(kind), source, Options { steps: Some(STEPS), ..Options::default() })
 }
 
 /// How many operations one input does at most.

@@ -3,6 +3,7 @@
 //! It follows the calls in the order in which the kernel was entered and says which answer each has to get, who may
 //! run, and who must. It shares no code with the kernel: only the table of calls, as programs know it.
 
+mod answers;
 mod calls;
 mod capabilities;
 mod names;
@@ -19,6 +20,8 @@ use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{Inspection, Kernel, Life, Resume, WaitsFor};
 use coldframe_scheduler::{NONE, Place};
 use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
+
+pub use answers::{Answer, Answers};
 
 use crate::oracle::{MODEL, Violation, demand};
 
@@ -77,6 +80,8 @@ struct Thread {
     settings: Settings,
     run_time: Nanos,
     joiner: Option<u32>,
+    /// It has made a call and not found the answer yet.
+    asks: bool,
     /// Which wait of the run was its last: tells entries among the deadlines apart, also of threads of one slot.
     wait: u64,
 }
@@ -128,6 +133,7 @@ pub(crate) struct Model {
     /// Processes that have changed something there themselves.
     unreadable: Vec<usize>,
     user_end: u64,
+    answers: Answers,
     /// How many requests for memory had been refused after the last entry, and whether one was in this.
     refused: u64,
     is_refused: bool,
@@ -167,6 +173,7 @@ impl Model {
                     settings,
                     run_time: Nanos::ZERO,
                     joiner: None,
+                    asks: false,
                     wait: 0,
                 }),
             };
@@ -282,6 +289,16 @@ impl Model {
         if resume == Resume::User { self.may_go_on(view, runs, cpu, now) } else { Ok(()) }
     }
 
+    /// What calls have been answered so far.
+    pub(crate) const fn answers(&self) -> &Answers {
+        &self.answers
+    }
+
+    /// A call that nobody sees the answer of has succeeded.
+    pub(crate) fn has_succeeded(&mut self, number: u64) {
+        self.answers.add(number, Reply::ok(0));
+    }
+
     fn charge(&mut self, cpu: usize, now: Instant) {
         if let Some((thread, since)) = self.running[cpu].take()
             && let Some(thread) = self.thread_mut(thread)
@@ -359,6 +376,11 @@ impl Model {
         let Some(thread) = self.thread_mut(runs) else {
             return fail(now, format!("thread {runs} goes on after its end"));
         };
+        let asked = std::mem::take(&mut thread.asks).then(|| cpu.peek());
+        if let Some(registers) = asked {
+            self.answers.add(registers.request.number, registers.reply);
+        }
+        let Some(thread) = self.thread_mut(runs) else { return Ok(()) };
         if let State::Works { call } = thread.state {
             thread.state = State::Goes { answer: None };
             let found = cpu.peek().reply.result();

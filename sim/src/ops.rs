@@ -1,12 +1,14 @@
 //! Programs as lists of operations: what generators, fuzzers and drawn worlds are made of.
 
 use coldframe_abi::{
-    Call, CapabilityHandle, CapabilityRights, Class, CpuId, Deadline, ExitCode, GroupHandle, Nanos,
-    ObjectHandle, PageRights, Priority, ProcessHandle, Request, ThreadHandle, UserAddress, UserRange, Word,
+    Call, CapabilityHandle, CapabilityRights, Class, CpuId, Deadline, ExitCode, GroupHandle, Kind, Nanos,
+    Number, ObjectHandle, PageRights, Priority, ProcessHandle, Request, ThreadHandle, UserAddress, UserRange,
+    Word,
 };
 use coldframe_hal::{Access, Clock, Cpu, Trap};
 use hal_host::{HardwareFormat, HostCpu, HostMachine};
 
+use crate::typed::Typed;
 use crate::window::{MemoryOp, Next, Window};
 use crate::world::{UserStep, Userland};
 
@@ -142,6 +144,11 @@ pub enum Op {
     ObjectDestroy {
         slot: u8,
     },
+    /// A call of the table with arguments of the kinds that it takes, most of them such as there are.
+    Any {
+        number: Number,
+        seed: u32,
+    },
     Fault,
     ProcessExit,
     /// From the start again, so often in all.
@@ -170,6 +177,7 @@ const KEEPS_THREAD: u64 = 1;
 const KEEPS_GROUP: u64 = 2;
 const KEEPS_PROCESS: u64 = 3;
 const KEEPS_OBJECT: u64 = 4;
+const KEEPS_MAPPING: u64 = 5;
 
 /// The registers of a thread that runs operations, beside `world::COMPUTES`.
 const SUM: usize = 0;
@@ -184,6 +192,7 @@ pub struct Programs {
     groups: Vec<u64>,
     processes: Vec<u64>,
     objects: Vec<u64>,
+    mappings: Vec<u64>,
     made: usize,
     most: usize,
     /// The memory of the threads, by the number in their stack register.
@@ -201,6 +210,7 @@ impl Programs {
             groups: Vec::new(),
             processes: Vec::new(),
             objects: Vec::new(),
+            mappings: Vec::new(),
             made: 0,
             most,
             windows: Vec::new(),
@@ -241,6 +251,7 @@ impl Programs {
             KEEPS_THREAD => &mut self.threads,
             KEEPS_GROUP => &mut self.groups,
             KEEPS_OBJECT => &mut self.objects,
+            KEEPS_MAPPING => &mut self.mappings,
             _ => &mut self.processes,
         };
         if names.len() == SLOTS {
@@ -338,6 +349,7 @@ impl Programs {
             }
             Op::ObjectDestroy { slot } => Call::ObjectDestroy { object: self.object(slot) },
             Op::Raw(request) => return Some(request),
+            Op::Any { number, seed } => return Some(self.any(number, seed, now)),
             Op::Compute(_) | Op::Memory(_) | Op::WordStore { .. } | Op::Fault | Op::Again { .. } => {
                 return None;
             }
@@ -425,6 +437,29 @@ impl Programs {
     }
 }
 
+impl Programs {
+    fn any(&self, number: Number, seed: u32, now: coldframe_abi::Instant) -> Request {
+        let lists = [&self.threads, &self.groups, &self.processes, &self.objects, &self.mappings];
+        let program = self.programs.len() as u64;
+        let stack = first_window(FIRST_MADE + self.made).0;
+        Typed { lists, now, program, stack }.request(number, seed)
+    }
+}
+
+/// What a call makes that is worth to be remembered.
+const fn kept_of(result: Kind) -> u64 {
+    match result {
+        Kind::Thread => KEEPS_THREAD,
+        Kind::Group => KEEPS_GROUP,
+        Kind::Process => KEEPS_PROCESS,
+        Kind::Object => KEEPS_OBJECT,
+        Kind::Mapping => KEEPS_MAPPING,
+        // Whatever a capability is for: it is tried as one to memory.
+        Kind::Capability => KEEPS_OBJECT,
+        _ => 0,
+    }
+}
+
 /// One of the words that the threads of a process share.
 const fn word_at(word: u8) -> UserAddress {
     UserAddress(WORDS.start.0 + word as u64 * 8)
@@ -491,6 +526,15 @@ impl<F: HardwareFormat> Userland<F> for Programs {
             Op::Spawn { .. } => {
                 self.made += 1;
                 registers.saved[KEEPS] = KEEPS_THREAD;
+            }
+            Op::Any { number, .. } => {
+                let kept = kept_of(number.description().result);
+                if kept == KEEPS_THREAD && self.made >= self.most {
+                    op = Op::Null;
+                } else {
+                    self.made += usize::from(kept == KEEPS_THREAD);
+                    registers.saved[KEEPS] = kept;
+                }
             }
             Op::ThreadSelf => registers.saved[KEEPS] = KEEPS_THREAD,
             Op::GroupCreate => registers.saved[KEEPS] = KEEPS_GROUP,

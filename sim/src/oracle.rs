@@ -11,15 +11,16 @@ mod steps;
 
 use std::fmt;
 
-use coldframe_abi::Instant;
+use coldframe_abi::{Instant, Number};
 use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{Kernel, Resume};
 use coldframe_scheduler::NONE;
 use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
-use crate::model::Model;
+use crate::model::{Answers, Model};
 
 pub use memory::Allowed;
+pub(crate) use queues::word_there;
 pub use shares::Shares;
 
 /// An oracle: a name and what it claims, its grace included.
@@ -124,6 +125,12 @@ impl Watch {
         Self { steps: steps::Steps::new(cpus), model, ..Self::default() }
     }
 
+    /// What calls have been answered so far.
+    #[must_use]
+    pub const fn answers(&self) -> &Answers {
+        self.model.answers()
+    }
+
     /// Programs can print from this range.
     pub fn add_readable(&mut self, start: u64, end: u64) {
         self.model.add_readable(start, end);
@@ -148,6 +155,9 @@ impl Watch {
     ) -> Result<(), Violation> {
         self.entries += 1;
         if resume == Resume::Off {
+            if trap == Trap::Syscall && before.request.number == Number::PowerOff as u64 {
+                self.model.has_succeeded(before.request.number);
+            }
             return Ok(());
         }
         let view = kernel.inspect();

@@ -10,6 +10,7 @@ use coldframe_scheduler::Place;
 use hal_host::{HardwareFormat, Stamped};
 
 use crate::draw::Kind;
+use crate::model::Answers;
 use crate::oracle::{Oracle, REST, Violation};
 use crate::source::Source;
 use crate::stage;
@@ -69,6 +70,8 @@ pub struct Outcome {
     pub trace: Vec<Stamped>,
     /// What was written to the console.
     pub console: String,
+    /// What calls have been answered.
+    pub answers: Answers,
 }
 
 /// How to run.
@@ -137,6 +140,7 @@ fn guarded<F: HardwareFormat, U: Userland<F>>(
         digest: 0,
         trace: Vec::new(),
         console: String::new(),
+        answers: Answers::default(),
     };
     let mut world = make(source);
     if let Some(entries) = options.compared {
@@ -153,6 +157,7 @@ fn guarded<F: HardwareFormat, U: Userland<F>>(
         Err(payload) => Some(Violation { oracle: ASSERTION, detail: message(&*payload), at: world.now() }),
     };
     outcome.entries = world.entries();
+    outcome.answers = world.answers().clone();
     outcome.trace = world.kernel_mut().machine_mut().take_trace();
     outcome.console = String::from_utf8_lossy(world.kernel().machine().console()).into_owned();
     let mut hasher = DefaultHasher::new();

@@ -101,6 +101,30 @@ impl Source for Bytes<'_> {
     }
 }
 
+/// Passes decisions on and keeps the bytes that would bring them about: the other way round than `Bytes`.
+#[derive(Clone, Debug)]
+pub struct Written<S> {
+    inner: S,
+    /// The decisions so far.
+    pub bytes: Vec<u8>,
+}
+
+impl<S> Written<S> {
+    /// Keeps what `inner` decides.
+    pub const fn new(inner: S) -> Self {
+        Self { inner, bytes: Vec::new() }
+    }
+}
+
+impl<S: Source> Source for Written<S> {
+    fn choose(&mut self, n: u32) -> u32 {
+        let decision = self.inner.choose(n);
+        let count = (0_usize..).find(|count| 1_u64 << (8 * count) >= u64::from(n)).unwrap_or(4);
+        self.bytes.extend(&decision.to_be_bytes()[4 - count..]);
+        decision
+    }
+}
+
 /// Passes decisions on and keeps them.
 #[derive(Clone, Debug)]
 pub struct Recorded<S> {

@@ -8,6 +8,7 @@ use coldframe_kernel::{Kernel, Resume, Work};
 use coldframe_memory::Filling;
 use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
+use crate::model::Answers;
 use crate::oracle::{Allowed, EITHER_WAY, MEMORY_KEPT, Violation, Watch};
 use crate::source::Source;
 
@@ -158,6 +159,12 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
     /// The kernel, for a run that wants a trace.
     pub const fn kernel_mut(&mut self) -> &mut Kernel<HostMachine<F>> {
         &mut self.kernel
+    }
+
+    /// What calls have been answered so far.
+    #[must_use]
+    pub const fn answers(&self) -> &Answers {
+        self.watch.answers()
     }
 
     /// The programs.

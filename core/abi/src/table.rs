@@ -15,6 +15,8 @@ pub struct Parameter {
     pub name: &'static str,
     /// What it is.
     pub kind: Kind,
+    /// What a capability has to allow that is named here.
+    pub rights: CapabilityRights,
 }
 
 /// One row of the table.
@@ -65,7 +67,7 @@ impl Slots<'_> {
 macro_rules! syscalls {
     ($(
         #[doc = $line:literal]
-        $number:literal $name:ident $variant:ident ($($argument:ident: $type:ty),*) -> $result:ty,
+        $number:literal $name:ident $variant:ident ($($argument:ident: $type:ty $(as [$($right:ident),+])?),*) -> $result:ty,
         errors [$($error:ident),*];
     )+) => {
         /// The number of a call.
@@ -96,6 +98,7 @@ macro_rules! syscalls {
                             parameters: &[$(Parameter {
                                 name: stringify!($argument),
                                 kind: <$type as Argument>::KIND,
+                                rights: CapabilityRights::NONE$($(.and(CapabilityRights::$right))+)?,
                             }),*],
                             result: <$result as Argument>::KIND,
                             errors: &[$(Error::$error),*],
@@ -190,7 +193,7 @@ syscalls! {
     3 thread_exit ThreadExit(result: Word) -> (), errors [];
 
     #[doc = "Waits for the end of a thread, takes its result, and gives its handle back."]
-    4 thread_join ThreadJoin(thread: ThreadHandle, deadline: Deadline) -> Word,
+    4 thread_join ThreadJoin(thread: ThreadHandle as [INSPECT], deadline: Deadline) -> Word,
     errors [BadHandle, NoRight, TimedOut, Busy, Deadlock];
 
     #[doc = "Waits until a moment of the monotonic clock."]
@@ -203,32 +206,32 @@ syscalls! {
     7 console_write ConsoleWrite(text: UserRange) -> Word, errors [BadAddress];
 
     #[doc = "Moves a thread to another scheduling class."]
-    8 set_class SetClass(thread: ThreadHandle, class: Class) -> (), errors [BadHandle, NoRight];
+    8 set_class SetClass(thread: ThreadHandle as [MANAGE], class: Class) -> (), errors [BadHandle, NoRight];
 
     #[doc = "Changes the priority of a thread within its class."]
-    9 set_priority SetPriority(thread: ThreadHandle, priority: Priority) -> (), errors [BadHandle, NoRight];
+    9 set_priority SetPriority(thread: ThreadHandle as [MANAGE], priority: Priority) -> (), errors [BadHandle, NoRight];
 
     #[doc = "Lets a thread run only on the CPUs whose bits are set, counted from CPU 64 * bank."]
-    10 set_affinity SetAffinity(thread: ThreadHandle, bank: Word, cpus: Word) -> (),
+    10 set_affinity SetAffinity(thread: ThreadHandle as [MANAGE], bank: Word, cpus: Word) -> (),
     errors [BadHandle, NoRight, BadArgument];
 
     #[doc = "Stops a thread, wherever it is, until it is resumed."]
-    11 thread_suspend ThreadSuspend(thread: ThreadHandle) -> (), errors [BadHandle, NoRight, BadState];
+    11 thread_suspend ThreadSuspend(thread: ThreadHandle as [MANAGE]) -> (), errors [BadHandle, NoRight, BadState];
 
     #[doc = "Lets a suspended thread go on."]
-    12 thread_resume ThreadResume(thread: ThreadHandle) -> (), errors [BadHandle, NoRight, BadState];
+    12 thread_resume ThreadResume(thread: ThreadHandle as [MANAGE]) -> (), errors [BadHandle, NoRight, BadState];
 
     #[doc = "Names the calling thread."]
     13 thread_self ThreadSelf() -> ThreadHandle, errors [NoMemory, OverBudget];
 
     #[doc = "Reads how long a thread has run."]
-    14 cpu_time CpuTime(thread: ThreadHandle) -> Nanos, errors [BadHandle, NoRight];
+    14 cpu_time CpuTime(thread: ThreadHandle as [INSPECT]) -> Nanos, errors [BadHandle, NoRight];
 
     #[doc = "Makes a scheduling group; the groups of a level take turns, whatever their size."]
     15 group_create GroupCreate() -> GroupHandle, errors [NoMemory, OverBudget];
 
     #[doc = "Moves a thread into a scheduling group."]
-    16 set_group SetGroup(thread: ThreadHandle, group: GroupHandle) -> (), errors [BadHandle, NoRight];
+    16 set_group SetGroup(thread: ThreadHandle as [MANAGE], group: GroupHandle as [FILL]) -> (), errors [BadHandle, NoRight];
 
     #[doc = "Takes a CPU off-line; its threads move to others that they may run on."]
     17 cpu_offline CpuOffline(cpu: CpuId) -> (), errors [BadArgument, BadState];
@@ -278,28 +281,28 @@ syscalls! {
     errors [BadAddress, NotMapped, Foreign, NoMemory, OverBudget];
 
     #[doc = "Maps a part of a memory object where nothing is."]
-    31 object_map ObjectMap(object: ObjectHandle, offset: Word, range: UserRange, rights: PageRights) -> MappingHandle,
+    31 object_map ObjectMap(object: ObjectHandle as [READ], offset: Word, range: UserRange, rights: PageRights) -> MappingHandle,
     errors [BadHandle, NoRight, BadArgument, BadAddress, Occupied, NoMemory, OverBudget];
 
     #[doc = "Names the memory object that a mapping shows."]
-    32 mapping_object MappingObject(mapping: MappingHandle) -> ObjectHandle, errors [BadHandle, NoRight];
+    32 mapping_object MappingObject(mapping: MappingHandle as [INSPECT]) -> ObjectHandle, errors [BadHandle];
 
     #[doc = "Takes a mapping away as a whole; when it returns, nobody reaches its pages through it."]
-    33 mapping_unmap MappingUnmap(mapping: MappingHandle) -> (), errors [BadHandle, NoRight, NoMemory, OverBudget];
+    33 mapping_unmap MappingUnmap(mapping: MappingHandle as [MANAGE]) -> (), errors [BadHandle];
 
     #[doc = "Takes all mappings of a memory object away, and then the object."]
-    34 object_destroy ObjectDestroy(object: ObjectHandle) -> (), errors [BadHandle, NoRight, Busy, NoMemory, OverBudget];
+    34 object_destroy ObjectDestroy(object: ObjectHandle as [MANAGE]) -> (), errors [BadHandle, NoRight, Busy];
 
     #[doc = "Derives a capability from another: with fewer rights, or with a badge on one that has none."]
-    35 capability_copy CapabilityCopy(capability: CapabilityHandle, rights: CapabilityRights, badge: Word) -> CapabilityHandle,
+    35 capability_copy CapabilityCopy(capability: CapabilityHandle as [COPY], rights: CapabilityRights, badge: Word) -> CapabilityHandle,
     errors [BadHandle, NoRight, NoMemory, OverBudget];
 
     #[doc = "Gives a capability up, not what was derived from it; an object goes with its last name or mapping."]
-    36 capability_delete CapabilityDelete(capability: CapabilityHandle) -> (), errors [BadHandle, NoMemory, OverBudget];
+    36 capability_delete CapabilityDelete(capability: CapabilityHandle) -> (), errors [BadHandle];
 
     #[doc = "Takes away all that was derived from a capability, mappings included, whoever has it."]
     37 capability_revoke CapabilityRevoke(capability: CapabilityHandle) -> (),
-    errors [BadHandle, Busy, NoMemory, OverBudget];
+    errors [BadHandle, Busy];
 
     #[doc = "Says what a capability names and allows; it names nothing if that is gone."]
     38 capability_inspect CapabilityInspect(capability: CapabilityHandle) -> CapabilityState, errors [BadHandle];
@@ -314,29 +317,29 @@ syscalls! {
     41 process_create ProcessCreate(frames: Word) -> ProcessHandle, errors [NoMemory, OverBudget];
 
     #[doc = "Starts a thread in a process, with the caller's class and priority."]
-    42 process_thread ProcessThread(process: ProcessHandle, entry: UserAddress, stack: UserAddress, argument: Word) -> ThreadHandle,
+    42 process_thread ProcessThread(process: ProcessHandle as [FILL], entry: UserAddress, stack: UserAddress, argument: Word) -> ThreadHandle,
     errors [BadHandle, NoRight, BadState, BadAddress, NoMemory, OverBudget];
 
     #[doc = "Derives a capability and puts it into a process; says how that one calls it."]
-    43 process_give ProcessGive(process: ProcessHandle, capability: CapabilityHandle, rights: CapabilityRights, badge: Word) -> CapabilityHandle,
+    43 process_give ProcessGive(process: ProcessHandle as [FILL], capability: CapabilityHandle as [COPY], rights: CapabilityRights, badge: Word) -> CapabilityHandle,
     errors [BadHandle, NoRight, BadState, NoMemory, OverBudget];
 
     #[doc = "Maps a part of a memory object where nothing is in a process; says how that one calls it."]
-    44 process_map ProcessMap(process: ProcessHandle, object: ObjectHandle, offset: Word, range: UserRange, rights: PageRights) -> MappingHandle,
+    44 process_map ProcessMap(process: ProcessHandle as [FILL], object: ObjectHandle as [READ], offset: Word, range: UserRange, rights: PageRights) -> MappingHandle,
     errors [BadHandle, NoRight, BadState, BadArgument, BadAddress, Occupied, NoMemory, OverBudget];
 
     #[doc = "Lets a process make only the calls whose bits are set, of those that it may make now."]
-    45 process_restrict ProcessRestrict(process: ProcessHandle, calls: Word) -> (), errors [BadHandle, NoRight, BadState];
+    45 process_restrict ProcessRestrict(process: ProcessHandle as [FILL], calls: Word) -> (), errors [BadHandle, NoRight, BadState];
 
     #[doc = "Ends a process, all its threads and all processes that it has made."]
-    46 process_kill ProcessKill(process: ProcessHandle, status: ExitCode) -> (), errors [BadHandle, NoRight];
+    46 process_kill ProcessKill(process: ProcessHandle as [MANAGE], status: ExitCode) -> (), errors [BadHandle, NoRight];
 
     #[doc = "Waits until nothing is left of a process, and says how it ended."]
-    47 process_wait ProcessWait(process: ProcessHandle, deadline: Deadline) -> ExitCode,
+    47 process_wait ProcessWait(process: ProcessHandle as [INSPECT], deadline: Deadline) -> ExitCode,
     errors [BadHandle, NoRight, TimedOut, Busy];
 
     #[doc = "Says how many pages a process has, page tables included, and may have."]
-    48 process_use ProcessUse(process: ProcessHandle) -> MemoryUse, errors [BadHandle, NoRight];
+    48 process_use ProcessUse(process: ProcessHandle as [INSPECT]) -> MemoryUse, errors [BadHandle, NoRight];
 
     #[doc = "Waits at a word of the caller's memory until somebody wakes it there, if it holds this."]
     49 word_wait WordWait(address: UserAddress, expected: Word, deadline: Deadline) -> (),
@@ -346,10 +349,10 @@ syscalls! {
     50 word_wake WordWake(address: UserAddress, most: Word) -> Word, errors [BadAddress];
 
     #[doc = "Waits at a word of a memory object, whoever shows it, if it holds this."]
-    51 object_wait ObjectWait(object: ObjectHandle, offset: Word, expected: Word, deadline: Deadline) -> (),
+    51 object_wait ObjectWait(object: ObjectHandle as [READ], offset: Word, expected: Word, deadline: Deadline) -> (),
     errors [BadHandle, NoRight, BadArgument, BadState, Changed, TimedOut];
 
     #[doc = "Wakes who waits at a word of a memory object, as `word_wake` does; says how many."]
-    52 object_wake ObjectWake(object: ObjectHandle, offset: Word, most: Word) -> Word,
+    52 object_wake ObjectWake(object: ObjectHandle as [WRITE], offset: Word, most: Word) -> Word,
     errors [BadHandle, NoRight, BadArgument, BadState];
 }

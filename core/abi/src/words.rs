@@ -274,6 +274,16 @@ impl CapabilityRights {
     pub const COPY: Self = Self(1 << 6);
     /// All that can be.
     pub const ALL: Self = Self(0x7f);
+    /// Each of them, and what it is called.
+    pub const NAMED: [(Self, &'static str); 7] = [
+        (Self::INSPECT, "inspect"),
+        (Self::MANAGE, "manage"),
+        (Self::READ, "read"),
+        (Self::WRITE, "write"),
+        (Self::EXECUTE, "execute"),
+        (Self::FILL, "fill"),
+        (Self::COPY, "copy"),
+    ];
 
     /// These and those.
     #[must_use]

@@ -164,6 +164,12 @@ impl Mapping {
         self.capability
     }
 
+    /// What it shows, and where.
+    #[must_use]
+    pub const fn view(&self) -> View {
+        self.view
+    }
+
     /// Of which object it shows a part.
     #[must_use]
     pub const fn object(&self) -> u32 {

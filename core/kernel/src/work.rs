@@ -222,7 +222,8 @@ impl<M: Machine> Kernel<M> {
     /// Something is in the way. What was reserved so far goes again: it was empty before. Moves and copies stay where
     /// they have come to. Tables that were made for what did not come go at once.
     fn give_up(&mut self, process: u32, work: &mut Work, error: SpaceError) -> (Flush, After) {
-        let answer = Err(told(error));
+        // Why it failed in the first place, not what was in the way of undoing it.
+        let answer = work.answer.and(Err(told(error)));
         let Some((space, mut means)) = self.space_of(process) else {
             unreachable!("a space in which somebody works is there (KRN-14)")
         };

@@ -78,7 +78,7 @@ enum Command {
     /// Print the scenarios, the drawn worlds and the oracles.
     List,
     /// Print the reference of the syscalls.
-    Syscalls,
+    Syscalls(syscalls::Arguments),
 }
 
 pub(crate) fn main() -> ExitCode {
@@ -100,7 +100,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, json),
         Command::Replay(arguments) => replay::run(&arguments, json),
         Command::List => list::run(json),
-        Command::Syscalls => syscalls::run(json),
+        Command::Syscalls(arguments) => syscalls::run(&arguments, json),
     };
     ExitCode::from(exit as u8)
 }

@@ -1,6 +1,6 @@
 //! Drawn operations: near edges, in dense windows, so that they meet.
 
-use coldframe_abi::{CapabilityRights, Class, CpuId, Nanos, PageRights, Priority, Request, TABLE};
+use coldframe_abi::{CapabilityRights, Class, CpuId, Nanos, Number, PageRights, Priority, Request, TABLE};
 
 use super::{PAGE, TEXT, TEXT_PAGES};
 use crate::ops::{GROUPS, OBJECTS, Op, PROCESSES};
@@ -212,6 +212,18 @@ fn word(source: &mut dyn Source) -> u64 {
         3 => (1 << 38) - near,
         4 => u64::from(source.choose(12)) | u64::from(source.choose(4)) << 32,
         _ => u64::from(source.choose(u32::MAX)) << 32 | u64::from(source.choose(u32::MAX)),
+    }
+}
+
+/// Any call of the table, such as a program could mean it.
+pub(super) fn any_call(source: &mut dyn Source) -> Op {
+    let number = TABLE[source.choose(TABLE.len() as u32) as usize];
+    let seed = source.choose(1 << 16);
+    match number {
+        // The ends of process and machine come often enough by themselves.
+        Number::PowerOff => Op::Null,
+        Number::ProcessExit | Number::ThreadExit if seed % 16 != 0 => Op::Yield,
+        number => Op::Any { number, seed },
     }
 }
 

@@ -4,7 +4,7 @@ use coldframe_abi::{CapabilityRights, Nanos};
 
 use super::Plan;
 use super::operations::{
-    any_op, between, capability_op, memory_op, micros, priority, process_op, raw, slot, word_op,
+    any_call, any_op, between, capability_op, memory_op, micros, priority, process_op, raw, slot, word_op,
 };
 use crate::ops::{LAST, OBJECTS, Op};
 use crate::source::Source;
@@ -293,4 +293,21 @@ pub(super) fn words(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     programs.push(wakes);
     programs[0].push(Op::Spawn { program: keeper as u8 });
     Plan { cpus, programs, processes: vec![0, 0], threads: 40, budget: 900, refuse_every: refusals(source) }
+}
+
+pub(super) fn calls(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
+    let cpus = cpus.unwrap_or(between(source, 1, 4) as u16);
+    let count = between(source, 2, 4);
+    let mut programs = vec![starter(between(source, 1, 4), count)];
+    programs[0].extend([Op::ObjectCreate, Op::GroupCreate, Op::ProcessCreate { frames: 60 }, Op::ThreadSelf]);
+    for _ in 0..count {
+        let mut ops: Vec<_> = (0..between(source, 6, 24)).map(|_| any_call(source)).collect();
+        ops.push(Op::Again { times: between(source, 1, 40) as u16 });
+        programs.push(ops);
+    }
+    let keeper = programs.len() as u64;
+    programs.push(vec![Op::Sleep(Nanos(u64::MAX))]);
+    let budget = [u64::MAX, 300, 60, 30][source.choose(4) as usize];
+    let processes = vec![keeper, 0, 0];
+    Plan { cpus, programs, processes, threads: 40, budget, refuse_every: refusals(source) }
 }

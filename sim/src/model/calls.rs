@@ -40,6 +40,9 @@ impl Model {
         given: Reply,
         now: Instant,
     ) -> Result<(), Violation> {
+        if let Some(thread) = self.thread_mut(caller) {
+            thread.asks = true;
+        }
         let Some(number) = Number::from_word(request.number) else {
             self.expect(caller, Err(Error::UnknownCall));
             return Ok(());
@@ -78,7 +81,8 @@ impl Model {
                 let touched =
                     self.process_of(caller).is_some_and(|process| self.unreadable.contains(&process));
                 match self.console_write(words[0], words[1]) {
-                    Ok(length) if length > 0 && touched => Expected::Any,
+                    Ok(0) => Expected::Answer(Ok(0)),
+                    _ if touched && self.is_inside(words[0], words[1]) => Expected::Any,
                     answer => Expected::Answer(answer),
                 }
             }
@@ -110,7 +114,7 @@ impl Model {
             | Number::MappingObject
             | Number::MappingUnmap
             | Number::ObjectDestroy => {
-                self.objects_touch(caller, number, words);
+                self.touches_memory(caller);
                 self.set_state(caller, State::Works { call: number });
                 Expected::Nothing
             }
@@ -152,13 +156,10 @@ impl Model {
         }
     }
 
-    /// Text that becomes an object's can go with it.
-    fn objects_touch(&mut self, caller: u32, call: Number, words: &[u64; 6]) {
-        let end = words[0].saturating_add(words[1]);
-        if call == Number::ObjectFromRange
-            && self.readable.iter().any(|(low, high)| words[0] < *high && *low < end)
-        {
-            self.unreadable.extend(self.process_of(caller));
+    /// What is in the memory of a process is from now on for the page tables to say.
+    fn touches_memory(&mut self, caller: u32) {
+        if let Some(process) = self.process_of(caller).filter(|process| !self.unreadable.contains(process)) {
+            self.unreadable.push(process);
         }
     }
 
@@ -179,10 +180,7 @@ impl Model {
                 return Expected::Answer(Err(Error::BadAddress));
             }
         }
-        let process = self.process_of(caller);
-        if self.readable.iter().any(|(low, high)| start < *high && *low < end) {
-            self.unreadable.extend(process);
-        }
+        self.touches_memory(caller);
         self.set_state(caller, State::Works { call });
         Expected::Nothing
     }
@@ -252,6 +250,7 @@ impl Model {
                 suspended: false,
                 run_time: Nanos::ZERO,
                 joiner: None,
+                asks: false,
                 wait: 0,
                 ..maker
             }),
@@ -290,6 +289,7 @@ impl Model {
     }
 
     fn thread_exit(&mut self, caller: u32, result: u64) -> Expected {
+        self.has_succeeded(Number::ThreadExit as u64);
         let Some(thread) = self.thread_mut(caller) else { return Expected::Nothing };
         thread.state = State::Ended { result };
         let (process, joiner) = (thread.process, thread.joiner.take());
@@ -308,6 +308,7 @@ impl Model {
     }
 
     fn process_exit(&mut self, caller: u32, status: u64) -> Expected {
+        self.has_succeeded(Number::ProcessExit as u64);
         if let Some(process) = self.process_of(caller) {
             self.end_process_with(process, status);
         }
@@ -334,6 +335,13 @@ impl Model {
             }
         }
         self.forget_waiting();
+        for (row, slot) in (0_u32..).zip(&mut self.threads) {
+            let ended = slot.holder.is_some_and(|thread| matches!(thread.state, State::Ended { .. }));
+            if ended && !self.names.is_named(Named::Thread(row, slot.generation)) {
+                // The last name for its result was one of that process.
+                slot.holder = None;
+            }
+        }
         for slot in &mut self.groups {
             slot.holder = slot.holder.take().filter(|holder| *holder != process);
         }
@@ -460,8 +468,15 @@ impl Model {
         Ok(0)
     }
 
+    fn is_inside(&self, start: u64, length: u64) -> bool {
+        start.checked_add(length).is_some_and(|end| end <= self.user_end)
+    }
+
     fn console_write(&self, start: u64, length: u64) -> Answer {
-        let end = start.checked_add(length).filter(|end| *end <= self.user_end).ok_or(Error::BadAddress)?;
+        let end = start.saturating_add(length);
+        if !self.is_inside(start, length) {
+            return Err(Error::BadAddress);
+        }
         let length = (end - start).min(WRITE_LIMIT);
         let inside = |range: &&(u64, u64)| range.0 <= start && start + length <= range.1;
         if length == 0 || self.readable.iter().find(inside).is_some() {

@@ -241,6 +241,7 @@ impl Model {
                 settings,
                 run_time: coldframe_abi::Nanos::ZERO,
                 joiner: None,
+                asks: false,
                 wait: 0,
             }),
         };

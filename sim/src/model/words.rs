@@ -6,6 +6,7 @@ use hal_host::{HardwareFormat, HostMachine};
 
 use super::calls::{Answer, Expected};
 use super::{Model, State};
+use crate::oracle::word_there;
 
 /// How many one call wakes at most.
 const WAKES: u64 = 32;
@@ -52,7 +53,7 @@ impl Model {
             return Expected::Nothing;
         }
         let answer = match number {
-            Number::WordWait => self.word_wait(kernel, view, caller, words, now),
+            Number::WordWait => self.word_wait(kernel, caller, words, now),
             Number::ObjectWait => self.object_wait(kernel, view, caller, words, now),
             Number::WordWake => self
                 .place_in_own(caller, words[0])
@@ -115,15 +116,13 @@ impl Model {
     fn word_wait<F: HardwareFormat>(
         &mut self,
         kernel: &Kernel<HostMachine<F>>,
-        view: &Inspection<'_, HostMachine<F>>,
         caller: u32,
         words: &[u64; 6],
         now: Instant,
     ) -> Result<Option<u64>, Error> {
         let at = self.place_in_own(caller, words[0])?;
         let process = self.process_of(caller).ok_or(Error::BadAddress)?;
-        let root = view.processes[process].space().ok_or(Error::BadAddress)?.root();
-        let found = kernel.machine().word_of(root, words[0]).ok_or(Error::BadAddress)?;
+        let found = word_there(kernel, process, words[0]).ok_or(Error::BadAddress)?;
         self.waits_at(caller, at, found == words[1], words[2], now)
     }
 

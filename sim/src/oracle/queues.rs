@@ -1,6 +1,7 @@
 //! `queued-where-it-waits`: queues and lists walked from their roots, against what each thread says of itself.
 
-use coldframe_abi::Instant;
+use coldframe_abi::{Instant, UserAddress};
+use coldframe_hal::paging::Entry;
 use coldframe_ipc::{NONE, Queue};
 use coldframe_kernel::{Inspection, Kernel, WaitsFor, Words};
 use hal_host::{HardwareFormat, HostMachine};
@@ -79,6 +80,23 @@ fn walk<F: HardwareFormat>(
     Ok(())
 }
 
+/// The word that a program finds at an address, if it may read there: in a page, or in one that a mapping promises.
+pub(crate) fn word_there<F: HardwareFormat>(
+    kernel: &Kernel<HostMachine<F>>,
+    process: usize,
+    address: u64,
+) -> Option<u64> {
+    let (view, machine) = (kernel.inspect(), kernel.machine());
+    let space = view.processes[process].space()?;
+    if let Some(word) = machine.word_of(space.root(), address) {
+        return Some(word);
+    }
+    let Some((Entry::Promised(mapping), _)) = space.query(machine, UserAddress(address)) else { return None };
+    let mapping = &view.mappings[mapping as usize];
+    let pages = view.objects[mapping.object() as usize].space()?;
+    Some(machine.word_of(pages.root(), mapping.view().offset_of(address)).unwrap_or(0))
+}
+
 /// Whether the words at which threads of a process wait can be read, as a walker that is not the kernel's finds it.
 pub(super) fn words_are_there<F: HardwareFormat>(
     kernel: &Kernel<HostMachine<F>>,
@@ -87,14 +105,14 @@ pub(super) fn words_are_there<F: HardwareFormat>(
 ) -> Result<(), Violation> {
     let view = kernel.inspect();
     let row = &view.processes[process];
-    let (Some(first), Some(space), None) = (row.words().root(), row.space(), row.round()) else {
+    let (Some(first), None) = (row.words().root(), row.round()) else {
         return Ok(());
     };
     let mut open = vec![first];
     while let Some(node) = open.pop() {
         let waiter = &view.waiters[node as usize];
         let place = waiter.key().map_or(0, |key| key.place());
-        demand(kernel.machine().word_of(space.root(), place).is_some(), QUEUED, now, || {
+        demand(word_there(kernel, process, place).is_some(), QUEUED, now, || {
             format!("thread {node} waits at {place:#x}, where process {process} has nothing")
         })?;
         open.extend(waiter.below().into_iter().filter(|below| *below != NONE));

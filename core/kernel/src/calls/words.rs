@@ -3,11 +3,12 @@
 use coldframe_abi::{
     CapabilityKind, CapabilityRights, Deadline, Error, Instant, ObjectHandle, UserAddress, UserRange,
 };
+use coldframe_hal::paging::Entry;
 use coldframe_hal::{Machine, Store};
 use coldframe_memory::{SpaceError, UserSlice};
 
 use super::{Caller, Outcome};
-use crate::{Kernel, Words};
+use crate::{Kernel, Mapping, Words};
 
 /// How long a word is, in bytes.
 const WORD: u64 = 8;
@@ -26,10 +27,7 @@ impl<M: Machine> Kernel<M> {
             Ok(place) => place,
             Err(error) => return Err::<u64, _>(error).into(),
         };
-        let Some((space, means)) = self.space_of(caller.process) else {
-            return Err::<u64, _>(Error::BadAddress).into();
-        };
-        match space.word_at(means.memory, address) {
+        match self.word_of_process(caller.process, address) {
             Err(SpaceError::Busy(_)) => self.call_again(caller),
             Err(_) => Err::<u64, _>(Error::BadAddress).into(),
             Ok(found) if found != expected => Err::<u64, _>(Error::Changed).into(),
@@ -125,6 +123,17 @@ impl<M: Machine> Kernel<M> {
         }
         // To look at a word of a device may change what the device does.
         if row.space.is_none() { Err(Error::BadState) } else { Ok(object) }
+    }
+
+    /// The word at an address of a process, whether its page is there or promised by a mapping.
+    fn word_of_process(&self, process: u32, address: UserAddress) -> Result<u64, SpaceError> {
+        let nothing = SpaceError::NotMapped(address);
+        let space = self.processes.rows()[process as usize].space.as_ref().ok_or(nothing)?;
+        let Some((Entry::Promised(mapping), _)) = space.query(&self.machine, address) else {
+            return space.word_at(&self.machine, address);
+        };
+        let Mapping { object, view, .. } = &self.mappings.rows()[mapping as usize];
+        self.word_of_object(*object, view.offset_of(address.0)).ok_or(nothing)
     }
 
     fn word_of_object(&self, object: u32, offset: u64) -> Option<u64> {

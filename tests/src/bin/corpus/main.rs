@@ -1,0 +1,93 @@
+//! `cargo corpus`: grows the corpus of the fuzz target `syscalls` until each call of the table has succeeded in it, and
+//! has failed with each of its errors.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use sim::fuzz::played;
+use sim::source::{Bytes, Random, Written};
+use sim::{Answer, Answers};
+
+#[derive(Debug, Parser)]
+#[command(
+    about = "Grow the corpus of the fuzz target 'syscalls' by worlds in which calls are answered as in none before"
+)]
+struct Arguments {
+    /// The first seed to try.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// How many seeds to try.
+    #[arg(long, default_value_t = 20_000)]
+    seeds: u64,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/syscalls")
+}
+
+fn answers(bytes: &[u8]) -> Answers {
+    played(&mut Bytes::new(bytes)).answers
+}
+
+fn missing(covered: &Answers) -> Vec<Answer> {
+    Answers::in_the_table().filter(|answer| !covered.has(*answer)).collect()
+}
+
+fn name((number, error): Answer) -> String {
+    let outcome = error.map_or_else(|| "fine".to_owned(), |error| format!("{error:?}"));
+    format!("{}-{outcome}", number.description().name)
+}
+
+/// The shortest beginning of the bytes in which all these answers are given: behind it all decisions are zero.
+fn shortened(bytes: &[u8], wanted: &[Answer]) -> Vec<u8> {
+    const PARTS: usize = 64;
+    let is_enough = |length: usize| {
+        let found = answers(&bytes[..length]);
+        wanted.iter().all(|answer| found.has(*answer))
+    };
+    let lengths = (1..PARTS).map(|part| bytes.len() * part / PARTS);
+    let length = lengths.into_iter().find(|length| is_enough(*length)).unwrap_or(bytes.len());
+    bytes[..length].to_vec()
+}
+
+fn grow(arguments: &Arguments) -> std::io::Result<Vec<Answer>> {
+    let mut covered = Answers::default();
+    for entry in std::fs::read_dir(folder())? {
+        covered.add_all(&answers(&std::fs::read(entry?.path())?));
+    }
+    for seed in arguments.from..arguments.from + arguments.seeds {
+        let left = missing(&covered);
+        if left.is_empty() {
+            break;
+        }
+        let mut source = Written::new(Random::new(seed));
+        let outcome = played(&mut source);
+        let fresh: Vec<_> = left.into_iter().filter(|answer| outcome.answers.has(*answer)).collect();
+        let Some(first) = fresh.first() else { continue };
+        if let Some(violation) = outcome.violation {
+            println!("seed {seed}: {violation}");
+            continue;
+        }
+        let bytes = shortened(&source.bytes, &fresh);
+        println!("seed {seed}: {} ({} answers, {} bytes)", name(*first), fresh.len(), bytes.len());
+        covered.add_all(&answers(&bytes));
+        std::fs::write(folder().join(name(*first)), bytes)?;
+    }
+    Ok(missing(&covered))
+}
+
+fn main() -> ExitCode {
+    match grow(&Arguments::parse()) {
+        Ok(left) if left.is_empty() => ExitCode::SUCCESS,
+        Ok(left) => {
+            let names: Vec<_> = left.into_iter().map(name).collect();
+            eprintln!("no world was found in which this is answered: {}", names.join(", "));
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("error: {}: {error}", folder().display());
+            ExitCode::FAILURE
+        }
+    }
+}
