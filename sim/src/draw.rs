@@ -2,7 +2,8 @@
 
 use coldframe_abi::UserAddress;
 
-use coldframe_hal::paging::{Rights, Sv39};
+use coldframe_hal::paging::{Cache, Rights, Sv39};
+use coldframe_hal::{Frame, FrameRun};
 use coldframe_kernel::{Kernel, ProcessId, Segment};
 use hal_host::HostMachine;
 
@@ -98,6 +99,8 @@ pub const KINDS: &[Kind] = &[
 const TEXT: u64 = 0x7000;
 const TEXT_PAGES: u64 = 3;
 const PAGE: u64 = 4_096;
+/// How much RAM a drawn world has.
+const FRAMES: usize = 4_096;
 
 struct Plan {
     cpus: u16,
@@ -109,6 +112,8 @@ struct Plan {
     budget: u64,
     /// Of how many requests for memory one is refused; none, if this is zero.
     refuse_every: u64,
+    /// Whether the first process that is more than a keeper has an object of physical memory.
+    device: bool,
 }
 
 /// A kind is its name.
@@ -128,13 +133,19 @@ impl Kind {
     pub fn world(&self, source: &mut dyn Source, cpus: Option<u16>) -> DrawnWorld {
         let plan = (self.draw)(source, cpus);
         let entropy = u64::from(source.choose(u32::MAX));
-        let mut machine = HostMachine::new(plan.cpus, 4_096, entropy);
+        let mut machine = HostMachine::new(plan.cpus, FRAMES, entropy);
         machine.set_tags([1, 64, plan.cpus + 2, plan.cpus + 3][source.choose(4) as usize]);
         let map = machine.memory_map();
         let mut kernel = Kernel::new(machine, plan.cpus, map).unwrap_or_else(|error| panic!("{error:?}"));
+        let mut programs = Programs::new(plan.programs, plan.threads);
         for (number, program) in plan.processes.into_iter().enumerate() {
             let budget = plan.budget.min(kernel.unspent_frames() / 4);
             let process = kernel.create_process_with(budget).unwrap_or_else(|error| panic!("{error:?}"));
+            if plan.device && number == 1 {
+                let run = FrameRun { start: Frame(FRAMES as u64), count: 4 };
+                let object = kernel.create_range_object(process, run, Cache::Device);
+                programs.keep_object(object.unwrap_or_else(|error| panic!("{error:?}")));
+            }
             load_text(&mut kernel, process);
             let words =
                 Segment { start: WORDS.start, bytes: &[], length: WORDS.length, rights: Rights::ReadWrite };
@@ -144,7 +155,7 @@ impl Kind {
                 .unwrap_or_else(|error| panic!("{error:?}"));
         }
         kernel.machine_mut().refuse_every(plan.refuse_every);
-        let mut world = World::new(kernel, plan.cpus, Programs::new(plan.programs, plan.threads));
+        let mut world = World::new(kernel, plan.cpus, programs);
         world.add_readable(TEXT, TEXT + TEXT_PAGES * PAGE);
         world.add_readable(WORDS.start.0, WORDS.start.0 + WORDS.length);
         world

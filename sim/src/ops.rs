@@ -218,6 +218,11 @@ impl Programs {
         }
     }
 
+    /// A name that a program has from the start.
+    pub fn keep_object(&mut self, object: ObjectHandle) {
+        self.keep(KEEPS_OBJECT, object.to_word());
+    }
+
     /// How many operations on memory have been begun.
     #[must_use]
     pub const fn memory_operations(&self) -> u64 {

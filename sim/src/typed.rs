@@ -96,7 +96,7 @@ impl Typed<'_> {
                 "argument" => picks.below(self.program),
                 // One call less.
                 "calls" => !(1 << picks.below(64)),
-                "frames" => picks.one_of(&[0, 2, 6, 20, 60]),
+                "frames" => picks.one_of(&[0, 1, 2, 6, 20, 60]),
                 "length" => picks.one_of(&[PAGE, PAGE, 3 * PAGE, 0, 8]),
                 "offset" => picks.one_of(&[0, 0, 0, 8, 4, PAGE, 1 << 20]),
                 "cpus" => picks.one_of(&[1, 2, 3, 15, 0]),

@@ -47,6 +47,7 @@ pub(super) fn scheduler(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         threads: 7,
         budget: u64::MAX,
         refuse_every: 0,
+        device: false,
     }
 }
 
@@ -65,7 +66,7 @@ pub(super) fn mixed(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     let tail: Vec<_> = (0..between(source, 0, 6)).map(|_| any_op(source, cpus)).collect();
     programs[0].extend(tail);
     let processes = if source.choose(3) == 0 { vec![0, 1] } else { vec![0] };
-    Plan { cpus, programs, processes, threads: 48, budget: u64::MAX, refuse_every: 0 }
+    Plan { cpus, programs, processes, threads: 48, budget: u64::MAX, refuse_every: 0, device: false }
 }
 
 pub(super) fn groups(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -90,6 +91,7 @@ pub(super) fn groups(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         threads: 32,
         budget: u64::MAX,
         refuse_every: 0,
+        device: false,
     }
 }
 
@@ -117,7 +119,7 @@ pub(super) fn waits(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     }
     let last = programs.pop().unwrap_or_default();
     programs[0].extend(last);
-    Plan { cpus, programs, processes: vec![0], threads: 48, budget: u64::MAX, refuse_every: 0 }
+    Plan { cpus, programs, processes: vec![0], threads: 48, budget: u64::MAX, refuse_every: 0, device: false }
 }
 
 pub(super) fn memory(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -144,7 +146,7 @@ pub(super) fn memory(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         .map(|process| if process == 0 { 0 } else { u64::from(1 + source.choose(count)) });
     let processes = processes.collect();
     let budget = [u64::MAX, u64::MAX, 60, 200][source.choose(4) as usize];
-    Plan { cpus, programs, processes, threads: 24, budget, refuse_every: refusals(source) }
+    Plan { cpus, programs, processes, threads: 24, budget, refuse_every: refusals(source), device: false }
 }
 
 pub(super) fn capabilities(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -173,7 +175,7 @@ pub(super) fn capabilities(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     }
     let processes = if source.choose(3) == 0 { vec![0, 0] } else { vec![0] };
     let budget = [u64::MAX, 12][source.choose(2) as usize];
-    Plan { cpus, programs, processes, threads: 32, budget, refuse_every: refusals(source) }
+    Plan { cpus, programs, processes, threads: 32, budget, refuse_every: refusals(source), device: false }
 }
 
 pub(super) fn processes(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -212,6 +214,7 @@ pub(super) fn processes(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         threads: 40,
         budget: 900,
         refuse_every: refusals(source),
+        device: false,
     }
 }
 
@@ -239,6 +242,7 @@ pub(super) fn hostile(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         threads: 48,
         budget: u64::MAX,
         refuse_every: refusals(source),
+        device: false,
     }
 }
 
@@ -292,7 +296,15 @@ pub(super) fn words(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     wakes.push(Op::Again { times: 300 });
     programs.push(wakes);
     programs[0].push(Op::Spawn { program: keeper as u8 });
-    Plan { cpus, programs, processes: vec![0, 0], threads: 40, budget: 900, refuse_every: refusals(source) }
+    Plan {
+        cpus,
+        programs,
+        processes: vec![0, 0],
+        threads: 40,
+        budget: 900,
+        refuse_every: refusals(source),
+        device: false,
+    }
 }
 
 pub(super) fn calls(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -309,5 +321,5 @@ pub(super) fn calls(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     programs.push(vec![Op::Sleep(Nanos(u64::MAX))]);
     let budget = [u64::MAX, 300, 60, 30][source.choose(4) as usize];
     let processes = vec![keeper, 0, 0];
-    Plan { cpus, programs, processes, threads: 40, budget, refuse_every: refusals(source) }
+    Plan { cpus, programs, processes, threads: 40, budget, refuse_every: refusals(source), device: true }
 }
