@@ -1,6 +1,6 @@
 //! Worlds drawn by the same source that later decides their order: a run is not only a new order but a new world.
 
-use coldframe_abi::UserAddress;
+use coldframe_abi::{CapabilityHandle, CapabilityKind, UserAddress};
 
 use coldframe_hal::paging::{Cache, Rights, Sv39};
 use coldframe_hal::{Frame, FrameRun};
@@ -146,6 +146,9 @@ impl Kind {
                 let object = kernel.create_range_object(process, run, Cache::Device);
                 programs.keep_object(object.unwrap_or_else(|error| panic!("{error:?}")));
             }
+            for capability in authorities_of(&kernel, process) {
+                programs.keep_authority(capability);
+            }
             load_text(&mut kernel, process);
             let words =
                 Segment { start: WORDS.start, bytes: &[], length: WORDS.length, rights: Rights::ReadWrite };
@@ -160,6 +163,14 @@ impl Kind {
         world.add_readable(WORDS.start.0, WORDS.start.0 + WORDS.length);
         world
     }
+}
+
+/// What a process may do to the machine, by name.
+fn authorities_of(kernel: &Kernel<HostMachine<Sv39>>, process: ProcessId) -> Vec<CapabilityHandle> {
+    let rows = kernel.inspect().capabilities;
+    let of_process = (0..).zip(rows).filter(|(_, row)| row.holder() == Some(process.0));
+    let authorities = of_process.filter(|(_, row)| row.target().kind == CapabilityKind::Authority);
+    authorities.map(|(slot, row)| CapabilityHandle { slot, generation: row.generation() }).collect()
 }
 
 /// Every word of every text is another one, and neighbouring pages are not neighbours in memory: who reads one byte

@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use coldframe_abi::{
-    CapabilityHandle, CapabilityKind, Class, CpuId, Instant, Kind, Nanos, Number, Priority, Reply,
+    Authority, CapabilityHandle, CapabilityKind, Class, CpuId, Instant, Kind, Nanos, Number, Priority, Reply,
 };
 use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{Inspection, Kernel, Life, Resume, WaitsFor};
@@ -192,14 +192,20 @@ impl Model {
         }
         for (slot, row) in (0_u32..).zip(view.capabilities) {
             let Some(process) = row.holder() else { continue };
-            let CapabilityKind::Thread = row.target().kind else { continue };
+            let what = match row.target().kind {
+                CapabilityKind::Thread => names::Named::Thread(row.target().row, row.target().generation),
+                CapabilityKind::Authority => {
+                    names::Named::Authority(Authority::ALL[row.target().row as usize])
+                }
+                _ => continue,
+            };
             let word = CapabilityHandle { slot, generation: row.generation() }.to_word();
             let name = names::Name {
-                what: names::Named::Thread(row.target().row, row.target().generation),
+                what,
                 rights: row.rights(),
                 badge: row.badge(),
                 parent: None,
-                first: true,
+                first: row.target().kind == CapabilityKind::Thread,
                 fading: None,
             };
             model.names.is_fresh(word);
@@ -295,8 +301,21 @@ impl Model {
     }
 
     /// A call that nobody sees the answer of has succeeded.
-    pub(crate) fn has_succeeded(&mut self, number: u64) {
+    fn has_succeeded(&mut self, number: u64) {
         self.answers.add(number, Reply::ok(0));
+    }
+
+    /// A thread has turned the machine off.
+    pub(crate) fn turned_off<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        thread: u32,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        self.has_succeeded(Number::PowerOff as u64);
+        demand(self.may(view, thread, Authority::Power, 0), MODEL, now, || {
+            format!("thread {thread} has turned the machine off, for which it has no authority")
+        })
     }
 
     fn charge(&mut self, cpu: usize, now: Instant) {

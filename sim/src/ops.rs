@@ -165,6 +165,8 @@ pub const GROUPS: u8 = 64;
 pub const PROCESSES: u8 = 128;
 /// From here on it is one of the memory objects.
 pub const OBJECTS: u8 = 192;
+/// From here on it is one of the authorities.
+pub const AUTHORITIES: u8 = 240;
 
 /// The page of words that the threads of a process share.
 pub const WORDS: UserRange = UserRange { start: UserAddress(0x1_0000), length: 4_096 };
@@ -178,6 +180,7 @@ const KEEPS_GROUP: u64 = 2;
 const KEEPS_PROCESS: u64 = 3;
 const KEEPS_OBJECT: u64 = 4;
 const KEEPS_MAPPING: u64 = 5;
+const KEEPS_AUTHORITY: u64 = 6;
 
 /// The registers of a thread that runs operations, beside `world::COMPUTES`.
 const SUM: usize = 0;
@@ -193,6 +196,7 @@ pub struct Programs {
     processes: Vec<u64>,
     objects: Vec<u64>,
     mappings: Vec<u64>,
+    authorities: Vec<u64>,
     made: usize,
     most: usize,
     /// The memory of the threads, by the number in their stack register.
@@ -211,11 +215,17 @@ impl Programs {
             processes: Vec::new(),
             objects: Vec::new(),
             mappings: Vec::new(),
+            authorities: Vec::new(),
             made: 0,
             most,
             windows: Vec::new(),
             memory_operations: 0,
         }
+    }
+
+    /// A name that a program has from the start.
+    pub fn keep_authority(&mut self, authority: CapabilityHandle) {
+        self.keep(KEEPS_AUTHORITY, authority.to_word());
     }
 
     /// A name that a program has from the start.
@@ -235,6 +245,7 @@ impl Programs {
 
     fn capability(&self, slot: u8) -> CapabilityHandle {
         let names = match slot {
+            AUTHORITIES.. => &self.authorities,
             OBJECTS.. => &self.objects,
             PROCESSES.. => &self.processes,
             GROUPS.. => &self.groups,
@@ -257,6 +268,7 @@ impl Programs {
             KEEPS_GROUP => &mut self.groups,
             KEEPS_OBJECT => &mut self.objects,
             KEEPS_MAPPING => &mut self.mappings,
+            KEEPS_AUTHORITY => &mut self.authorities,
             _ => &mut self.processes,
         };
         if names.len() == SLOTS {
@@ -444,7 +456,8 @@ impl Programs {
 
 impl Programs {
     fn any(&self, number: Number, seed: u32, now: coldframe_abi::Instant) -> Request {
-        let lists = [&self.threads, &self.groups, &self.processes, &self.objects, &self.mappings];
+        let lists =
+            [&self.threads, &self.groups, &self.processes, &self.objects, &self.mappings, &self.authorities];
         let program = self.programs.len() as u64;
         let stack = first_window(FIRST_MADE + self.made).0;
         Typed { lists, now, program, stack }.request(number, seed)
@@ -472,6 +485,7 @@ const fn word_at(word: u8) -> UserAddress {
 
 fn kept_as(slot: u8) -> u64 {
     match slot {
+        AUTHORITIES.. => KEEPS_AUTHORITY,
         OBJECTS.. => KEEPS_OBJECT,
         PROCESSES.. => KEEPS_PROCESS,
         GROUPS.. => KEEPS_GROUP,

@@ -156,7 +156,7 @@ impl Watch {
         self.entries += 1;
         if resume == Resume::Off {
             if trap == Trap::Syscall && before.request.number == Number::PowerOff as u64 {
-                self.model.has_succeeded(before.request.number);
+                return self.model.turned_off(&kernel.inspect(), was, now);
             }
             return Ok(());
         }

@@ -7,8 +7,8 @@ use crate::source::Random;
 
 /// What arguments are made of.
 pub(crate) struct Typed<'a> {
-    /// The names that the programs share: threads, groups, processes, objects, mappings.
-    pub(crate) lists: [&'a Vec<u64>; 5],
+    /// The names that the programs share: threads, groups, processes, objects, mappings, authorities.
+    pub(crate) lists: [&'a Vec<u64>; 6],
     pub(crate) now: Instant,
     /// How many programs there are.
     pub(crate) program: u64,
@@ -20,6 +20,8 @@ const PAGE: u64 = 4_096;
 /// Where nothing is that programs do not put there.
 const FREE: u64 = 1 << 36;
 const USER_END: u64 = 1 << 38;
+/// What a reach of so many numbers is made of.
+const REACH: u64 = 1 << 32;
 
 struct Picks(Random);
 
@@ -51,7 +53,7 @@ impl Typed<'_> {
     }
 
     fn name(&self, list: usize, picks: &mut Picks) -> u64 {
-        let list = if picks.below(16) == 0 { picks.below(5) as usize } else { list };
+        let list = if picks.below(16) == 0 { picks.below(6) as usize } else { list };
         let names = self.lists[list];
         match names.len() as u64 {
             0 => picks.below(3),
@@ -69,7 +71,7 @@ impl Typed<'_> {
             Kind::Object => self.name(3, picks),
             Kind::Mapping => self.name(4, picks),
             Kind::Capability => {
-                let list = picks.below(5) as usize;
+                let list = picks.below(6) as usize;
                 self.name(list, picks)
             }
             Kind::Address if name == "stack" => {
@@ -94,6 +96,10 @@ impl Typed<'_> {
             Kind::ExitCode => picks.below(3),
             _ => match name {
                 "argument" => picks.below(self.program),
+                // A badge, or how far an authority reaches.
+                "badge" => {
+                    picks.one_of(&[0, 0, 0, 1, 2, REACH, 2 * REACH, 1 | 3 * REACH, 400 * REACH, 700 * REACH])
+                }
                 // One call less.
                 "calls" => !(1 << picks.below(64)),
                 "frames" => picks.one_of(&[0, 1, 2, 6, 20, 60]),

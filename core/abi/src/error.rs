@@ -64,7 +64,7 @@ errors! {
     OverBudget = 13,
     /// The caller's capability does not allow it.
     NoRight = 14,
-    /// The caller's process may not make this call.
+    /// The caller's process may not make this call, or has no authority for what it asks.
     NotAllowed = 15,
     /// The word does not hold what the caller expected.
     Changed = 16,

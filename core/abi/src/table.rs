@@ -203,13 +203,15 @@ syscalls! {
     6 clock Clock() -> Instant, errors [];
 
     #[doc = "Writes bytes to the console, as many as fit in one kernel step, and says how many."]
-    7 console_write ConsoleWrite(text: UserRange) -> Word, errors [BadAddress];
+    7 console_write ConsoleWrite(text: UserRange) -> Word, errors [NotAllowed, BadAddress];
 
-    #[doc = "Moves a thread to another scheduling class."]
-    8 set_class SetClass(thread: ThreadHandle as [MANAGE], class: Class) -> (), errors [BadHandle, NoRight];
+    #[doc = "Moves a thread to another scheduling class; to make it more urgent takes authority."]
+    8 set_class SetClass(thread: ThreadHandle as [MANAGE], class: Class) -> (),
+    errors [BadHandle, NoRight, NotAllowed];
 
-    #[doc = "Changes the priority of a thread within its class."]
-    9 set_priority SetPriority(thread: ThreadHandle as [MANAGE], priority: Priority) -> (), errors [BadHandle, NoRight];
+    #[doc = "Changes the priority of a thread within its class; to raise it takes authority."]
+    9 set_priority SetPriority(thread: ThreadHandle as [MANAGE], priority: Priority) -> (),
+    errors [BadHandle, NoRight, NotAllowed];
 
     #[doc = "Lets a thread run only on the CPUs whose bits are set, counted from CPU 64 * bank."]
     10 set_affinity SetAffinity(thread: ThreadHandle as [MANAGE], bank: Word, cpus: Word) -> (),
@@ -234,16 +236,16 @@ syscalls! {
     16 set_group SetGroup(thread: ThreadHandle as [MANAGE], group: GroupHandle as [FILL]) -> (), errors [BadHandle, NoRight];
 
     #[doc = "Takes a CPU off-line; its threads move to others that they may run on."]
-    17 cpu_offline CpuOffline(cpu: CpuId) -> (), errors [BadArgument, BadState];
+    17 cpu_offline CpuOffline(cpu: CpuId) -> (), errors [BadArgument, NotAllowed, BadState];
 
     #[doc = "Takes a CPU back into service."]
-    18 cpu_online CpuOnline(cpu: CpuId) -> (), errors [BadArgument, BadState];
+    18 cpu_online CpuOnline(cpu: CpuId) -> (), errors [BadArgument, NotAllowed, BadState];
 
     #[doc = "Ends the calling process and all its threads."]
     19 process_exit ProcessExit(status: ExitCode) -> (), errors [];
 
     #[doc = "Turns the machine off, with a status for whoever started it."]
-    20 power_off PowerOff(status: ExitCode) -> (), errors [];
+    20 power_off PowerOff(status: ExitCode) -> (), errors [NotAllowed];
 
     #[doc = "Reserves pages: the first touch of each brings one that is all zero, and costs one."]
     21 memory_reserve MemoryReserve(range: UserRange, rights: PageRights) -> (),
@@ -293,7 +295,7 @@ syscalls! {
     #[doc = "Takes all mappings of a memory object away, and then the object."]
     34 object_destroy ObjectDestroy(object: ObjectHandle as [MANAGE]) -> (), errors [BadHandle, NoRight, Busy];
 
-    #[doc = "Derives a capability from another: with fewer rights, or with a badge on one that has none."]
+    #[doc = "Derives a capability: with fewer rights, with a badge on one without, or over a smaller range."]
     35 capability_copy CapabilityCopy(capability: CapabilityHandle as [COPY], rights: CapabilityRights, badge: Word) -> CapabilityHandle,
     errors [BadHandle, NoRight, NoMemory, OverBudget];
 

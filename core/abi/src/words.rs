@@ -243,12 +243,14 @@ pub enum CapabilityKind {
     Mapping = 4,
     /// A process.
     Process = 5,
+    /// Something that a process may do to the machine.
+    Authority = 6,
 }
 
 impl CapabilityKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::None, Self::Thread, Self::Group, Self::Object, Self::Mapping, Self::Process];
+    pub const ALL: [Self; 7] =
+        [Self::None, Self::Thread, Self::Group, Self::Object, Self::Mapping, Self::Process, Self::Authority];
 }
 
 /// What the holder of a capability may do with what it names, a bit each. Copies can only lose some.
@@ -298,6 +300,64 @@ impl CapabilityRights {
     }
 }
 
+/// What a process may do to the machine, beyond what is its own: whoever has no capability to it may not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Authority {
+    /// Turn it off.
+    #[default]
+    Power = 0,
+    /// Write to its console.
+    Console = 1,
+    /// Take CPUs off-line and back; its range are CPUs.
+    Cpus = 2,
+    /// Make threads more urgent; its range are levels, of which a class has 256.
+    Urgency = 3,
+}
+
+impl Authority {
+    /// Every authority.
+    pub const ALL: [Self; 4] = [Self::Power, Self::Console, Self::Cpus, Self::Urgency];
+}
+
+/// Over what an authority reaches: numbers from the first to the one behind the last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Reach {
+    /// The first.
+    pub start: u32,
+    /// The one behind the last.
+    pub end: u32,
+}
+
+impl Reach {
+    /// As far as there is anything.
+    pub const ALL: Self = Self { start: 0, end: u32::MAX };
+
+    /// As the badge of a capability.
+    #[must_use]
+    pub const fn to_word(self) -> u64 {
+        self.start as u64 | (self.end as u64) << 32
+    }
+
+    /// From the badge of a capability.
+    #[must_use]
+    pub const fn from_word(word: u64) -> Self {
+        Self { start: word as u32, end: (word >> 32) as u32 }
+    }
+
+    /// Whether a number is in it.
+    #[must_use]
+    pub const fn covers(self, number: u32) -> bool {
+        self.start <= number && number < self.end
+    }
+
+    /// Whether it is not empty, and no part of it is outside of the other.
+    #[must_use]
+    pub const fn within(self, other: Self) -> bool {
+        self.start < self.end && other.start <= self.start && self.end <= other.end
+    }
+}
+
 /// What a capability is, as its holder may know it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CapabilityState {
@@ -305,13 +365,15 @@ pub struct CapabilityState {
     pub kind: CapabilityKind,
     /// What may be done with that.
     pub rights: CapabilityRights,
+    /// Which authority it is, if it is one.
+    pub authority: Authority,
 }
 
 impl CapabilityState {
     /// As the word that a call answers with.
     #[must_use]
     pub const fn to_word(self) -> u64 {
-        self.kind as u64 | (self.rights.0 as u64) << 8
+        self.kind as u64 | (self.rights.0 as u64) << 8 | (self.authority as u64) << 16
     }
 
     /// From the word that a call has answered with.
@@ -323,9 +385,11 @@ impl CapabilityState {
             3 => CapabilityKind::Object,
             4 => CapabilityKind::Mapping,
             5 => CapabilityKind::Process,
+            6 => CapabilityKind::Authority,
             _ => CapabilityKind::None,
         };
-        Self { kind, rights: CapabilityRights((word >> 8) as u8) }
+        let authority = Authority::ALL[(word >> 16 & 3) as usize];
+        Self { kind, rights: CapabilityRights((word >> 8) as u8), authority }
     }
 }
 

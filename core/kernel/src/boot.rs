@@ -164,6 +164,10 @@ impl<M: Machine> Kernel<M> {
     /// If there is no memory for it.
     pub fn create_process_with(&mut self, limit: u64) -> Result<ProcessId, BootError> {
         let process = self.make_process(NONE, limit)?;
+        if let Err(error) = self.grant_all(process) {
+            self.forget_process(process);
+            return Err(error.into());
+        }
         self.alive_processes += 1;
         Ok(ProcessId(process))
     }

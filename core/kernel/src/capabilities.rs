@@ -97,8 +97,8 @@ impl<M: Machine> Kernel<M> {
                 let object = &self.objects.rows()[row];
                 object.generation == target.generation && object.process != NONE
             }
-            // Both go together.
-            CapabilityKind::Mapping => true,
+            // A mapping and its capability go together; the machine stays.
+            CapabilityKind::Mapping | CapabilityKind::Authority => true,
             CapabilityKind::Process => {
                 let process = &self.processes.rows()[row];
                 process.generation == target.generation
@@ -141,6 +141,7 @@ impl<M: Machine> Kernel<M> {
         } else {
             self.capabilities().derive_other(row, parent, target, rights, badge);
         }
+        self.stand(row);
     }
 
     /// The first capability to a thread.
@@ -221,6 +222,7 @@ impl<M: Machine> Kernel<M> {
             }
         }
         assert!(self.capability(row).users().is_none(), "who waits by a capability hears first (IPC-3)");
+        self.fall(row);
         let Some(holder) = self.capability(row).holder() else {
             unreachable!("who drops a capability has it (CAP-4)")
         };

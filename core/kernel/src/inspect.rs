@@ -120,7 +120,7 @@ impl<M: Machine> Kernel<M> {
         for process in self.processes.rows() {
             (process.generation, process.parent, process.first_child, process.capabilities).hash(hasher);
             (process.watcher, process.calls, process.holdings, process.ended, &process.budget).hash(hasher);
-            process.words.hash(hasher);
+            (process.words, process.authorities).hash(hasher);
             (process.first_waiter, process.to_wake, &process.round, process.active_on).hash(hasher);
         }
         for object in self.objects.rows() {

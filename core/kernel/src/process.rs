@@ -1,6 +1,6 @@
 //! Processes and scheduling groups as objects.
 
-use coldframe_abi::ExitCode;
+use coldframe_abi::{Authority, ExitCode};
 use coldframe_capability::Holdings;
 use coldframe_hal::{CpuSet, Tag};
 use coldframe_ipc::Queue;
@@ -30,6 +30,8 @@ pub struct Process<F> {
     pub(crate) watcher: u32,
     /// The calls that it may make, a bit each.
     pub(crate) calls: u64,
+    /// The capability to each authority that stands for it.
+    pub(crate) authorities: [u32; Authority::ALL.len()],
     /// Its address space; none, if the row is free.
     pub(crate) space: Option<AddressSpace<F>>,
     pub(crate) first_thread: u32,
@@ -77,6 +79,7 @@ impl<F> Default for Process<F> {
             capabilities: 0,
             watcher: NONE,
             calls: u64::MAX,
+            authorities: [NONE; Authority::ALL.len()],
             space: None,
             first_thread: NONE,
             alive_threads: 0,
@@ -138,6 +141,13 @@ impl<F> Process<F> {
     #[must_use]
     pub const fn calls(&self) -> u64 {
         self.calls
+    }
+
+    /// The capability to an authority that stands for it.
+    #[must_use]
+    pub const fn standing(&self, authority: Authority) -> Option<u32> {
+        let row = self.authorities[authority as usize];
+        if row == NONE { None } else { Some(row) }
     }
 
     /// How it ended, once it has.

@@ -3,7 +3,7 @@
 use coldframe_abi::{CapabilityRights, Class, CpuId, Nanos, Number, PageRights, Priority, Request, TABLE};
 
 use super::{PAGE, TEXT, TEXT_PAGES};
-use crate::ops::{GROUPS, OBJECTS, Op, PROCESSES};
+use crate::ops::{AUTHORITIES, GROUPS, OBJECTS, Op, PROCESSES};
 use crate::source::Source;
 use crate::window::MemoryOp;
 
@@ -93,7 +93,13 @@ pub(super) fn process_op(source: &mut dyn Source) -> Op {
     match source.choose(16) {
         0..3 => Op::ProcessCreate { frames: [0, 2, 3, 8, 20, 40, 60, 100][source.choose(8) as usize] },
         3..7 => Op::ProcessThread { process, program: source.choose(6) as u8 },
-        7..10 => match capability_op(source) {
+        7 => {
+            // Some of what the maker may do, or a part of that.
+            let rights = CapabilityRights([0x43, 0x03, 0x42, 0x01][source.choose(4) as usize]);
+            let badge = [0, 1 << 32, 2 << 32, 400 << 32, 1 << 32 | 1][source.choose(5) as usize];
+            Op::ProcessGive { process, slot: AUTHORITIES + source.choose(12) as u8, rights, badge }
+        }
+        8 | 9 => match capability_op(source) {
             Op::CapabilityCopy { slot, rights, badge } => Op::ProcessGive { process, slot, rights, badge },
             other => other,
         },

@@ -3,13 +3,14 @@
 use std::cmp::Reverse;
 
 use coldframe_abi::{
-    CapabilityRights, Class, Deadline, Error, Instant, Kind, Nanos, Number, Priority, Reply, Request,
+    Authority, CapabilityRights, Class, Deadline, Error, Instant, Kind, Nanos, Number, Priority, Reply,
+    Request,
 };
 use coldframe_kernel::{Inspection, Kernel};
 use hal_host::{HardwareFormat, HostMachine};
 
 use super::names::{Name, Named};
-use super::{Model, Slot, State, Thread, fail};
+use super::{Model, Settings, Slot, State, Thread, fail};
 use crate::oracle::Violation;
 
 /// How many bytes one call writes at most.
@@ -75,8 +76,11 @@ impl Model {
                 let thread = self.alive(view, caller, words[0], CapabilityRights::INSPECT);
                 Expected::Answer(thread.map(|thread| self.run_time(thread, now)))
             }
-            Number::CpuOffline => Expected::Answer(self.cpu(words[0], false)),
-            Number::CpuOnline => Expected::Answer(self.cpu(words[0], true)),
+            Number::CpuOffline => Expected::Answer(self.cpu(view, caller, words[0], false)),
+            Number::CpuOnline => Expected::Answer(self.cpu(view, caller, words[0], true)),
+            Number::ConsoleWrite if !self.may(view, caller, Authority::Console, 0) => {
+                Expected::Answer(Err(Error::NotAllowed))
+            }
             Number::ConsoleWrite => {
                 let touched =
                     self.process_of(caller).is_some_and(|process| self.unreadable.contains(&process));
@@ -124,6 +128,9 @@ impl Model {
             | Number::MemoryProtect
             | Number::MemoryMove
             | Number::MemoryCopy => self.memory(caller, number, words),
+            Number::PowerOff if !self.may(view, caller, Authority::Power, 0) => {
+                Expected::Answer(Err(Error::NotAllowed))
+            }
             Number::PowerOff => {
                 return fail(now, format!("thread {caller} goes on after it turned the machine off"));
             }
@@ -424,7 +431,8 @@ impl Model {
         let group =
             if number == Number::SetGroup { Some(self.group_named(view, caller, words[1])?) } else { None };
         let thread = self.alive(view, caller, words[0], CapabilityRights::MANAGE)?;
-        let mut settings = self.thread(thread).ok_or(Error::BadHandle)?.settings;
+        let before = self.thread(thread).ok_or(Error::BadHandle)?.settings;
+        let mut settings = before;
         match number {
             Number::SetClass => settings.class = Class::ALL[words[1] as usize],
             Number::SetPriority => settings.priority = Priority(words[1] as u8),
@@ -437,6 +445,12 @@ impl Model {
                     return Err(Error::BadArgument);
                 }
             }
+        }
+        let urgency = |settings: &Settings| settings.class as u64 * 256 + u64::from(settings.priority.0);
+        if urgency(&settings) > urgency(&before)
+            && !self.may(view, caller, Authority::Urgency, urgency(&settings))
+        {
+            return Err(Error::NotAllowed);
         }
         self.thread_mut(thread).ok_or(Error::BadHandle)?.settings = settings;
         self.waits_anew(thread);
@@ -457,9 +471,18 @@ impl Model {
         if self.is_there(name.what) { Ok(group) } else { Err(Error::BadHandle) }
     }
 
-    fn cpu(&mut self, word: u64, online: bool) -> Answer {
+    fn cpu<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        word: u64,
+        online: bool,
+    ) -> Answer {
         let count = self.online.iter().filter(|online| **online).count();
         let cpu = usize::try_from(word).map_err(|_| Error::BadArgument)?;
+        if cpu < self.online.len() && !self.may(view, caller, Authority::Cpus, word) {
+            return Err(Error::NotAllowed);
+        }
         let state = self.online.get_mut(cpu).ok_or(Error::BadArgument)?;
         if *state == online || (!online && count == 1) {
             return Err(Error::BadState);

@@ -1,7 +1,8 @@
 //! Calls about capabilities, as far as they name threads and groups; those to memory are for the windows to judge.
 
 use coldframe_abi::{
-    CapabilityHandle, CapabilityKind, CapabilityRights, CapabilityState, Error, Instant, Number, Reply,
+    Authority, CapabilityHandle, CapabilityKind, CapabilityRights, CapabilityState, Error, Instant, Number,
+    Reply,
 };
 use coldframe_kernel::Inspection;
 use hal_host::{HardwareFormat, HostMachine};
@@ -32,6 +33,7 @@ impl Model {
     /// Whether what a name is for is there.
     pub(super) fn is_there(&self, what: Named) -> bool {
         match what {
+            Named::Authority(_) => true,
             Named::Process(row, generation) => self.is_process_there(row, generation),
             Named::Thread(row, generation) => self
                 .threads
@@ -75,6 +77,15 @@ impl Model {
             CapabilityKind::Thread => Named::Thread(target.row, target.generation),
             CapabilityKind::Group => Named::Group(target.row, target.generation),
             CapabilityKind::Process => Named::Process(target.row, target.generation),
+            CapabilityKind::Authority => {
+                let authority = Authority::ALL[target.row as usize];
+                let before = self.names.standing(process, authority);
+                if let Some(key) = before.filter(|key| !is_held(view, *key)) {
+                    // Another thread has taken it away since.
+                    self.names.remove(key);
+                }
+                Named::Authority(authority)
+            }
             _ => return Ok(None),
         };
         let name = Name {
@@ -109,6 +120,20 @@ impl Model {
             Err(error) if self.is_short(view, caller, error) => Ok(Err(error)),
             Err(error) => Err(refused(now, "thread_self", error)),
         }
+    }
+
+    /// Whether the process of a thread has authority over a number.
+    pub(super) fn may<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        authority: Authority,
+        number: u64,
+    ) -> bool {
+        let key = self.process_of(caller).and_then(|process| self.names.standing(process, authority));
+        let Some(name) = key.and_then(|(_, word)| self.name(view, caller, word)) else { return false };
+        let (low, high) = (name.1.badge & u64::from(u32::MAX), name.1.badge >> 32);
+        low <= number && number < high
     }
 
     /// Whether a refusal for want of memory may be honest.
@@ -184,8 +209,11 @@ impl Model {
             Named::Thread(..) => CapabilityKind::Thread,
             Named::Group(..) => CapabilityKind::Group,
             Named::Process(..) => CapabilityKind::Process,
+            Named::Authority(_) => CapabilityKind::Authority,
         };
-        CapabilityState { kind, rights: name.rights }
+        let authority =
+            if let Named::Authority(authority) = name.what { authority } else { Authority::Power };
+        CapabilityState { kind, rights: name.rights, authority }
     }
 
     fn copy<F: HardwareFormat>(
@@ -199,9 +227,9 @@ impl Model {
     ) -> Result<Answer, Violation> {
         let rights = CapabilityRights(words[1] as u8);
         let allowed = rights.and(CapabilityRights::COPY).within(name.rights);
-        if !allowed || (name.badge != 0 && name.badge != words[2]) {
+        let Some(badge) = badge_of(name, words[2]).filter(|_| allowed) else {
             return Ok(Err(Error::NoRight));
-        }
+        };
         if !self.is_there(name.what) {
             return Ok(Err(Error::BadHandle));
         }
@@ -213,7 +241,7 @@ impl Model {
         self.learn(view, caller, word, Some(key), now)?;
         let learned = self.names.find((key.0, word));
         let fits =
-            learned.is_some_and(|copy| (copy.what, copy.rights, copy.badge) == (name.what, rights, words[2]));
+            learned.is_some_and(|copy| (copy.what, copy.rights, copy.badge) == (name.what, rights, badge));
         if fits {
             return Ok(Ok(word));
         }
@@ -271,6 +299,19 @@ impl Model {
             }
         }
         None
+    }
+}
+
+/// What is written on a copy of a name, if that may be.
+pub(super) fn badge_of(name: Name, asked: u64) -> Option<u64> {
+    match name.what {
+        Named::Authority(_) if asked == 0 => Some(name.badge),
+        Named::Authority(_) => {
+            let (start, end) = (asked as u32, asked >> 32);
+            let (low, high) = (name.badge as u32, name.badge >> 32);
+            (u64::from(start) < end && low <= start && end <= high).then_some(asked)
+        }
+        _ => (name.badge == 0 || name.badge == asked).then_some(asked),
     }
 }
 

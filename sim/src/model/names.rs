@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coldframe_abi::{CapabilityHandle, CapabilityRights};
+use coldframe_abi::{Authority, CapabilityHandle, CapabilityRights};
 
 /// What a name is for: the row, and which of that row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -10,6 +10,7 @@ pub(super) enum Named {
     Thread(u32, u32),
     Group(u32, u32),
     Process(u32, u32),
+    Authority(Authority),
 }
 
 /// Whose name, and the word that it is.
@@ -40,6 +41,8 @@ pub(super) struct Names {
     faded: BTreeSet<Key>,
     /// Names from which a thread is taking away what was derived from them.
     revocations: Vec<(Key, u32)>,
+    /// The name of each authority that stands for a process.
+    standing: BTreeMap<(usize, Authority), Key>,
     /// The highest generation of each slot that has been given out.
     given: Vec<u32>,
 }
@@ -75,13 +78,28 @@ impl Names {
         if name.first {
             of.1 = Some(key);
         }
+        if let Named::Authority(authority) = name.what
+            && CapabilityRights::MANAGE.within(name.rights)
+        {
+            self.standing.entry((key.0, authority)).or_insert(key);
+        }
         self.known.insert(key, name);
+    }
+
+    /// The name of an authority that stands for a process.
+    pub(super) fn standing(&self, process: usize, authority: Authority) -> Option<Key> {
+        self.standing.get(&(process, authority)).copied()
     }
 
     /// Takes a name away; those derived from it are now derived from what it was derived from.
     pub(super) fn remove(&mut self, key: Key) {
         let Some(gone) = self.known.remove(&key) else { return };
         self.faded.remove(&key);
+        if let Named::Authority(authority) = gone.what
+            && self.standing(key.0, authority) == Some(key)
+        {
+            self.standing.remove(&(key.0, authority));
+        }
         let below = self.derived.remove(&key).unwrap_or_default();
         for child in &below {
             if let Some(name) = self.known.get_mut(child) {

@@ -7,6 +7,7 @@ use coldframe_kernel::{Inspection, WaitsFor};
 use hal_host::{HardwareFormat, HostMachine};
 
 use super::calls::{Expected, refused, reused};
+use super::capabilities::badge_of;
 use super::names::{Key, Named};
 use super::{Model, Slot, State, Thread};
 use crate::oracle::{MODEL, Violation};
@@ -269,7 +270,7 @@ impl Model {
         let rights = CapabilityRights(words[2] as u8);
         if let Some((_, name)) = named {
             let allowed = rights.and(CapabilityRights::COPY).within(name.rights);
-            if !allowed || (name.badge != 0 && name.badge != words[3]) {
+            if !allowed || badge_of(name, words[3]).is_none() {
                 return Ok(Expected::Answer(Err(Error::NoRight)));
             }
             if !self.is_there(name.what) {
@@ -288,7 +289,8 @@ impl Model {
         let copy = self.names.find((process, word));
         let fits = match (named, copy) {
             (Some((_, name)), Some(copy)) => {
-                (copy.what, copy.rights, copy.badge) == (name.what, rights, words[3])
+                let badge = badge_of(name, words[3]).unwrap_or_default();
+                (copy.what, copy.rights, copy.badge) == (name.what, rights, badge)
             }
             (None, None) => true,
             _ => false,

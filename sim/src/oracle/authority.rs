@@ -1,6 +1,6 @@
 //! `authority`: the forest of capabilities walked from its ground, against whoever counts or lists them.
 
-use coldframe_abi::{CapabilityKind, Instant};
+use coldframe_abi::{Authority, CapabilityKind, CapabilityRights, Instant, Reach};
 use coldframe_capability::{CHUNK, Capability, GROUND};
 use coldframe_kernel::{Inspection, Life};
 use hal_host::{HardwareFormat, HostMachine};
@@ -75,6 +75,7 @@ pub(super) fn audit<F: HardwareFormat>(
         format!("{held} capabilities are held, and {found} can be found from where they came from")
     })?;
     counts_fit(view, scratch, now)?;
+    standing_fits(view, now)?;
     chunks_fit(view, now)
 }
 
@@ -110,7 +111,10 @@ fn is_fine<F: HardwareFormat>(
             format!("capability {row} names {target:?} and was derived from one to {:?}", above.target())
         });
     }
-    let badge_fits = above.badge() == 0 || above.badge() == here.badge();
+    let badge_fits = match target.kind {
+        CapabilityKind::Authority => Reach::from_word(here.badge()).within(Reach::from_word(above.badge())),
+        _ => above.badge() == 0 || above.badge() == here.badge(),
+    };
     let fits = target == above.target() && here.rights().within(above.rights()) && badge_fits;
     demand(fits, AUTHORITY, now, || format!("capability {here:x?} was derived from {above:x?}"))
 }
@@ -136,6 +140,26 @@ fn counts_fit<F: HardwareFormat>(
         demand(process.capabilities() == *found, AUTHORITY, now, || {
             format!("process {number} counts {} capabilities and has {found}", process.capabilities())
         })?;
+    }
+    Ok(())
+}
+
+/// Whether the authorities that stand for a process are its own.
+fn standing_fits<F: HardwareFormat>(
+    view: &Inspection<'_, HostMachine<F>>,
+    now: Instant,
+) -> Result<(), Violation> {
+    for (number, process) in (0_u32..).zip(view.processes) {
+        for authority in Authority::ALL {
+            let Some(row) = process.standing(authority) else { continue };
+            let capability = &view.capabilities[row as usize];
+            let names = capability.target().kind == CapabilityKind::Authority
+                && capability.target().row == authority as u32;
+            let usable = CapabilityRights::MANAGE.within(capability.rights());
+            demand(names && usable && capability.holder() == Some(number), AUTHORITY, now, || {
+                format!("capability {row} stands for process {number} as {authority:?}: {capability:x?}")
+            })?;
+        }
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! Calls about capabilities, whatever they are for.
 
-use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, CapabilityState, Error};
+use coldframe_abi::{
+    Authority, CapabilityHandle, CapabilityKind, CapabilityRights, CapabilityState, Error, Reach,
+};
 use coldframe_capability::CHUNK;
 use coldframe_hal::{Machine, Store};
 use coldframe_memory::Pages;
@@ -36,10 +38,12 @@ impl<M: Machine> Kernel<M> {
         if !rights.and(CapabilityRights::COPY).within(row.rights()) {
             return Err(Error::NoRight);
         }
-        // Who got a badge cannot take it off.
-        if badged != 0 && badge != badged {
-            return Err(Error::NoRight);
-        }
+        let badge = match target.kind {
+            CapabilityKind::Authority => narrowed(badge, badged)?,
+            // Who got a badge cannot take it off.
+            _ if badged != 0 && badge != badged => return Err(Error::NoRight),
+            _ => badge,
+        };
         if !self.is_there(target) {
             return Err(Error::BadHandle);
         }
@@ -89,8 +93,13 @@ impl<M: Machine> Kernel<M> {
 
     pub(super) fn capability_inspect(&self, caller: Caller, handle: CapabilityHandle) -> Result<u64, Error> {
         let row = self.capability(self.held(caller, handle)?);
-        let kind = if self.is_there(row.target()) { row.target().kind } else { CapabilityKind::None };
-        Ok(CapabilityState { kind, rights: row.rights() }.to_word())
+        let target = row.target();
+        let kind = if self.is_there(target) { target.kind } else { CapabilityKind::None };
+        let authority = match kind {
+            CapabilityKind::Authority => Authority::ALL[target.row as usize],
+            _ => Authority::default(),
+        };
+        Ok(CapabilityState { kind, rights: row.rights(), authority }.to_word())
     }
 
     pub(super) fn capability_same(
@@ -122,4 +131,12 @@ impl<M: Machine> Kernel<M> {
         }
         Ok(0)
     }
+}
+
+/// Over what a copy of an authority reaches: over all, if nothing is said, and never further than what it is copied from.
+fn narrowed(asked: u64, of: u64) -> Result<u64, Error> {
+    if asked == 0 {
+        return Ok(of);
+    }
+    if Reach::from_word(asked).within(Reach::from_word(of)) { Ok(asked) } else { Err(Error::NoRight) }
 }

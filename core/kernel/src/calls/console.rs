@@ -1,6 +1,6 @@
 //! Calls about what a person sees.
 
-use coldframe_abi::{Error, UserRange};
+use coldframe_abi::{Authority, Error, UserRange};
 use coldframe_hal::Machine;
 use coldframe_memory::{SpaceError, UserSlice};
 
@@ -12,6 +12,9 @@ const WRITE_LIMIT: usize = 256;
 
 impl<M: Machine> Kernel<M> {
     pub(super) fn console_write(&mut self, caller: Caller, text: UserRange) -> Outcome {
+        if let Err(error) = self.may(caller.process, Authority::Console, 0) {
+            return Err::<u64, _>(error).into();
+        }
         let Some(slice) = UserSlice::check::<M::Paging>(text) else {
             return Err::<u64, _>(Error::BadAddress).into();
         };

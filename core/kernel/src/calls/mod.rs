@@ -91,13 +91,13 @@ impl<M: Machine> Kernel<M> {
             Call::CpuTime { thread } => self.cpu_time(now, caller, thread).into(),
             Call::GroupCreate {} => self.group_create(caller).into(),
             Call::SetGroup { thread, group } => self.set_group(cpu, now, caller, thread, group).into(),
-            Call::CpuOffline { cpu: target } => self.cpu_offline(cpu, target).into(),
-            Call::CpuOnline { cpu: target } => self.cpu_online(cpu, target).into(),
+            Call::CpuOffline { cpu: target } => self.cpu_offline(cpu, caller, target).into(),
+            Call::CpuOnline { cpu: target } => self.cpu_online(cpu, caller, target).into(),
             Call::ProcessExit { status } => {
                 self.end_process(cpu, caller.process, status);
                 Outcome::Settled
             }
-            Call::PowerOff { status } => self.power_off(status),
+            Call::PowerOff { status } => self.power_off(caller, status),
             Call::MemoryReserve { range, rights } => self.memory_work(caller, range, Task::Reserve(rights)),
             Call::MemoryFill { range } => self.memory_work(caller, range, Task::Fill),
             Call::MemoryUnmap { range } => self.memory_work(caller, range, Task::Unmap),

@@ -2,10 +2,10 @@
 
 use core::fmt::{self, Write};
 
-use coldframe_abi::{ExitCode, UserAddress};
+use coldframe_abi::{Authority, ExitCode, UserAddress};
 use coldframe_hal::{Console, Cpu, Machine, UserRegisters};
 
-use super::Outcome;
+use super::{Caller, Outcome};
 use crate::Kernel;
 
 /// The status of a process that was ended because of a fault.
@@ -21,7 +21,10 @@ impl<C: Console> Write for Report<'_, C> {
 }
 
 impl<M: Machine> Kernel<M> {
-    pub(super) fn power_off(&mut self, status: ExitCode) -> Outcome {
+    pub(super) fn power_off(&mut self, caller: Caller, status: ExitCode) -> Outcome {
+        if let Err(error) = self.may(caller.process, Authority::Power, 0) {
+            return Err::<u64, _>(error).into();
+        }
         self.machine.power_off(status);
         self.off = true;
         // No thread goes on.

@@ -1,11 +1,12 @@
 //! Calls about who runs where and how urgently.
 
 use coldframe_abi::{
-    CapabilityKind, CapabilityRights, Class, CpuId, Error, GroupHandle, Instant, Priority, ThreadHandle,
+    Authority, CapabilityKind, CapabilityRights, Class, CpuId, Error, GroupHandle, Instant, Priority,
+    ThreadHandle,
 };
 use coldframe_capability::{GROUND, Target};
 use coldframe_hal::{Cpu, CpuSet, Machine, Store};
-use coldframe_scheduler::{Context, Kick, Place};
+use coldframe_scheduler::{Context, Kick, Level, Place};
 
 use super::{Caller, Outcome};
 use crate::Kernel;
@@ -34,6 +35,21 @@ impl<M: Machine> Kernel<M> {
         Ok(())
     }
 
+    fn context_of(&mut self, caller: Caller, handle: ThreadHandle) -> Result<&Context, Error> {
+        let thread = self.alive(caller, handle, CapabilityRights::MANAGE)?;
+        Ok(self.rows.rows()[thread as usize].context())
+    }
+
+    /// Whether the caller may bring a thread to a level: to any below the one it has, and above as far as the
+    /// authority of the caller reaches.
+    fn may_become(&mut self, caller: Caller, thread: ThreadHandle, level: Level) -> Result<(), Error> {
+        let context = self.context_of(caller, thread)?;
+        if level <= Level::new(context.class(), context.priority()) {
+            return Ok(());
+        }
+        self.may(caller.process, Authority::Urgency, level.index() as u32)
+    }
+
     pub(super) fn set_class(
         &mut self,
         cpu: &mut M::Cpu,
@@ -42,6 +58,8 @@ impl<M: Machine> Kernel<M> {
         thread: ThreadHandle,
         class: Class,
     ) -> Result<(), Error> {
+        let priority = self.context_of(caller, thread)?.priority();
+        self.may_become(caller, thread, Level::new(class, priority))?;
         self.change(cpu, now, caller, thread, |context, _| context.set_class(class))
     }
 
@@ -53,6 +71,8 @@ impl<M: Machine> Kernel<M> {
         thread: ThreadHandle,
         priority: Priority,
     ) -> Result<(), Error> {
+        let class = self.context_of(caller, thread)?.class();
+        self.may_become(caller, thread, Level::new(class, priority))?;
         self.change(cpu, now, caller, thread, |context, _| context.set_priority(priority))
     }
 
@@ -117,8 +137,14 @@ impl<M: Machine> Kernel<M> {
         if cpu.0 < self.cpus { Ok(cpu) } else { Err(Error::BadArgument) }
     }
 
-    pub(super) fn cpu_offline(&mut self, cpu: &mut M::Cpu, target: CpuId) -> Result<(), Error> {
+    pub(super) fn cpu_offline(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        target: CpuId,
+    ) -> Result<(), Error> {
         let target = self.existing(target)?;
+        self.may(caller.process, Authority::Cpus, u32::from(target.0))?;
         let mut others = self.state.online();
         others.remove(target);
         if others.is_empty() || !self.state.online().contains(target) {
@@ -131,8 +157,14 @@ impl<M: Machine> Kernel<M> {
         Ok(())
     }
 
-    pub(super) fn cpu_online(&mut self, cpu: &mut M::Cpu, target: CpuId) -> Result<(), Error> {
+    pub(super) fn cpu_online(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        target: CpuId,
+    ) -> Result<(), Error> {
         let target = self.existing(target)?;
+        self.may(caller.process, Authority::Cpus, u32::from(target.0))?;
         if self.state.online().contains(target) {
             return Err(Error::BadState);
         }

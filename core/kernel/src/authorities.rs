@@ -1,0 +1,65 @@
+//! What a process may do to the machine: by capabilities that reach over a range, and of which one of a kind stands.
+
+use coldframe_abi::{Authority, CapabilityKind, CapabilityRights, Error, Reach};
+use coldframe_capability::{GROUND, Target};
+use coldframe_hal::{Machine, Store};
+use coldframe_memory::SpaceError;
+use coldframe_scheduler::NONE;
+
+use crate::Kernel;
+
+/// What whoever is given an authority first may do with it: look at it, use it, hand it down.
+const OF_AUTHORITY: CapabilityRights =
+    CapabilityRights::INSPECT.and(CapabilityRights::MANAGE).and(CapabilityRights::COPY);
+
+const fn target(authority: Authority) -> Target {
+    Target { kind: CapabilityKind::Authority, row: authority as u32, generation: 0 }
+}
+
+impl<M: Machine> Kernel<M> {
+    /// Gives a process that nobody has made every authority over everything.
+    pub(crate) fn grant_all(&mut self, process: u32) -> Result<(), SpaceError> {
+        for authority in Authority::ALL {
+            let row = self.take_capability(process)?;
+            let rights = OF_AUTHORITY;
+            self.set_capability(row, GROUND, target(authority), rights, Reach::ALL.to_word());
+        }
+        Ok(())
+    }
+
+    /// Whether a process has authority over a number.
+    ///
+    /// # Errors
+    /// `NotAllowed` if it has none.
+    pub(crate) fn may(&self, process: u32, authority: Authority, number: u32) -> Result<(), Error> {
+        let standing = self.processes.rows()[process as usize].authorities[authority as usize];
+        if standing == NONE {
+            return Err(Error::NotAllowed);
+        }
+        let reach = Reach::from_word(self.capability(standing).badge());
+        if reach.covers(number) { Ok(()) } else { Err(Error::NotAllowed) }
+    }
+
+    /// A process has got an authority: it stands, if it may be used and no other of its kind does.
+    pub(crate) fn stand(&mut self, capability: u32) {
+        let row = self.capability(capability);
+        let (target, usable) = (row.target(), CapabilityRights::MANAGE.within(row.rights()));
+        if let (CapabilityKind::Authority, true, Some(holder)) = (target.kind, usable, row.holder()) {
+            let standing = &mut self.process(holder).authorities[target.row as usize];
+            if *standing == NONE {
+                *standing = capability;
+            }
+        }
+    }
+
+    /// An authority goes; of its kind none stands until another comes.
+    pub(crate) fn fall(&mut self, capability: u32) {
+        let (target, holder) = (self.capability(capability).target(), self.capability(capability).holder());
+        if let (CapabilityKind::Authority, Some(holder)) = (target.kind, holder) {
+            let standing = &mut self.process(holder).authorities[target.row as usize];
+            if *standing == capability {
+                *standing = NONE;
+            }
+        }
+    }
+}
