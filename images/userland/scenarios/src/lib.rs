@@ -58,7 +58,7 @@ scenarios! {
     6 registers: "no register is lost while threads take turns";
     7 cpus: "CPUs go off-line and come back while threads run";
     8 pages: "pages are reserved, filled, protected, moved, copied and taken away, and run out";
-    9 names: "names lose rights, are given up and revoked, and take mappings and objects with them";
+    9 names: "names lose rights, are given up and revoked, and take mappings, objects and authority with them";
     10 children: "processes are made, shown memory, run, restricted, killed and waited for";
     11 woken: "threads wait at words, are woken in order, and hear when a word or a name goes";
 }

@@ -1,6 +1,6 @@
 use coldframe_abi::{
-    Calls, CapabilityHandle, CapabilityRights, Deadline, ObjectHandle, PageRights, Priority, ThreadHandle,
-    UserAddress, UserRange, Word,
+    Authority, Calls, CapabilityHandle, CapabilityKind, CapabilityRights, Deadline, ObjectHandle, PageRights,
+    Priority, Reach, ThreadHandle, UserAddress, UserRange, Word,
 };
 
 use crate::threads::start;
@@ -22,6 +22,7 @@ pub(crate) async fn play<G: Ground>(sys: &Recorder<'_, G>, role: u8) -> u64 {
         badges(sys).await;
         ends(sys).await;
         memory(sys).await;
+        authorities(sys).await;
     }
     u64::from(role)
 }
@@ -111,4 +112,42 @@ async fn memory<G: Ground>(sys: &Recorder<'_, G>) {
     let _ = sys.object_map(whole, Word(0), page(0), PageRights::Read).await;
     let after = sys.memory_use().await.unwrap_or_default();
     sys.note(if after == before { "every page came back" } else { "pages are missing" }).await;
+}
+
+/// Where in the program's table an authority is. Which other names are there depends on what was played before.
+async fn found<G: Ground>(sys: &Recorder<'_, G>, authority: Authority) -> Option<CapabilityHandle> {
+    let mut at = CapabilityHandle::from_word(0);
+    loop {
+        at = sys.ground().capability_next(at).await.ok().filter(|next| next.to_word() != 0)?;
+        let state = sys.ground().capability_inspect(at).await.ok()?;
+        let usable = CapabilityRights::MANAGE.and(CapabilityRights::COPY).within(state.rights);
+        if state.kind == CapabilityKind::Authority && state.authority == authority && usable {
+            return Some(at);
+        }
+    }
+}
+
+async fn authorities<G: Ground>(sys: &Recorder<'_, G>) {
+    const USE: CapabilityRights = LOOK_AND_COPY.and(CapabilityRights::MANAGE);
+    let levels = |end: u32| Word(Reach { start: 0, end }.to_word());
+    let Ok(me) = sys.thread_self().await else { return };
+    let Some(all) = found(sys, Authority::Urgency).await else { return };
+    let _ = sys.capability_inspect(all).await;
+    let Ok(spare) = sys.capability_copy(all, USE, Word(0)).await else { return };
+    let Ok(low) = sys.capability_copy(all, USE, levels(400)).await else { return };
+    let _ = sys.capability_copy(low, USE, levels(401)).await;
+    let _ = sys.capability_copy(low, USE, levels(0)).await;
+    // To become less urgent takes nothing; to come back does, and of what it has none stands.
+    let _ = sys.set_priority(me, Priority(100)).await;
+    let _ = sys.capability_delete(all).await;
+    let _ = sys.set_priority(me, Priority(128)).await;
+    let Ok(lower) = sys.capability_copy(low, USE, levels(256 + 121)).await else { return };
+    let _ = sys.set_priority(me, Priority(128)).await;
+    let _ = sys.set_priority(me, Priority(120)).await;
+    let _ = sys.capability_revoke(low).await;
+    let _ = sys.capability_inspect(lower).await;
+    let _ = sys.capability_copy(spare, USE, Word(0)).await;
+    let _ = sys.set_priority(me, Priority(128)).await;
+    let _ = sys.capability_delete(low).await;
+    let _ = sys.capability_delete(spare).await;
 }
