@@ -72,6 +72,12 @@ struct Settings {
     affinity: [u64; 4],
 }
 
+impl Settings {
+    fn urgency(&self) -> u64 {
+        self.class as u64 * 256 + u64::from(self.priority.0)
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Thread {
     process: usize,

@@ -202,6 +202,7 @@ pub struct Programs {
     /// The memory of the threads, by the number in their stack register.
     windows: Vec<Window>,
     memory_operations: u64,
+    drawn_calls: u64,
 }
 
 impl Programs {
@@ -220,6 +221,7 @@ impl Programs {
             most,
             windows: Vec::new(),
             memory_operations: 0,
+            drawn_calls: 0,
         }
     }
 
@@ -231,6 +233,12 @@ impl Programs {
     /// A name that a program has from the start.
     pub fn keep_object(&mut self, object: ObjectHandle) {
         self.keep(KEEPS_OBJECT, object.to_word());
+    }
+
+    /// How many calls with drawn arguments have been made.
+    #[must_use]
+    pub const fn drawn_calls(&self) -> u64 {
+        self.drawn_calls
     }
 
     /// How many operations on memory have been begun.
@@ -514,6 +522,10 @@ impl<F: HardwareFormat> Userland<F> for Programs {
         }
         let program = &self.programs[registers.argument as usize % self.programs.len()];
         let mut op = program.get(registers.program_counter as usize).copied().unwrap_or(Op::Exit);
+        if let Op::Any { seed, .. } = &mut op {
+            // Another one in each round.
+            *seed = seed.wrapping_add((registers.saved[ROUNDS] as u32).wrapping_mul(0x9e37_79b9));
+        }
         registers.program_counter += 1;
         registers.saved[SUM] = registers.saved[SUM].wrapping_mul(31) + registers.program_counter;
         match op {
@@ -547,6 +559,7 @@ impl<F: HardwareFormat> Userland<F> for Programs {
                 registers.saved[KEEPS] = KEEPS_THREAD;
             }
             Op::Any { number, .. } => {
+                self.drawn_calls += 1;
                 let kept = kept_of(number.description().result);
                 if kept == KEEPS_THREAD && self.made >= self.most {
                     op = Op::Null;

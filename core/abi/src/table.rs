@@ -229,8 +229,8 @@ syscalls! {
     #[doc = "Reads how long a thread has run."]
     14 cpu_time CpuTime(thread: ThreadHandle as [INSPECT]) -> Nanos, errors [BadHandle, NoRight];
 
-    #[doc = "Makes a scheduling group; the groups of a level take turns, whatever their size."]
-    15 group_create GroupCreate() -> GroupHandle, errors [NoMemory, OverBudget];
+    #[doc = "Makes a scheduling group, with authority over the caller's level: the groups of a level take turns."]
+    15 group_create GroupCreate() -> GroupHandle, errors [NotAllowed, NoMemory, OverBudget];
 
     #[doc = "Moves a thread into a scheduling group."]
     16 set_group SetGroup(thread: ThreadHandle as [MANAGE], group: GroupHandle as [FILL]) -> (), errors [BadHandle, NoRight];

@@ -311,7 +311,7 @@ pub enum Authority {
     Console = 1,
     /// Take CPUs off-line and back; its range are CPUs.
     Cpus = 2,
-    /// Make threads more urgent; its range are levels, of which a class has 256.
+    /// Make threads more urgent, and groups; its range are levels, of which a class has 256.
     Urgency = 3,
 }
 

@@ -10,7 +10,7 @@ use coldframe_kernel::{Inspection, Kernel};
 use hal_host::{HardwareFormat, HostMachine};
 
 use super::names::{Name, Named};
-use super::{Model, Settings, Slot, State, Thread, fail};
+use super::{Model, Slot, State, Thread, fail};
 use crate::oracle::Violation;
 
 /// How many bytes one call writes at most.
@@ -274,6 +274,10 @@ impl Model {
         given: Reply,
         now: Instant,
     ) -> Result<Answer, Violation> {
+        let level = self.thread(caller).map_or(0, |thread| thread.settings.urgency());
+        if !self.may(view, caller, Authority::Urgency, level) {
+            return Ok(Err(Error::NotAllowed));
+        }
         let word = match given.result() {
             Ok(word) => word,
             Err(error) if self.is_short(view, caller, error) => return Ok(Err(error)),
@@ -446,10 +450,8 @@ impl Model {
                 }
             }
         }
-        let urgency = |settings: &Settings| settings.class as u64 * 256 + u64::from(settings.priority.0);
-        if urgency(&settings) > urgency(&before)
-            && !self.may(view, caller, Authority::Urgency, urgency(&settings))
-        {
+        let urgency = settings.urgency();
+        if urgency > before.urgency() && !self.may(view, caller, Authority::Urgency, urgency) {
             return Err(Error::NotAllowed);
         }
         self.thread_mut(thread).ok_or(Error::BadHandle)?.settings = settings;

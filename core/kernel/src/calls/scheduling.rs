@@ -106,7 +106,11 @@ impl<M: Machine> Kernel<M> {
         self.change(cpu, now, caller, thread, |context, _| context.set_group(group))
     }
 
+    /// Each group of a level has the same share of it: another one takes authority over that level.
     pub(super) fn group_create(&mut self, caller: Caller) -> Result<u64, Error> {
+        let context = self.rows.rows()[caller.thread as usize].context();
+        let level = Level::new(context.class(), context.priority());
+        self.may(caller.process, Authority::Urgency, level.index() as u32)?;
         let capability = self.take_capability(caller.process).map_err(told)?;
         let Ok(row) = self.take_group_row(caller.process) else {
             self.return_capability(capability);
