@@ -43,19 +43,28 @@ fn hostile() -> Vec<Op> {
     ops
 }
 
+/// Lets those go on that the others have stopped, and makes more.
+fn hostile_keeper() -> Vec<Op> {
+    let mut ops: Vec<_> = (0..32).map(|slot| Op::Resume { slot }).collect();
+    ops.extend([Op::Spawn { program: 3 }, Op::Sleep(Nanos::from_micros(50)), Op::Again { times: u16::MAX }]);
+    ops
+}
+
 #[test]
 fn hostile_calls_cost_nobody_else_anything() {
     let machine = HostMachine::<Sv39>::new(CPUS, 16_384, 3);
     let map = machine.memory_map();
     let mut kernel = Kernel::new(machine, CPUS, map).expect("there is memory");
-    let computes = vec![Op::Compute(Nanos::from_millis(5)), Op::Again { times: u16::MAX }];
+    let mut computes = vec![Op::Compute(Nanos::from_millis(50)); 16];
+    computes.push(Op::Again { times: u16::MAX });
     // A warden that nobody else can touch makes the hostile process, and gives it no authority.
     let warden = vec![
         Op::ProcessCreate { frames: 400 },
         Op::ProcessThread { process: LAST, program: 3 },
+        Op::ProcessThread { process: LAST, program: 4 },
         Op::Sleep(Nanos(u64::MAX)),
     ];
-    let programs = Programs::new(vec![honest(), computes, warden, hostile()], 100_000);
+    let programs = Programs::new(vec![honest(), computes, warden, hostile(), hostile_keeper()], 100_000);
     let mut budgets = Vec::new();
     for number in 0..=HONEST {
         let process = kernel.create_process_with(1_000).expect("there is memory");

@@ -318,7 +318,7 @@ syscalls! {
     #[doc = "Makes an empty process that may spend so many of the caller's frames; it ends with its maker."]
     41 process_create ProcessCreate(frames: Word) -> ProcessHandle, errors [NoMemory, OverBudget];
 
-    #[doc = "Starts a thread in a process, with the caller's class and priority."]
+    #[doc = "Starts a thread in a process, with the caller's class, priority, group and affinity."]
     42 process_thread ProcessThread(process: ProcessHandle as [FILL], entry: UserAddress, stack: UserAddress, argument: Word) -> ThreadHandle,
     errors [BadHandle, NoRight, BadState, BadAddress, NoMemory, OverBudget];
 

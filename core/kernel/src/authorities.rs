@@ -1,10 +1,10 @@
 //! What a process may do to the machine: by capabilities that reach over a range, and of which one of a kind stands.
 
-use coldframe_abi::{Authority, CapabilityKind, CapabilityRights, Error, Reach};
+use coldframe_abi::{Authority, CapabilityKind, CapabilityRights, Error, Priority, Reach};
 use coldframe_capability::{GROUND, Target};
 use coldframe_hal::{Machine, Store};
 use coldframe_memory::SpaceError;
-use coldframe_scheduler::NONE;
+use coldframe_scheduler::{Level, NONE, boost_limit};
 
 use crate::Kernel;
 
@@ -38,6 +38,16 @@ impl<M: Machine> Kernel<M> {
         }
         let reach = Reach::from_word(self.capability(standing).badge());
         if reach.covers(number) { Ok(()) } else { Err(Error::NotAllowed) }
+    }
+
+    /// Whether a thread that has waited may be preferred to its equals: only if its process could make it as urgent
+    /// itself. Otherwise many that wait would get more than their group's share.
+    pub(crate) fn may_go_first(&self, thread: u32) -> bool {
+        let context = self.rows.rows()[thread as usize].context();
+        let class = context.class();
+        let highest = Priority(context.priority().0.saturating_add(boost_limit(class)));
+        let process = self.threads.rows()[thread as usize].process;
+        self.may(process, Authority::Urgency, Level::new(class, highest).index() as u32).is_ok()
     }
 
     /// A process has got an authority: it stands, if it may be used and no other of its kind does.

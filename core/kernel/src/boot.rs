@@ -164,7 +164,8 @@ impl<M: Machine> Kernel<M> {
     /// If there is no memory for it.
     pub fn create_process_with(&mut self, limit: u64) -> Result<ProcessId, BootError> {
         let process = self.make_process(NONE, limit)?;
-        if let Err(error) = self.grant_all(process) {
+        let made = self.take_group_row(process).map(|_| ()).map_err(SpaceError::from);
+        if let Err(error) = made.and_then(|()| self.grant_all(process)) {
             self.forget_process(process);
             return Err(error.into());
         }
@@ -191,7 +192,7 @@ impl<M: Machine> Kernel<M> {
         let made = match space {
             Ok(space) => {
                 row.space = Some(space);
-                self.take_group_row(process).map(|_| ()).map_err(BootError::from)
+                Ok(())
             }
             Err(error) => Err(error.into()),
         };

@@ -43,6 +43,7 @@ impl<M: Machine> Kernel<M> {
             scheduler.hold(loose);
             return;
         }
+        let wake = if self.may_go_first(thread) { wake } else { Wake::Start };
         self.make_runnable(cpu, thread, wake);
     }
 

@@ -230,16 +230,13 @@ impl Model {
         if slot.holder.is_some() || generation <= slot.generation {
             return Err(reused(now, format!("thread {thread}")));
         }
-        let group = view.rows[thread as usize].context().group();
-        let mut settings = maker.settings;
-        settings.group = group;
         *slot = Slot {
             generation,
             holder: Some(Thread {
                 process,
                 state: State::Goes { answer: None },
                 suspended: false,
-                settings,
+                settings: maker.settings,
                 run_time: coldframe_abi::Nanos::ZERO,
                 joiner: None,
                 asks: false,
@@ -248,9 +245,6 @@ impl Model {
         };
         *self.alive_in(process) += 1;
         self.settings_fit(view, thread, now)?;
-        if view.groups[group as usize].process() != Some(process as u32) {
-            return wrong(format!("thread {thread} is in group {group}, which is not its process's"));
-        }
         Ok(Expected::Answer(Ok(word)))
     }
 

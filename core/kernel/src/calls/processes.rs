@@ -79,11 +79,11 @@ impl<M: Machine> Kernel<M> {
         self.name_thread(thread, own);
         let target = self.capability(own).target();
         self.set_capability(name, own, target, OF_THREAD, 0);
-        let group = self.process(process).first_group;
         let row = self.thread(thread);
         row.life = Life::Alive;
         row.registers = Registers::<M>::start(entry.0, stack.0, argument);
-        self.start_thread(cpu, caller.thread, thread, Some(group));
+        // In the maker's group: to make processes makes no time.
+        self.start_thread(cpu, caller.thread, thread);
         Ok(self.handle_of(name).to_word())
     }
 

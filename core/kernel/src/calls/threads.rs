@@ -31,17 +31,14 @@ impl<M: Machine> Kernel<M> {
         let row = self.thread(thread);
         row.life = Life::Alive;
         row.registers = Registers::<M>::start(entry.0, stack.0, argument);
-        self.start_thread(cpu, caller.thread, thread, None);
+        self.start_thread(cpu, caller.thread, thread);
         Ok(self.handle_of(capability).to_word())
     }
 
-    /// Lets a new thread run: with what its maker has, in the maker's group or another.
-    pub(super) fn start_thread(&mut self, cpu: &mut M::Cpu, maker: u32, thread: u32, group: Option<u32>) {
+    /// Lets a new thread run with what its maker has.
+    pub(super) fn start_thread(&mut self, cpu: &mut M::Cpu, maker: u32, thread: u32) {
         let maker = &mut self.rows.rows_mut()[maker as usize];
-        let (mut context, affinity, on) = (maker.context_mut().split(), maker.affinity(), maker.cpu());
-        if let Some(group) = group {
-            context.set_group(group);
-        }
+        let (context, affinity, on) = (maker.context_mut().split(), maker.affinity(), maker.cpu());
         self.trace(cpu, Event::Create { thread, class: context.class() });
         self.scheduler().create(thread, context, affinity, on);
         self.make_runnable(cpu, thread, Wake::Start);
