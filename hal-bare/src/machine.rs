@@ -1,12 +1,12 @@
 //! The machine and its CPUs as the kernel sees them.
 
-use coldframe_abi::{CpuId, ExitCode, Instant};
+use coldframe_abi::{CounterRate, CpuId, ExitCode, Instant};
 use coldframe_hal::{
     Clock, Console, Cpu, CpuSet, Entropy, Event, FLUSH_SLOTS, FRAME_BYTES, FRAME_WORDS, FlushSlot, Flushes,
     Frame, Kicks, MAX_CPUS, Machine, PhysicalAddress, PhysicalMemory, Power, Row, Stale, Tag, TraceSink,
     Translation,
 };
-use coldframe_sync::{FlushBoard, KickWord};
+use coldframe_sync::{FlushBoard, KickWord, SeqWords};
 
 use crate::arch;
 use crate::window::WindowStore;
@@ -135,6 +135,17 @@ impl Machine for BareMachine {
     type Cpu = BareCpu;
     type Paging = arch::Paging;
     type Store<T: Row> = WindowStore<T>;
+
+    fn counter_rate(&self) -> CounterRate {
+        arch::rate().for_programs()
+    }
+
+    fn publish(&mut self, frame: Frame, words: [u64; 2]) {
+        let words_there = pointer(frame.start()).cast::<SeqWords<2>>();
+        // SAFETY: the frame is RAM that the kernel owns (precondition), larger than the words and aligned; programs only
+        // read it, and all that is there are atomics, for which any bytes are valid.
+        unsafe { &*words_there }.write(words);
+    }
 
     fn tags(&self) -> u16 {
         arch::tags()

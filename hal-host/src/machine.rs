@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use coldframe_abi::{CpuId, ExitCode, Instant};
+use coldframe_abi::{CounterRate, CpuId, ExitCode, Instant};
 use coldframe_hal::{
     Console, CpuSet, Entropy, Event, FLUSH_SLOTS, FlushSlot, Flushes, Frame, FrameRun, Kicks, MAX_CPUS,
     Machine, PhysicalAddress, PhysicalMemory, Power, Row, Stale, TraceSink, Translation,
@@ -327,6 +327,19 @@ impl<F: HardwareFormat> Machine for HostMachine<F> {
     type Cpu = HostCpu<F>;
     type Paging = F;
     type Store<T: Row> = OwnedStore<T>;
+
+    fn counter_rate(&self) -> CounterRate {
+        // A tick is a nanosecond.
+        CounterRate { nanos: 1, shift: 0 }
+    }
+
+    fn publish(&mut self, frame: Frame, words: [u64; 2]) {
+        // An entry is one step here: nobody reads in the middle of it.
+        let sequence = self.ram.read(frame.word(0));
+        for (word, value) in (0..).zip([sequence + 2, words[0], words[1]]) {
+            self.ram.write(frame.word(word), value);
+        }
+    }
 
     fn tags(&self) -> u16 {
         self.tags

@@ -7,9 +7,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use coldframe_abi::{Call, ExitCode, Reply, Request, Sys, UserAddress, UserRange, Word};
+use coldframe_abi::{Call, CounterRate, ExitCode, Reply, Request, Sys, UserAddress, UserRange, Word};
 use coldframe_hal::paging::Rights;
-use coldframe_hal::{Cpu, Trap};
+use coldframe_hal::{Clock, Cpu, Trap};
 use coldframe_kernel::{Kernel, Segment};
 use coldframe_scenarios::{Ground, Part, Recorder, SCENARIOS, play};
 use hal_host::{AccessFault, HardwareFormat, HostCpu, HostMachine};
@@ -36,6 +36,7 @@ enum Wish {
     Store { address: u64, value: u64 },
     Compute(coldframe_abi::Nanos),
     Fetch { address: u64 },
+    Counter,
 }
 
 /// Where a program and the stage meet: the program leaves a wish, the stage leaves the answer.
@@ -103,6 +104,20 @@ impl Ground for GlassGround {
 
     fn small_program(&self) -> [u64; 2] {
         SMALL_PROGRAM
+    }
+
+    async fn counter(&self) -> u64 {
+        self.wish(Wish::Counter).await.value
+    }
+
+    async fn counter_rate(&self, page: UserAddress) -> CounterRate {
+        loop {
+            let before = self.load(page).await;
+            let words = [self.load(UserAddress(page.0 + 8)).await, self.load(UserAddress(page.0 + 16)).await];
+            if before % 2 == 0 && self.load(page).await == before {
+                return CounterRate::from_words(words);
+            }
+        }
     }
 
     // Under glass there is no runtime, and no instruction that changes memory in one go: its locks are explored by loom.
@@ -207,6 +222,11 @@ impl<F: HardwareFormat> Userland<F> for Stage {
             Some(Wish::Call(request)) => {
                 cpu.registers().request = request;
                 UserStep::Trap(Trap::Syscall)
+            }
+            Some(Wish::Counter) => {
+                let ticks = cpu.now().0;
+                actor.exchange.borrow_mut().answer = Some(Reply::ok(ticks));
+                UserStep::Went
             }
             Some(Wish::Compute(span)) => UserStep::Compute(span),
             Some(Wish::Load { address } | Wish::Fetch { address }) => match read(cpu, machine, wish, address)

@@ -20,7 +20,7 @@ mod models {
     use coldframe_hal::{Access, Cpu, Frame, Trap};
     use coldframe_kernel::{Kernel, Life, Resume};
     use coldframe_scheduler::Place;
-    use coldframe_sync::{FlushBoard, KickWord, Lock};
+    use coldframe_sync::{FlushBoard, KickWord, Lock, SeqWords};
     use hal_host::{HostCpu, HostMachine};
     use loom::sync::Arc;
     use loom::sync::atomic::{AtomicU32, Ordering};
@@ -35,6 +35,31 @@ mod models {
             *lock.lock() += 1;
             handle.join().expect("the other CPU ends");
             assert_eq!(*lock.lock(), 2);
+        });
+    }
+
+    struct Turn;
+
+    impl coldframe_sync::Relax for Turn {
+        fn relax() {
+            thread::yield_now();
+        }
+    }
+
+    /// SYN-5: whoever reads reads what was written together.
+    #[test]
+    fn words_are_read_as_they_were_written() {
+        loom::model(|| {
+            let words: Arc<SeqWords<2, Turn>> = Arc::new(SeqWords::new());
+            let other = Arc::clone(&words);
+            let writer = thread::spawn(move || {
+                other.write([1, 10]);
+                other.write([2, 20]);
+            });
+            let [one, ten] = words.read();
+            assert_eq!(one * 10, ten);
+            writer.join().expect("the other CPU ends");
+            assert_eq!(words.read(), [2, 20]);
         });
     }
 

@@ -357,4 +357,8 @@ syscalls! {
     #[doc = "Wakes who waits at a word of a memory object, as `word_wake` does; says how many."]
     52 object_wake ObjectWake(object: ObjectHandle as [WRITE], offset: Word, most: Word) -> Word,
     errors [BadHandle, NoRight, BadArgument, BadState];
+
+    #[doc = "Shows the clock page, which says what the machine's counter means, where nothing is."]
+    53 clock_map ClockMap(address: UserAddress) -> MappingHandle,
+    errors [NotAllowed, BadAddress, Occupied, NoMemory, OverBudget];
 }

@@ -51,6 +51,38 @@ impl Nanos {
     }
 }
 
+/// How fast the machine's counter runs: what the clock page says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CounterRate {
+    /// How many nanoseconds a tick takes, times two to the power of `shift`.
+    pub nanos: u64,
+    /// See `nanos`; less than 128.
+    pub shift: u32,
+}
+
+impl CounterRate {
+    /// As the words of the clock page.
+    #[must_use]
+    pub const fn to_words(self) -> [u64; 2] {
+        [self.nanos, self.shift as u64]
+    }
+
+    /// From the words of the clock page.
+    #[must_use]
+    pub const fn from_words([nanos, shift]: [u64; 2]) -> Self {
+        Self { nanos, shift: shift as u32 }
+    }
+
+    /// The moment at which the counter, that started at zero, shows `ticks`: the same that the kernel makes of it.
+    #[must_use]
+    #[inline]
+    pub const fn instant(self, ticks: u64) -> Instant {
+        // Twice as wide as the counter: nothing is lost however long the machine runs.
+        let nanos = (ticks as u128 * self.nanos as u128) >> self.shift;
+        Instant(if nanos > u64::MAX as u128 { u64::MAX } else { nanos as u64 })
+    }
+}
+
 /// Until when a call may wait: an instant, `NOW` for "only if it can happen now", or `NEVER`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Deadline(pub u64);
@@ -313,11 +345,13 @@ pub enum Authority {
     Cpus = 2,
     /// Make threads more urgent, and groups; its range are levels, of which a class has 256.
     Urgency = 3,
+    /// See the clock page.
+    Clock = 4,
 }
 
 impl Authority {
     /// Every authority.
-    pub const ALL: [Self; 4] = [Self::Power, Self::Console, Self::Cpus, Self::Urgency];
+    pub const ALL: [Self; 5] = [Self::Power, Self::Console, Self::Cpus, Self::Urgency, Self::Clock];
 }
 
 /// Over what an authority reaches: numbers from the first to the one behind the last.
@@ -388,7 +422,13 @@ impl CapabilityState {
             6 => CapabilityKind::Authority,
             _ => CapabilityKind::None,
         };
-        let authority = Authority::ALL[(word >> 16 & 3) as usize];
+        let authority = match word >> 16 & 0xff {
+            1 => Authority::Console,
+            2 => Authority::Cpus,
+            3 => Authority::Urgency,
+            4 => Authority::Clock,
+            _ => Authority::Power,
+        };
         Self { kind, rights: CapabilityRights((word >> 8) as u8), authority }
     }
 }

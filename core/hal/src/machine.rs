@@ -1,6 +1,6 @@
 //! The traits by concern. A ground implements them by values: two machines fit in one test.
 
-use coldframe_abi::{CpuId, ExitCode, Instant};
+use coldframe_abi::{CounterRate, CpuId, ExitCode, Instant};
 
 use crate::{CpuSet, FlushSlot, Frame, PhysicalAddress, Row, Stale, Store, Tag, TraceSink, UserRegisters};
 
@@ -145,6 +145,14 @@ pub trait Machine: PhysicalMemory + Kicks + Flushes + Power + Console + Entropy 
 
     /// Its storage for kernel tables.
     type Store<T: Row>: Store<T>;
+
+    /// How fast the counter runs that programs can read, from zero at the time zero.
+    fn counter_rate(&self) -> CounterRate;
+
+    /// Writes words to the beginning of a frame that programs read without a lock, all of them or none.
+    ///
+    /// Precondition: the frame is RAM that the kernel owns.
+    fn publish(&mut self, frame: Frame, words: [u64; 2]);
 
     /// How many tags translations can have, `Tag::NONE` included; one, if the machine has none.
     fn tags(&self) -> u16;

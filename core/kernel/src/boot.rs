@@ -77,7 +77,10 @@ impl<M: Machine> Kernel<M> {
         if cpus == 0 || usize::from(cpus) > coldframe_hal::MAX_CPUS {
             return Err(BootError::BadCpuCount(cpus));
         }
-        let frames = Frames::new(&mut machine, ram)?;
+        let mut frames = Frames::new(&mut machine, ram)?;
+        let clock_page = frames.take_zeroed(&mut machine)?;
+        let rate = machine.counter_rate();
+        machine.publish(clock_page, rate.to_words());
         let seed = machine.random();
         let mut kernel = Self {
             threads: machine.store(),
@@ -109,6 +112,7 @@ impl<M: Machine> Kernel<M> {
             alive_processes: 0,
             reap_first: NONE,
             budget: Budget::default(),
+            clock_page,
             tags: Tags::default(),
             flushes: FlushTable::default(),
             waking_first: NONE,

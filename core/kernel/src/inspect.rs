@@ -75,7 +75,9 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn table_frames(&self) -> usize {
-        self.threads.frames()
+        const CLOCK_PAGE: usize = 1;
+        CLOCK_PAGE
+            + self.threads.frames()
             + self.rows.frames()
             + self.turns.frames()
             + self.timers.frames()

@@ -4,7 +4,7 @@ use core::hash::{Hash, Hasher};
 
 use coldframe_abi::{Instant, Reply};
 use coldframe_capability::{Capability, Chunk};
-use coldframe_hal::{Clock, Cpu, Event, Machine, Store, Tag, UserRegisters};
+use coldframe_hal::{Clock, Cpu, Event, Frame, Machine, Store, Tag, UserRegisters};
 use coldframe_ipc::Waiter;
 use coldframe_memory::{AddressSpace, Budget, Frames, Means};
 use coldframe_scheduler::timer::{Timer, Timers, Wheel};
@@ -102,6 +102,8 @@ pub struct Kernel<M: Machine> {
     pub(crate) reap_first: u32,
     /// What no process has been given to spend.
     pub(crate) budget: Budget,
+    /// Where programs read what the counter means.
+    pub(crate) clock_page: Frame,
     /// The tags that have been given out.
     pub(crate) tags: Tags,
     /// The flushes that are under way.
@@ -164,6 +166,7 @@ where
             alive_processes: self.alive_processes,
             reap_first: self.reap_first,
             budget: self.budget,
+            clock_page: self.clock_page,
             tags: self.tags,
             flushes: self.flushes.clone(),
             waking_first: self.waking_first,

@@ -1,6 +1,6 @@
 //! Memory objects and the mapping records that show them, as objects of the kernel.
 
-use coldframe_abi::{CapabilityHandle, CapabilityKind, ObjectHandle};
+use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, ObjectHandle};
 use coldframe_capability::{GROUND, Target};
 use coldframe_hal::paging::{Cache, Rights};
 use coldframe_hal::{Access, FrameRun, Machine, Store};
@@ -191,7 +191,7 @@ impl<M: Machine> Kernel<M> {
         let capability = self.take_capability(process)?;
         match self.make_pages(process, length) {
             Ok(object) => {
-                self.name_object(object, capability);
+                self.name_object(object, capability, OF_OBJECT);
                 Ok((object, capability))
             }
             Err(error) => {
@@ -201,10 +201,10 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    fn name_object(&mut self, object: u32, capability: u32) {
+    fn name_object(&mut self, object: u32, capability: u32, rights: CapabilityRights) {
         let generation = self.object_row(object).generation;
         let target = Target { kind: CapabilityKind::Object, row: object, generation };
-        self.set_capability(capability, GROUND, target, OF_OBJECT, 0);
+        self.set_capability(capability, GROUND, target, rights, 0);
     }
 
     fn make_pages(&mut self, process: u32, length: u64) -> Result<u32, SpaceError> {
@@ -243,7 +243,19 @@ impl<M: Machine> Kernel<M> {
         run: FrameRun,
         cache: Cache,
     ) -> Result<ObjectHandle, SpaceError> {
-        let capability = self.take_capability(process.0)?;
+        let (_, capability) = self.make_range(process.0, (run, cache), OF_OBJECT)?;
+        let CapabilityHandle { slot, generation } = self.handle_of(capability);
+        Ok(ObjectHandle { slot, generation })
+    }
+
+    /// Makes an object of physical memory for a process; says which, and which capability names it.
+    pub(crate) fn make_range(
+        &mut self,
+        process: u32,
+        (run, cache): (FrameRun, Cache),
+        rights: CapabilityRights,
+    ) -> Result<(u32, u32), SpaceError> {
+        let capability = self.take_capability(process)?;
         let object = match self.take_object_row() {
             Ok(object) => object,
             Err(error) => {
@@ -251,11 +263,10 @@ impl<M: Machine> Kernel<M> {
                 return Err(error.into());
             }
         };
-        self.adopt_object(object, process.0, run.count * coldframe_hal::FRAME_BYTES);
+        self.adopt_object(object, process, run.count * coldframe_hal::FRAME_BYTES);
         self.object_row(object).range = Some((run, cache));
-        self.name_object(object, capability);
-        let CapabilityHandle { slot, generation } = self.handle_of(capability);
-        Ok(ObjectHandle { slot, generation })
+        self.name_object(object, capability, rights);
+        Ok((object, capability))
     }
 
     /// Makes a record of a part of an object in a space, as `from`, a capability to the object, allows.

@@ -153,8 +153,8 @@ impl<M: Machine> Kernel<M> {
             }
             let Mapping { worker, object, .. } = *self.mapping_row(mapping);
             if worker != NONE {
-                // A thread of another process is at it, and will look whether the reaper waits.
-                return Step::WaitsForCpu;
+                // A thread of another process is at it, and may never run again.
+                self.take_from_worker(mapping);
             }
             self.forget_mapping(mapping);
             if self.is_orphan(object) && self.object_row(object).process != process {

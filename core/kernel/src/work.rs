@@ -151,6 +151,10 @@ impl<M: Machine> Kernel<M> {
     /// One step of the work of the thread that runs here.
     pub(crate) fn work_step(&mut self, cpu: &mut M::Cpu, now: Instant, thread: u32) {
         let Some(mut work) = self.thread(thread).work else { return };
+        if work.is_done() {
+            self.finish_work(cpu, thread);
+            return;
+        }
         let process = work.process;
         if !self.may_change(process) {
             self.wait_for_round(cpu, now, process);
@@ -394,6 +398,22 @@ impl<M: Machine> Kernel<M> {
         }
         self.object_row(object).dying = true;
         Some(Task::Destroy { object, mapping: NONE })
+    }
+
+    /// The space that a thread works in goes, and the mapping that it works at with it: it goes on with what is left.
+    pub(crate) fn take_from_worker(&mut self, mapping: u32) {
+        let worker = self.mapping_row(mapping).worker;
+        self.set_worker(mapping, NONE);
+        let home = self.thread(worker).process;
+        let Some(work) = &mut self.thread(worker).work else { return };
+        let (task, answer) = match work.task {
+            Task::Destroy { object, .. } => (Task::Destroy { object, mapping: NONE }, work.answer),
+            Task::Revoke { capability, generation, .. } => {
+                (Task::Revoke { capability, generation, mapping: NONE }, work.answer)
+            }
+            _ => (Task::Done, Err(Error::BadState)),
+        };
+        *work = Work { answer, ..Work::new(task, home, Pages::NONE) };
     }
 
     /// What a thread that ends was working on is left as it is; whoever ended it, or the reaper, sees to the rest.

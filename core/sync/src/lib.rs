@@ -1,6 +1,7 @@
 //! Where two CPUs meet.
 //!
-//! Here live the kernel lock, the "look at me" word of a kick and the flush handshake, and all of core's `unsafe`. No
+//! Here live the kernel lock, the "look at me" word of a kick, the flush handshake and words that are read without a lock,
+//! and all of core's `unsafe`. No
 //! kernel object, no policy, no hardware; `core::sync::atomic` and `UnsafeCell` appear in no other crate of `core/`.
 //! May import: nothing (and `loom` under `cfg(model = "loom")`).
 #![no_std]
@@ -16,10 +17,12 @@ mod mode;
 mod flush_board;
 mod kick_word;
 pub mod plain;
+mod seq_words;
 
 pub use flush_board::FlushBoard;
 pub use kick_word::KickWord;
 pub use mode::{IS_MODEL, Lock, LockGuard};
 pub use relax::{Pause, Relax};
+pub use seq_words::SeqWords;
 
 mod relax;

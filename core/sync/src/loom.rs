@@ -4,7 +4,7 @@ extern crate std;
 
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
-pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use crate::{Pause, Relax};
 

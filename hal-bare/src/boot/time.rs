@@ -1,6 +1,6 @@
 //! From a counter's ticks to nanoseconds, without overflow for longer than any machine runs.
 
-use coldframe_abi::{Instant, Nanos};
+use coldframe_abi::{CounterRate, Instant, Nanos};
 
 /// A counter cannot run at this frequency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +46,16 @@ impl TickRate {
         Self { hertz, nanos, shift: shift as u32 }
     }
 
+    /// What programs need of it to tell the time.
+    #[must_use]
+    pub const fn for_programs(self) -> CounterRate {
+        CounterRate { nanos: self.nanos, shift: self.shift }
+    }
+
     /// The moment at which the counter, that started at zero, shows `ticks`.
     #[must_use]
     pub fn instant(self, ticks: u64) -> Instant {
-        let nanos = (u128::from(ticks) * u128::from(self.nanos)) >> self.shift;
-        Instant(u64::try_from(nanos).unwrap_or(u64::MAX))
+        self.for_programs().instant(ticks)
     }
 
     /// What the counter shows once a moment is reached: never too early.

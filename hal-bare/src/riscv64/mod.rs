@@ -18,6 +18,7 @@ pub(crate) use kernel_map::{
 };
 pub(crate) use user::{Registers, UserExit, run_user};
 
+use crate::boot::TickRate;
 use crate::console::say;
 use crate::rate::RateCell;
 
@@ -56,12 +57,18 @@ pub(crate) fn set_up_cpu(_: CpuId) {
     // Software and timer interrupts end user mode and `wfi`; the kernel itself runs with interrupts off.
     // SAFETY: sie only selects which interrupts can become pending for S-mode.
     unsafe {
-        core::arch::asm!("csrw sie, {}", in(reg) 1_u64 << SOFTWARE | 1 << TIMER, options(nomem, nostack))
+        core::arch::asm!("csrw sie, {}", in(reg) 1_u64 << SOFTWARE | 1 << TIMER, options(nomem, nostack));
+        // Programs read the time, and no other counter.
+        core::arch::asm!("csrw scounteren, {}", in(reg) 1_u64 << 1, options(nomem, nostack))
     };
 }
 
 pub(crate) fn ticks() -> u64 {
     read_csr!("time")
+}
+
+pub(crate) fn rate() -> TickRate {
+    TIMEBASE.get()
 }
 
 pub(crate) fn now() -> Instant {

@@ -20,6 +20,7 @@ pub(crate) use kernel_map::{
 };
 pub(crate) use user::{Registers, UserExit, run_user};
 
+use crate::boot::TickRate;
 use crate::console::say;
 use crate::rate::RateCell;
 use instructions::{inb, outb};
@@ -46,6 +47,10 @@ pub(crate) fn set_up_cpu(cpu: CpuId) {
 
 pub(crate) fn ticks() -> u64 {
     instructions::read_tsc()
+}
+
+pub(crate) fn rate() -> TickRate {
+    TSC.get()
 }
 
 pub(crate) fn now() -> Instant {

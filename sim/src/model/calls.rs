@@ -112,7 +112,11 @@ impl Model {
             Number::Null | Number::YieldNow => Expected::Answer(Ok(0)),
             Number::MemoryQuery if words[0] >= self.user_end => Expected::Answer(Err(Error::BadAddress)),
             Number::MemoryQuery | Number::MemoryUse => Expected::Any,
-            Number::ObjectCreate
+            Number::ClockMap if !self.may(view, caller, Authority::Clock, 0) => {
+                Expected::Answer(Err(Error::NotAllowed))
+            }
+            Number::ClockMap
+            | Number::ObjectCreate
             | Number::ObjectFromRange
             | Number::ObjectMap
             | Number::MappingObject

@@ -1,11 +1,11 @@
 //! Calls about the pages of the caller's address space.
 
 use coldframe_abi::{
-    CapabilityHandle, CapabilityKind, CapabilityRights, Error, MappingHandle, MemoryUse, ObjectHandle,
-    PageKind, PageRights, PageState, UserAddress, UserRange,
+    Authority, CapabilityHandle, CapabilityKind, CapabilityRights, Error, MappingHandle, MemoryUse,
+    ObjectHandle, PageKind, PageRights, PageState, UserAddress, UserRange,
 };
-use coldframe_hal::paging::{Entry, Leaf, Ownership};
-use coldframe_hal::{FRAME_BYTES, Machine, Store};
+use coldframe_hal::paging::{Cache, Entry, Leaf, Ownership};
+use coldframe_hal::{FRAME_BYTES, FrameRun, Machine, Store};
 use coldframe_memory::{Pages, View};
 use coldframe_scheduler::NONE;
 
@@ -110,6 +110,34 @@ impl<M: Machine> Kernel<M> {
         let mapping = self.make_mapping(process, object, handle.slot, view, caller.thread).map_err(told)?;
         let answer = Ok(self.mapping_handle(mapping));
         Ok(Work { answer, ..Work::new(Task::Map { mapping }, process, pages) })
+    }
+
+    /// Shows the clock page in the caller's space. The object that it is goes with the mapping.
+    pub(super) fn clock_map(&mut self, caller: Caller, address: UserAddress) -> Outcome {
+        match self.new_clock(caller, address) {
+            Ok(work) => {
+                self.thread(caller.thread).work = Some(work);
+                Outcome::Settled
+            }
+            Err(error) => Err::<u64, _>(error).into(),
+        }
+    }
+
+    fn new_clock(&mut self, caller: Caller, address: UserAddress) -> Result<Work, Error> {
+        self.may(caller.process, Authority::Clock, 0)?;
+        let pages = Pages::check::<M::Paging>(address.0, FRAME_BYTES).ok_or(Error::BadAddress)?;
+        let run = FrameRun { start: self.clock_page, count: 1 };
+        let range = (run, Cache::Normal);
+        let (object, name) = self.make_range(caller.process, range, CapabilityRights::NONE).map_err(told)?;
+        let view = View { pages, offset: 0, rights: PageRights::Read };
+        let mapping = self.make_mapping(caller.process, object, name, view, caller.thread);
+        self.drop_capability(name);
+        let mapping = mapping.map_err(|error| {
+            self.call_undertaker(object);
+            told(error)
+        })?;
+        let answer = Ok(self.mapping_handle(mapping));
+        Ok(Work { answer, ..Work::new(Task::Map { mapping }, caller.process, pages) })
     }
 
     /// The whole mapping that a handle of the caller names, if its object is not going.

@@ -150,6 +150,7 @@ impl<M: Machine> Kernel<M> {
             Call::ObjectWake { object, offset, most } => {
                 self.object_wake(cpu, caller, object, offset.0, most.0)
             }
+            Call::ClockMap { address } => self.clock_map(caller, address),
             Call::MemoryUse {} => Ok(self.memory_use(caller.process)).into(),
         }
     }

@@ -2,7 +2,7 @@
 
 use core::future::Future;
 
-use coldframe_abi::{Sys, UserAddress};
+use coldframe_abi::{CounterRate, Sys, UserAddress};
 
 /// Which part of which scenario a thread plays: the word that it is started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +52,12 @@ pub trait Ground: Sys {
     /// A program in two words, for wherever it is put: it ends its process with the byte that its argument points to,
     /// and goes on into no instruction if that does not end it.
     fn small_program(&self) -> [u64; 2];
+
+    /// Reads the machine's counter, without the kernel.
+    fn counter(&self) -> impl Future<Output = u64>;
+
+    /// Reads what the counter means where the clock page is shown.
+    fn counter_rate(&self, page: UserAddress) -> impl Future<Output = CounterRate>;
 
     /// Takes so many rounds part in a contest for the locks of the runtime; says whether they kept others out.
     fn contend(&self, rounds: u32) -> impl Future<Output = bool>;

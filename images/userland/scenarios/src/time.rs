@@ -1,4 +1,4 @@
-use coldframe_abi::{Calls, Deadline, Error, Nanos};
+use coldframe_abi::{Calls, Deadline, Error, Nanos, PageRights, UserAddress, UserRange};
 
 use crate::threads::start;
 use crate::{Ground, Recorder};
@@ -27,6 +27,7 @@ async fn first<G: Ground>(sys: &Recorder<'_, G>) -> u64 {
         let slept = nap(sys, span).await;
         sys.note(if slept { "slept long enough" } else { "woke too early" }).await;
     }
+    reads_the_clock_page(sys).await;
     // Nobody else sits there: this thread never leaves.
     let Ok(child) = start(sys, 1, SLEEPERS_SEAT).await else { return 1 };
     // The child sleeps for good: what ends this wait is its deadline.
@@ -43,4 +44,30 @@ async fn sleeper<G: Ground>(sys: &Recorder<'_, G>) -> u64 {
     // Without a record: how far it comes before the scenario is over is nobody's business.
     let _ = sys.ground().sleep(Deadline::NEVER).await;
     1
+}
+
+/// Where no ground has put anything.
+const CLOCK: UserAddress = UserAddress(0x20_0000_0000);
+
+async fn reads_the_clock_page<G: Ground>(sys: &Recorder<'_, G>) {
+    let _ = sys.clock_map(UserAddress(CLOCK.0 + 8)).await;
+    let Ok(mapping) = sys.clock_map(CLOCK).await else { return };
+    let _ = sys.clock_map(CLOCK).await;
+    let ground = sys.ground();
+    let mut agrees = true;
+    for _ in 0..20 {
+        let Ok(before) = ground.clock().await else { return };
+        let found = ground.counter_rate(CLOCK).await.instant(ground.counter().await);
+        let Ok(after) = ground.clock().await else { return };
+        agrees &= before <= found && found <= after;
+    }
+    sys.note(if agrees { "the page says what the kernel says" } else { "page and kernel disagree" }).await;
+    // It is for reading, and belongs to a mapping.
+    let page = UserRange { start: CLOCK, length: 4_096 };
+    let _ = sys.memory_protect(page, PageRights::ReadWrite).await;
+    let _ = sys.memory_unmap(page).await;
+    let _ = sys.memory_query(CLOCK).await;
+    let _ = sys.mapping_object(mapping).await;
+    let _ = sys.mapping_unmap(mapping).await;
+    let _ = sys.memory_query(CLOCK).await;
 }

@@ -10,8 +10,11 @@ use core::panic::PanicInfo;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
-use coldframe_abi::{Call, Deadline, ExitCode, Reply, Request, Sys, UserAddress, UserRange, Word};
+use coldframe_abi::{
+    Call, CounterRate, Deadline, ExitCode, Reply, Request, Sys, UserAddress, UserRange, Word,
+};
 use coldframe_scenarios::{Ground, Part, Recorder, play};
+use coldframe_sync::SeqWords;
 
 use crate::locks::{Condition, Mutex, Park, ReadWrite, Semaphore, Word as LockWord};
 
@@ -151,6 +154,16 @@ impl Ground for Metal {
 
     fn small_program(&self) -> [u64; 2] {
         arch::SMALL_PROGRAM
+    }
+
+    async fn counter(&self) -> u64 {
+        arch::counter()
+    }
+
+    async fn counter_rate(&self, page: UserAddress) -> CounterRate {
+        let words = core::ptr::with_exposed_provenance::<SeqWords<2>>(page.0 as usize);
+        // SAFETY: a scenario names the page that it was shown; the kernel changes only atomics there.
+        CounterRate::from_words(unsafe { &*words }.read())
     }
 
     async fn contend(&self, rounds: u32) -> bool {

@@ -37,6 +37,13 @@ pub(super) fn call(request: &Request) -> Reply {
     Reply { status, value }
 }
 
+pub(super) fn counter() -> u64 {
+    let ticks;
+    // SAFETY: reads a counter.
+    unsafe { core::arch::asm!("rdtime {}", out(reg) ticks, options(nomem, nostack)) };
+    ticks
+}
+
 /// Fills registers with a pattern, counts down, and compares.
 pub(super) fn hold_registers(pattern: u64, rounds: u64) -> bool {
     let wrong: u64;

@@ -48,6 +48,11 @@ pub(super) fn call(request: &Request) -> Reply {
     Reply { status, value }
 }
 
+pub(super) fn counter() -> u64 {
+    // SAFETY: reads a counter.
+    unsafe { core::arch::x86_64::_rdtsc() }
+}
+
 /// Fills registers with a pattern, counts down, and compares.
 pub(super) fn hold_registers(pattern: u64, rounds: u64) -> bool {
     let wrong: u64;
