@@ -97,9 +97,18 @@ impl Typed<'_> {
             _ => match name {
                 "argument" => picks.below(self.program),
                 // A badge, or how far an authority reaches.
-                "badge" => {
-                    picks.one_of(&[0, 0, 0, 1, 2, REACH, 2 * REACH, 1 | 3 * REACH, 400 * REACH, 700 * REACH])
-                }
+                "badge" => picks.one_of(&[
+                    0,
+                    0,
+                    0,
+                    1,
+                    2,
+                    REACH,
+                    2 * REACH,
+                    1 | (3 * REACH),
+                    400 * REACH,
+                    700 * REACH,
+                ]),
                 // One call less.
                 "calls" => !(1 << picks.below(64)),
                 "frames" => picks.one_of(&[0, 1, 2, 6, 20, 60]),

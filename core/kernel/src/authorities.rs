@@ -51,7 +51,15 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// A process has got an authority: it stands, if it may be used and no other of its kind does.
+    #[inline]
     pub(crate) fn stand(&mut self, capability: u32) {
+        if self.capability(capability).target().kind == CapabilityKind::Authority {
+            self.stand_if_none_does(capability);
+        }
+    }
+
+    #[cold]
+    fn stand_if_none_does(&mut self, capability: u32) {
         let row = self.capability(capability);
         let (target, usable) = (row.target(), CapabilityRights::MANAGE.within(row.rights()));
         if let (CapabilityKind::Authority, true, Some(holder)) = (target.kind, usable, row.holder()) {
@@ -63,7 +71,15 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// An authority goes; of its kind none stands until another comes.
+    #[inline]
     pub(crate) fn fall(&mut self, capability: u32) {
+        if self.capability(capability).target().kind == CapabilityKind::Authority {
+            self.fall_if_it_stands(capability);
+        }
+    }
+
+    #[cold]
+    fn fall_if_it_stands(&mut self, capability: u32) {
         let (target, holder) = (self.capability(capability).target(), self.capability(capability).holder());
         if let (CapabilityKind::Authority, Some(holder)) = (target.kind, holder) {
             let standing = &mut self.process(holder).authorities[target.row as usize];

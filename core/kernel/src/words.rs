@@ -5,7 +5,7 @@ use coldframe_hal::{Machine, Store};
 use coldframe_ipc::{Queue, Rank, Waiters};
 use coldframe_scheduler::{Level, Wake};
 
-use crate::{Kernel, WaitsFor, Words, Work};
+use crate::{Kernel, WaitsFor, Words};
 
 /// How many waits at words one entry of the kernel ends.
 pub(crate) const WAKES_A_STEP: u64 = 32;
@@ -73,6 +73,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Ends a thread's wait at a word.
+    #[inline(never)]
     pub(crate) fn wake_from_word(&mut self, cpu: &mut M::Cpu, thread: u32, result: Result<u64, Error>) {
         self.leave_words(thread);
         self.wake(cpu, thread, result, Wake::Event);
@@ -100,10 +101,12 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Whoever waits at a word whose page is about to go hears of it, a few a step; says whether this was the step.
-    pub(crate) fn wake_leaving(&mut self, cpu: &mut M::Cpu, work: &Work) -> bool {
-        let leaving = work.leaving();
+    #[cold]
+    pub(crate) fn wake_leaving(&mut self, cpu: &mut M::Cpu, thread: u32) -> bool {
+        let Some(work) = self.thread(thread).work else { return false };
+        let (process, leaving) = (work.process, work.leaving());
         for _ in 0..WAKES_A_STEP {
-            let (waiters, queue) = self.line(Words::OfProcess(work.process));
+            let (waiters, queue) = self.line(Words::OfProcess(process));
             let Some(thread) = waiters.first_within(queue, leaving.start(), leaving.end()) else {
                 return false;
             };
@@ -113,6 +116,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Whoever waits at a word of an object that goes hears of it, a few a step; says whether this was the step.
+    #[cold]
     pub(crate) fn wake_those_at(&mut self, cpu: &mut M::Cpu, object: u32) -> bool {
         for _ in 0..WAKES_A_STEP {
             let (waiters, queue) = self.line(Words::OfObject(object));
@@ -123,7 +127,13 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Whoever waits by a capability that is about to go hears of it, a few a step; says whether there may be more.
+    #[inline]
     pub(crate) fn wake_users(&mut self, cpu: &mut M::Cpu, capability: u32) -> bool {
+        self.capability(capability).users().is_some() && self.wake_some_users(cpu, capability)
+    }
+
+    #[cold]
+    fn wake_some_users(&mut self, cpu: &mut M::Cpu, capability: u32) -> bool {
         for _ in 0..WAKES_A_STEP {
             let Some(thread) = self.capability(capability).users() else { return false };
             self.wake_from_word(cpu, thread, Err(Error::BadHandle));

@@ -151,7 +151,7 @@ impl<M: Machine> Kernel<M> {
     /// One step of the work of the thread that runs here.
     pub(crate) fn work_step(&mut self, cpu: &mut M::Cpu, now: Instant, thread: u32) {
         let Some(mut work) = self.thread(thread).work else { return };
-        if work.is_done() {
+        if matches!(work.task, Task::Done) {
             self.finish_work(cpu, thread);
             return;
         }
@@ -160,10 +160,10 @@ impl<M: Machine> Kernel<M> {
             self.wait_for_round(cpu, now, process);
             return;
         }
-        if self.wake_leaving(cpu, &work) {
+        if !self.process(process).words.is_empty() && self.wake_leaving(cpu, thread) {
             return;
         }
-        if work.task == Task::Call {
+        if matches!(work.task, Task::Call) {
             self.thread(thread).work = None;
             self.syscall(cpu, now);
             return;
@@ -266,7 +266,7 @@ impl<M: Machine> Kernel<M> {
         if mapping != NONE {
             self.leave_mapping(cpu, mapping);
         }
-        if self.wake_those_at(cpu, object) {
+        if !self.object_row(object).words.is_empty() && self.wake_those_at(cpu, object) {
             return true;
         }
         let next = self.object_row(object).first_mapping;

@@ -227,8 +227,8 @@ pub(super) fn any_call(source: &mut dyn Source) -> Op {
     let seed = source.choose(1 << 16);
     match number {
         // The ends of process and machine come often enough by themselves.
-        Number::PowerOff => Op::Null,
-        Number::ProcessExit | Number::ThreadExit if seed % 16 != 0 => Op::Yield,
+        Number::PowerOff if !seed.is_multiple_of(32) => Op::Null,
+        Number::ProcessExit | Number::ThreadExit if !seed.is_multiple_of(16) => Op::Yield,
         number => Op::Any { number, seed },
     }
 }
