@@ -21,8 +21,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn grant_all(&mut self, process: u32) -> Result<(), SpaceError> {
         for authority in Authority::ALL {
             let row = self.take_capability(process)?;
-            let rights = OF_AUTHORITY;
-            self.set_capability(row, GROUND, target(authority), rights, Reach::ALL.to_word());
+            self.set_capability(row, GROUND, target(authority), OF_AUTHORITY, Reach::ALL.to_word());
         }
         Ok(())
     }

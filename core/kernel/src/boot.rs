@@ -193,16 +193,12 @@ impl<M: Machine> Kernel<M> {
         let space = AddressSpace::new(&mut Means { memory: machine, frames, budget: &mut budget });
         let row = self.process(process);
         (row.budget, row.calls, row.parent) = (budget, calls, parent);
-        let made = match space {
-            Ok(space) => {
-                row.space = Some(space);
-                Ok(())
+        match space {
+            Ok(space) => row.space = Some(space),
+            Err(error) => {
+                self.forget_process(process);
+                return Err(error.into());
             }
-            Err(error) => Err(error.into()),
-        };
-        if let Err(error) = made {
-            self.forget_process(process);
-            return Err(error);
         }
         if parent != NONE {
             let next = core::mem::replace(&mut self.process(parent).first_child, process);
