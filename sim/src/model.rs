@@ -6,6 +6,7 @@
 mod answers;
 mod calls;
 mod capabilities;
+mod counts;
 mod names;
 mod processes;
 mod words;
@@ -14,7 +15,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use coldframe_abi::{
-    Authority, CapabilityHandle, CapabilityKind, Class, CpuId, Instant, Kind, Nanos, Number, Priority, Reply,
+    Authority, CapabilityHandle, CapabilityKind, Class, Counter, CpuId, Instant, Kind, Nanos, Number,
+    Priority, Reply,
 };
 use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{Inspection, Kernel, Life, Resume, WaitsFor};
@@ -56,6 +58,10 @@ enum State {
         until: Instant,
     },
     WaitsAtWord,
+    /// It has guessed too often, and finds its answer later.
+    Pays {
+        answer: Reply,
+    },
     /// It waited for the end of a thread whose process has ended: the reaper tells it.
     Hears,
     Ended {
@@ -85,9 +91,12 @@ struct Thread {
     suspended: bool,
     settings: Settings,
     run_time: Nanos,
+    counts: counts::Counts,
     joiner: Option<u32>,
     /// It has made a call and not found the answer yet.
     asks: bool,
+    /// That call has been counted as one that named what it does not have.
+    is_refused: bool,
     /// Which wait of the run was its last: tells entries among the deadlines apart, also of threads of one slot.
     wait: u64,
 }
@@ -178,8 +187,10 @@ impl Model {
                     suspended: false,
                     settings,
                     run_time: Nanos::ZERO,
+                    counts: counts::Counts::default(),
                     joiner: None,
                     asks: false,
+                    is_refused: false,
                     wait: 0,
                 }),
             };
@@ -193,6 +204,7 @@ impl Model {
                 ended: None,
                 calls: u64::MAX,
                 watcher: None,
+                counts: counts::Counts::default(),
             };
             model.processes.insert(number, known);
         }
@@ -275,9 +287,12 @@ impl Model {
                 } else {
                     view.threads[was as usize].registers()
                 };
+                self.count(was, Counter::Calls);
                 self.call((kernel, view), was, &before.request, registers.reply, now)?;
+                self.count_refusal(view, was, registers.reply, now)?;
             }
             Trap::PageFault { .. } => {
+                self.count(was, Counter::Faults);
                 // Whether that has to be is for the oracles of memory to say.
                 let process = self.thread(was).map(|thread| thread.process);
                 if let Some(process) = process.filter(|process| view.processes[*process].ended().is_some()) {
@@ -369,6 +384,7 @@ impl Model {
             State::Sleeps { .. } => (Reply::ok(0), None),
             State::Joins { target, .. } => (Err(coldframe_abi::Error::TimedOut).into(), Some(target)),
             State::WaitsAtWord => (Err(coldframe_abi::Error::TimedOut).into(), None),
+            State::Pays { answer } => (answer, None),
             State::Goes { .. }
             | State::Works { .. }
             | State::Watches { .. }
@@ -409,6 +425,9 @@ impl Model {
         if let State::Works { call } = thread.state {
             thread.state = State::Goes { answer: None };
             let found = cpu.peek().reply.result();
+            if found == Err(coldframe_abi::Error::BadHandle) {
+                self.count_late_refusal(runs);
+            }
             if call == Number::CapabilityRevoke
                 && let Some(left) = self.has_revoked(view, runs, found.is_ok())
             {

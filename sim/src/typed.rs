@@ -90,6 +90,7 @@ impl Typed<'_> {
                 0 => 0,
                 _ => self.now.0 + picks.below(40_000),
             },
+            Kind::Counter => picks.one_of(&[0, 1, 2, 3]),
             Kind::Class => picks.one_of(&[0, 1, 1, 1, 2, 3, 4]),
             Kind::Priority => picks.one_of(&[0, 100, 128, 128, 255, 256]),
             Kind::Cpu => picks.below(5),

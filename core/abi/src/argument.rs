@@ -1,7 +1,7 @@
 //! How one argument becomes words and is decoded again, once, at the door.
 
 use crate::{
-    CapabilityHandle, CapabilityRights, CapabilityState, Class, CpuId, Deadline, Error, ExitCode,
+    CapabilityHandle, CapabilityRights, CapabilityState, Class, Counter, CpuId, Deadline, Error, ExitCode,
     GroupHandle, Instant, MappingHandle, MemoryUse, Nanos, ObjectHandle, PageRights, PageState, Priority,
     ProcessHandle, ThreadHandle, UserAddress, UserRange, Word,
 };
@@ -54,6 +54,8 @@ pub enum Kind {
     Priority,
     /// A CPU.
     Cpu,
+    /// What is counted.
+    Counter,
     /// A status for whoever waits for the end.
     ExitCode,
     /// What a program may do with pages.
@@ -87,6 +89,7 @@ impl Kind {
             Self::Class => "class",
             Self::Priority => "priority",
             Self::Cpu => "cpu",
+            Self::Counter => "counter",
             Self::ExitCode => "exit code",
             Self::PageRights => "page rights",
             Self::PageState => "page state",
@@ -189,6 +192,17 @@ impl Argument for UserRange {
 
 impl Argument for Class {
     const KIND: Kind = Kind::Class;
+    fn decode(words: &[u64]) -> Result<Self, Error> {
+        let index = usize::try_from(words[0]).map_err(|_| Error::BadArgument)?;
+        Self::ALL.get(index).copied().ok_or(Error::BadArgument)
+    }
+    fn encode(self, words: &mut [u64]) {
+        words[0] = self as u64;
+    }
+}
+
+impl Argument for Counter {
+    const KIND: Kind = Kind::Counter;
     fn decode(words: &[u64]) -> Result<Self, Error> {
         let index = usize::try_from(words[0]).map_err(|_| Error::BadArgument)?;
         Self::ALL.get(index).copied().ok_or(Error::BadArgument)

@@ -15,7 +15,8 @@ pub use argument::{Argument, Kind, Request};
 pub use error::{Error, Reply};
 pub use table::{Call, Calls, Description, Number, Parameter, Sys, TABLE};
 pub use words::{
-    Authority, CapabilityHandle, CapabilityKind, CapabilityRights, CapabilityState, Class, CounterRate,
-    CpuId, Deadline, ExitCode, GroupHandle, Instant, MappingHandle, MemoryUse, Nanos, ObjectHandle, PageKind,
-    PageRights, PageState, Priority, ProcessHandle, Reach, ThreadHandle, UserAddress, UserRange, Word,
+    Authority, CapabilityHandle, CapabilityKind, CapabilityRights, CapabilityState, Class, Counter,
+    CounterRate, CpuId, Deadline, ExitCode, GroupHandle, Instant, MappingHandle, MemoryUse, Nanos,
+    ObjectHandle, PageKind, PageRights, PageState, Priority, ProcessHandle, Reach, ThreadHandle, UserAddress,
+    UserRange, Word,
 };

@@ -3,9 +3,9 @@
 use core::future::Future;
 
 use crate::{
-    Argument, CapabilityHandle, CapabilityRights, CapabilityState, Class, CpuId, Deadline, Error, ExitCode,
-    GroupHandle, Instant, Kind, MappingHandle, MemoryUse, Nanos, ObjectHandle, PageRights, PageState,
-    Priority, ProcessHandle, Reply, Request, ThreadHandle, UserAddress, UserRange, Word,
+    Argument, CapabilityHandle, CapabilityRights, CapabilityState, Class, Counter, CpuId, Deadline, Error,
+    ExitCode, GroupHandle, Instant, Kind, MappingHandle, MemoryUse, Nanos, ObjectHandle, PageRights,
+    PageState, Priority, ProcessHandle, Reply, Request, ThreadHandle, UserAddress, UserRange, Word,
 };
 
 /// One argument of a call.
@@ -361,4 +361,12 @@ syscalls! {
     #[doc = "Shows the clock page, which says what the machine's counter means, where nothing is."]
     53 clock_map ClockMap(address: UserAddress) -> MappingHandle,
     errors [NotAllowed, BadAddress, Occupied, NoMemory, OverBudget];
+
+    #[doc = "Reads what is counted of a thread."]
+    54 thread_count ThreadCount(thread: ThreadHandle as [INSPECT], counter: Counter) -> Word,
+    errors [BadHandle, NoRight];
+
+    #[doc = "Reads what is counted of a process, over all threads that it has had."]
+    55 process_count ProcessCount(process: ProcessHandle as [INSPECT], counter: Counter) -> Word,
+    errors [BadHandle, NoRight];
 }

@@ -83,6 +83,23 @@ impl CounterRate {
     }
 }
 
+/// What is counted of threads and processes, and may be read by whoever may look at them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Counter {
+    /// The calls that it has made.
+    Calls = 0,
+    /// How often it touched a page that was not there, or not like that.
+    Faults = 1,
+    /// How often it named what it does not have.
+    Refusals = 2,
+}
+
+impl Counter {
+    /// Every counter.
+    pub const ALL: [Self; 3] = [Self::Calls, Self::Faults, Self::Refusals];
+}
+
 /// Until when a call may wait: an instant, `NOW` for "only if it can happen now", or `NEVER`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Deadline(pub u64);

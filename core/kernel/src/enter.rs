@@ -46,7 +46,7 @@ impl<M: Machine> Kernel<M> {
             self.end_rounds(cpu);
         }
         match trap {
-            Trap::Syscall => self.syscall(cpu, now),
+            Trap::Syscall => self.call_made(cpu, now),
             Trap::PageFault { cause, address, access } => self.page_fault(cpu, now, cause, address, access),
             Trap::Fault { cause, address } => self.fault(cpu, cause, address),
             Trap::Timer => self.of_cpu(cpu).armed = None,

@@ -1,6 +1,6 @@
 //! Page faults: repaired, waited for, or the end of the process.
 
-use coldframe_abi::Instant;
+use coldframe_abi::{Counter, Instant};
 use coldframe_hal::paging::{Entry, Ownership};
 use coldframe_hal::{Access, Machine};
 use coldframe_memory::{Flush, Repair};
@@ -22,6 +22,7 @@ impl<M: Machine> Kernel<M> {
         if self.process(process).ended.is_some() {
             return;
         }
+        self.count(thread, Counter::Faults);
         let open = !self.may_change(process);
         let Some((space, mut means)) = self.space_of(process) else { return };
         if open && is_shared(space.query(means.memory, coldframe_abi::UserAddress(address))) {

@@ -4,7 +4,7 @@ use core::hash::{Hash, Hasher};
 
 use coldframe_abi::CpuId;
 use coldframe_capability::{Capability, Chunk};
-use coldframe_hal::{Machine, Store};
+use coldframe_hal::{Frame, Machine, Store};
 use coldframe_ipc::Waiter;
 use coldframe_memory::{Budget, Frames};
 use coldframe_scheduler::timer::Timer;
@@ -46,6 +46,8 @@ pub struct Inspection<'a, M: Machine> {
     pub frames: &'a Frames,
     /// What no process has been given to spend.
     pub budget: &'a Budget,
+    /// Where programs read what the counter means.
+    pub clock_page: Frame,
     /// How many frames the kernel's own tables have.
     pub table_frames: usize,
 }
@@ -70,6 +72,7 @@ impl<M: Machine> Kernel<M> {
             chunks: self.chunks.rows(),
             frames: &self.frames,
             budget: &self.budget,
+            clock_page: self.clock_page,
             table_frames: self.table_frames(),
         }
     }
@@ -122,7 +125,7 @@ impl<M: Machine> Kernel<M> {
         for process in self.processes.rows() {
             (process.generation, process.parent, process.first_child, process.capabilities).hash(hasher);
             (process.watcher, process.calls, process.holdings, process.ended, &process.budget).hash(hasher);
-            (process.words, process.authorities).hash(hasher);
+            (process.words, process.authorities, process.counts).hash(hasher);
             (process.first_waiter, process.to_wake, &process.round, process.active_on).hash(hasher);
         }
         for object in self.objects.rows() {

@@ -10,6 +10,7 @@ mod authorities;
 mod boot;
 mod calls;
 mod capabilities;
+mod counts;
 mod enter;
 mod faults;
 mod inspect;
@@ -26,6 +27,7 @@ mod words;
 mod work;
 
 pub use boot::{BootError, Segment};
+pub use counts::Counts;
 pub use enter::Resume;
 pub use inspect::Inspection;
 pub use kernel::{Kernel, Registers};

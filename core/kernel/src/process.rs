@@ -7,7 +7,7 @@ use coldframe_ipc::Queue;
 use coldframe_memory::{AddressSpace, Budget};
 use coldframe_scheduler::NONE;
 
-use crate::Round;
+use crate::{Counts, Round};
 
 /// A process, by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +30,8 @@ pub struct Process<F> {
     pub(crate) watcher: u32,
     /// The calls that it may make, a bit each.
     pub(crate) calls: u64,
+    /// What is counted of it.
+    pub(crate) counts: Counts,
     /// The capability to each authority that stands for it.
     pub(crate) authorities: [u32; Authority::ALL.len()],
     /// Its address space; none, if the row is free.
@@ -79,6 +81,7 @@ impl<F> Default for Process<F> {
             capabilities: 0,
             watcher: NONE,
             calls: u64::MAX,
+            counts: Counts::default(),
             authorities: [NONE; Authority::ALL.len()],
             space: None,
             first_thread: NONE,

@@ -2,7 +2,7 @@
 
 use coldframe_scheduler::NONE;
 
-use crate::Work;
+use crate::{Counts, Work};
 
 /// Whether a row of the thread table is in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -30,6 +30,8 @@ pub enum WaitsFor {
     EndOfProcess(u32),
     /// The end of a flush in the space of a process.
     Round(u32),
+    /// A moment, for having named what it does not have too often; its answer is there.
+    Penalty,
     /// Somebody to wake whoever waits at a word.
     Word(Words),
 }
@@ -60,6 +62,7 @@ pub struct Thread<R> {
     pub(crate) capability: u32,
     pub(crate) capabilities: u32,
     pub(crate) suspended: bool,
+    pub(crate) counts: Counts,
     /// What it has asked for and has not got yet.
     pub(crate) work: Option<Work>,
     /// The neighbours among those that wait for the same flush, and whether it is in that list.
@@ -84,6 +87,7 @@ impl<R: Default> Default for Thread<R> {
             capability: NONE,
             capabilities: 0,
             suspended: false,
+            counts: Counts::default(),
             work: None,
             next_waiter: NONE,
             previous_waiter: NONE,

@@ -51,6 +51,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn time_is_up(&mut self, cpu: &mut M::Cpu, thread: u32) {
         match self.thread(thread).waits_for {
             WaitsFor::Time => self.wake(cpu, thread, Ok(0), Wake::Interrupt),
+            WaitsFor::Penalty => self.wake_up(cpu, thread, Wake::Start),
             WaitsFor::EndOf(target) => {
                 if self.thread(target).joiner == thread {
                     self.thread(target).joiner = NONE;

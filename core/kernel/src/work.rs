@@ -1,11 +1,12 @@
 //! Long work: what a thread has asked for and has not got yet. Each step is one entry of the kernel.
 
-use coldframe_abi::{CapabilityHandle, CapabilityKind, Error, Instant, PageRights};
+use coldframe_abi::{CapabilityHandle, CapabilityKind, Counter, Error, Instant, PageRights};
 use coldframe_hal::paging::Entry;
 use coldframe_hal::{Machine, Store};
 use coldframe_memory::{Flush, Means, Pages, Repair, SpaceError, Teardown, Whose};
 use coldframe_scheduler::NONE;
 
+use crate::calls::Caller;
 use crate::{After, Kernel, Mapping};
 
 /// How many capabilities one step of a revocation takes away.
@@ -165,7 +166,8 @@ impl<M: Machine> Kernel<M> {
         }
         if matches!(work.task, Task::Call) {
             self.thread(thread).work = None;
-            self.syscall(cpu, now);
+            let caller = Caller { thread, process };
+            let _ = self.syscall(cpu, now, caller);
             return;
         }
         if self.next_of_object(cpu, thread, &mut work) || self.next_derived(cpu, thread, &mut work) {
@@ -470,6 +472,9 @@ impl<M: Machine> Kernel<M> {
             && let Some((space, mut means)) = self.space_of(process)
         {
             space.stop_filling(&mut means, work.pages);
+        }
+        if work.answer == Err(Error::BadHandle) && !self.has_ended(thread) {
+            self.count(thread, Counter::Refusals);
         }
         self.answer(cpu, thread, work.answer);
     }

@@ -43,6 +43,7 @@ impl Model {
     ) -> Result<(), Violation> {
         if let Some(thread) = self.thread_mut(caller) {
             thread.asks = true;
+            thread.is_refused = false;
         }
         let Some(number) = Number::from_word(request.number) else {
             self.expect(caller, Err(Error::UnknownCall));
@@ -90,6 +91,12 @@ impl Model {
                     answer => Expected::Answer(answer),
                 }
             }
+            Number::ThreadCount => {
+                let thread = self.alive(view, caller, words[0], CapabilityRights::INSPECT);
+                let counted =
+                    |thread| self.thread(thread).map_or(0, |thread| thread.counts[words[1] as usize]);
+                Expected::Answer(thread.map(counted))
+            }
             Number::Clock => Expected::Answer(Ok(now.0)),
             Number::ThreadSelf => Expected::Answer(self.thread_self(view, caller, given, now)?),
             Number::CapabilityCopy
@@ -105,6 +112,7 @@ impl Model {
             | Number::ProcessRestrict
             | Number::ProcessKill
             | Number::ProcessWait
+            | Number::ProcessCount
             | Number::ProcessUse => self.process_call(view, number, caller, words, given, now)?,
             Number::WordWait | Number::WordWake | Number::ObjectWait | Number::ObjectWake => {
                 self.word_call(kernel, view, number, caller, words, now)
@@ -260,8 +268,10 @@ impl Model {
                 state: State::Goes { answer: None },
                 suspended: false,
                 run_time: Nanos::ZERO,
+                counts: Default::default(),
                 joiner: None,
                 asks: false,
+                is_refused: false,
                 wait: 0,
                 ..maker
             }),
@@ -524,6 +534,7 @@ fn words_fit(number: Number, request: &Request) -> bool {
         at += if parameter.kind == Kind::Range { 2 } else { 1 };
         word <= match parameter.kind {
             Kind::Class | Kind::PageRights => 3,
+            Kind::Counter => 2,
             Kind::Priority | Kind::ExitCode | Kind::CapabilityRights => 0xff,
             Kind::Cpu => 0xffff,
             _ => u64::MAX,

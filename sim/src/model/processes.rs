@@ -8,6 +8,7 @@ use hal_host::{HardwareFormat, HostMachine};
 
 use super::calls::{Expected, refused, reused};
 use super::capabilities::badge_of;
+use super::counts::Counts;
 use super::names::{Key, Named};
 use super::{Model, Slot, State, Thread};
 use crate::oracle::{MODEL, Violation};
@@ -20,6 +21,7 @@ pub(super) struct Process {
     pub(super) ended: Option<u64>,
     pub(super) calls: u64,
     pub(super) watcher: Option<u32>,
+    pub(super) counts: Counts,
 }
 
 /// The status of a process that ends with the one that made it.
@@ -57,6 +59,7 @@ impl Model {
             ended: None,
             calls: u64::MAX,
             watcher: None,
+            counts: Counts::default(),
         });
         if known.ended.is_some() {
             return;
@@ -146,6 +149,10 @@ impl Model {
                     0
                 }))
             }
+            Number::ProcessCount => {
+                let process = self.process_named(view, caller, words[0], CapabilityRights::INSPECT);
+                Expected::Answer(process.map(|process| self.processes[&process].counts[words[1] as usize]))
+            }
             Number::ProcessWait => self.process_wait(view, caller, words, given, now),
             _ => match self.process_named(view, caller, words[0], CapabilityRights::INSPECT) {
                 Ok(_) => Expected::Any,
@@ -182,7 +189,14 @@ impl Model {
             return Err(reused(now, format!("process {process}")));
         }
         let calls = self.processes.get(&maker).map_or(u64::MAX, |maker| maker.calls);
-        let known = Process { generation, parent: Some(maker), ended: None, calls, watcher: None };
+        let known = Process {
+            generation,
+            parent: Some(maker),
+            ended: None,
+            calls,
+            watcher: None,
+            counts: Counts::default(),
+        };
         self.processes.insert(process, known);
         *self.alive_in(process) = 0;
         // Only the pages that its maker shows it are there.
@@ -238,8 +252,10 @@ impl Model {
                 suspended: false,
                 settings: maker.settings,
                 run_time: coldframe_abi::Nanos::ZERO,
+                counts: Counts::default(),
                 joiner: None,
                 asks: false,
+                is_refused: false,
                 wait: 0,
             }),
         };

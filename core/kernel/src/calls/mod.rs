@@ -9,10 +9,10 @@ mod scheduling;
 mod threads;
 mod words;
 
-use coldframe_abi::{Call, CapabilityKind, CapabilityRights, Error, Instant, ThreadHandle};
+use coldframe_abi::{Call, CapabilityKind, CapabilityRights, Counter, Error, Instant, ThreadHandle};
 use coldframe_hal::{Clock, Cpu, Event, Machine, UserRegisters};
 
-use crate::{Kernel, Life, Process, Task};
+use crate::{Kernel, Life, Task};
 
 // Which calls a process may make is a bit each of one word.
 const _: () = assert!(coldframe_abi::TABLE.len() <= 64, "there are more calls than bits for them");
@@ -45,14 +45,23 @@ pub(crate) struct Caller {
 }
 
 impl<M: Machine> Kernel<M> {
-    pub(crate) fn syscall(&mut self, cpu: &mut M::Cpu, now: Instant) {
+    /// The running thread makes a call.
+    pub(crate) fn call_made(&mut self, cpu: &mut M::Cpu, now: Instant) {
         // A ground that traps without a thread has nobody to answer.
         let Some(thread) = self.current(cpu) else { return };
-        let caller = Caller { thread, process: self.thread(thread).process };
-        let Process { ended, calls, .. } = *self.process(caller.process);
-        if ended.is_some() {
+        let process = self.thread(thread).process;
+        if self.process(process).ended.is_some() {
             return;
         }
+        self.count(thread, Counter::Calls);
+        if self.syscall(cpu, now, Caller { thread, process }) == Some(Error::BadHandle) {
+            self.count_refusal(cpu, now, thread);
+        }
+    }
+
+    /// Does what a thread asks for, now or once more; says with what it was refused.
+    pub(crate) fn syscall(&mut self, cpu: &mut M::Cpu, now: Instant, caller: Caller) -> Option<Error> {
+        let calls = self.process(caller.process).calls;
         let outcome = match Call::decode(&cpu.registers().request()) {
             Ok(call) if calls >> call.number() as u64 & 1 == 0 => Outcome::Answer(Err(Error::NotAllowed)),
             Ok(call) => {
@@ -61,9 +70,9 @@ impl<M: Machine> Kernel<M> {
             }
             Err(error) => Outcome::Answer(Err(error)),
         };
-        if let Outcome::Answer(result) = outcome {
-            self.answer(cpu, thread, result);
-        }
+        let Outcome::Answer(result) = outcome else { return None };
+        self.answer(cpu, caller.thread, result);
+        result.err()
     }
 
     fn perform(&mut self, cpu: &mut M::Cpu, now: Instant, caller: Caller, call: Call) -> Outcome {
@@ -151,6 +160,15 @@ impl<M: Machine> Kernel<M> {
                 self.object_wake(cpu, caller, object, offset.0, most.0)
             }
             Call::ClockMap { address } => self.clock_map(caller, address),
+            Call::ThreadCount { thread, counter } => {
+                let thread = self.alive(caller, thread, CapabilityRights::INSPECT);
+                thread.map(|thread| self.thread(thread).counts.of(counter)).into()
+            }
+            Call::ProcessCount { process, counter } => {
+                let process =
+                    self.target(caller, process, CapabilityKind::Process, CapabilityRights::INSPECT);
+                process.map(|process| self.process(process).counts.of(counter)).into()
+            }
             Call::MemoryUse {} => Ok(self.memory_use(caller.process)).into(),
         }
     }

@@ -1,6 +1,6 @@
 use coldframe_abi::{
-    Calls, CapabilityRights, Deadline, ExitCode, MemoryUse, Number, ObjectHandle, PageRights, ProcessHandle,
-    UserAddress, UserRange, Word,
+    Calls, CapabilityRights, Counter, Deadline, ExitCode, MemoryUse, Number, ObjectHandle, PageRights,
+    ProcessHandle, UserAddress, UserRange, Word,
 };
 
 use crate::{Ground, Recorder};
@@ -72,6 +72,9 @@ async fn runs_and_ends<G: Ground>(sys: &Recorder<'_, G>, code: ObjectHandle, dat
     let _ = sys.process_thread(weak, CODE.start, UserAddress(0), Word(DATA.start.0)).await;
     let _ = sys.process_thread(process, CODE.start, UserAddress(0), Word(DATA.start.0)).await;
     let _ = sys.process_wait(weak, Deadline::NEVER).await;
+    // One call, the one that ended it.
+    let _ = sys.process_count(process, Counter::Calls).await;
+    let _ = sys.process_count(process, Counter::Refusals).await;
     // It has ended already, and it stays ended.
     let _ = sys.process_wait(process, Deadline::NOW).await;
     let _ = sys.process_thread(process, CODE.start, UserAddress(0), Word(0)).await;

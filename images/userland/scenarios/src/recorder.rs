@@ -154,7 +154,9 @@ fn argument(line: &mut Line, past: &mut Past, kind: Kind, word: u64) -> fmt::Res
             Some(rights) => write!(line, "{rights:?}"),
             None => write!(line, "{word}"),
         },
-        Kind::Word | Kind::Class | Kind::Priority | Kind::Cpu | Kind::ExitCode => write!(line, "{word}"),
+        Kind::Word | Kind::Counter | Kind::Class | Kind::Priority | Kind::Cpu | Kind::ExitCode => {
+            write!(line, "{word}")
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-use coldframe_abi::{Calls, Deadline, Error, ThreadHandle, UserAddress, Word};
+use coldframe_abi::{Calls, Counter, Deadline, Error, ThreadHandle, UserAddress, Word};
 
 use crate::{Ground, Recorder};
 
@@ -24,6 +24,7 @@ async fn first<G: Ground>(sys: &Recorder<'_, G>) -> u64 {
     let Ok(me) = sys.thread_self().await else { return 1 };
     let _ = sys.null().await;
     let _ = sys.yield_now().await;
+    counts(sys, me).await;
     let mut handles = [None; 4];
     for (seat, handle) in (1..).zip(&mut handles) {
         *handle = start(sys, 1, seat).await.ok();
@@ -47,6 +48,19 @@ async fn first<G: Ground>(sys: &Recorder<'_, G>) -> u64 {
         let _ = sys.thread_join(nest, Deadline::NEVER).await;
     }
     0
+}
+
+/// What is counted between two looks is what was done, the looks among it.
+async fn counts<G: Ground>(sys: &Recorder<'_, G>, me: ThreadHandle) {
+    let ground = sys.ground();
+    let Ok(calls) = ground.thread_count(me, Counter::Calls).await else { return };
+    let Ok(refusals) = ground.thread_count(me, Counter::Refusals).await else { return };
+    let _ = ground.null().await;
+    let _ = ground.cpu_time(ThreadHandle::from_word(u64::MAX)).await;
+    let after = ground.thread_count(me, Counter::Calls).await;
+    sys.note(if after == Ok(Word(calls.0 + 4)) { "four calls more" } else { "calls are lost" }).await;
+    let after = ground.thread_count(me, Counter::Refusals).await;
+    sys.note(if after == Ok(Word(refusals.0 + 1)) { "one was refused" } else { "refusals are lost" }).await;
 }
 
 async fn adder<G: Ground>(sys: &Recorder<'_, G>) -> u64 {
