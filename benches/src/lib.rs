@@ -4,3 +4,4 @@
 pub mod arena;
 pub mod names;
 pub mod pages;
+pub mod waits;

@@ -80,6 +80,8 @@ fn count() -> Result<Counts, String> {
         "spaces",
         "--bench",
         "capabilities",
+        "--bench",
+        "waits",
     ]);
     let output = bench.current_dir(folder()).output().map_err(|error| format!("cargo bench: {error}"))?;
     if !output.status.success() {
