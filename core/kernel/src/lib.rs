@@ -2,7 +2,7 @@
 //!
 //! Here live the objects (threads, processes, groups), the syscalls, and what happens at a trap; this is the only
 //! crate that knows all the others. No queue of its own, no page-table bits, no hardware, no lock.
-//! May import: `abi`, `hal`, `memory`, `capability`, `scheduler`.
+//! May import: `abi`, `hal`, `memory`, `capability`, `scheduler`, `ipc`.
 #![no_std]
 #![forbid(unsafe_code)]
 
