@@ -1,6 +1,6 @@
 //! The user registers of a simulated CPU.
 
-use coldframe_abi::{Reply, Request};
+use coldframe_abi::{Message, Reply, Request};
 use coldframe_hal::UserRegisters;
 
 /// What a simulated thread has in its CPU.
@@ -16,6 +16,8 @@ pub struct HostRegisters {
     pub request: Request,
     /// The answer to its last call.
     pub reply: Reply,
+    /// The message that it sends, or has received.
+    pub message: Message,
     /// Registers that the kernel never changes: programs count in them, so that a lost one shows.
     pub saved: [u64; 4],
 }
@@ -31,6 +33,14 @@ impl UserRegisters for HostRegisters {
 
     fn answer(&mut self, reply: Reply) {
         self.reply = reply;
+    }
+
+    fn message(&self) -> Message {
+        self.message
+    }
+
+    fn deliver(&mut self, message: Message) {
+        self.message = message;
     }
 
     fn program_counter(&self) -> u64 {

@@ -88,6 +88,12 @@ pub const KINDS: &[Kind] = &[
         draw: plans::words,
     },
     Kind {
+        name: "messages",
+        about: "1 to 4 CPUs, threads that send, receive, call and reply, while names go and peers are killed",
+        steps: 10_000,
+        draw: plans::messages,
+    },
+    Kind {
         name: "calls",
         about: "1 to 4 CPUs, every call of the table with arguments of the kinds that it takes, some of them wrong",
         steps: 10_000,

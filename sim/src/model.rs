@@ -7,6 +7,7 @@ mod answers;
 mod calls;
 mod capabilities;
 mod counts;
+mod messages;
 mod names;
 mod processes;
 mod words;
@@ -15,8 +16,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use coldframe_abi::{
-    Authority, CapabilityHandle, CapabilityKind, Class, Counter, CpuId, Instant, Kind, Nanos, Number,
-    Priority, Reply,
+    Authority, CapabilityHandle, CapabilityKind, Class, Counter, CpuId, Error, Instant, Kind, Message, Nanos,
+    Number, Priority, Reply,
 };
 use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{Inspection, Kernel, Life, Resume, WaitsFor};
@@ -57,13 +58,19 @@ enum State {
         generation: u32,
         until: Instant,
     },
-    WaitsAtWord,
+    /// At a word, or at an endpoint.
+    InLine,
+    AwaitsReply {
+        server: u32,
+    },
     /// It has guessed too often, and finds its answer later.
     Pays {
         answer: Reply,
     },
-    /// It waited for the end of a thread whose process has ended: the reaper tells it.
-    Hears,
+    /// What it waits for has gone; when it hears of that, and whether it does in time, is up to others.
+    Hears {
+        either: &'static [Result<u64, Error>],
+    },
     Ended {
         result: u64,
     },
@@ -93,6 +100,10 @@ struct Thread {
     run_time: Nanos,
     counts: counts::Counts,
     joiner: Option<u32>,
+    /// Whose call it has received and not replied to.
+    owes: Option<u32>,
+    /// The message that it finds when it goes on.
+    inbox: Option<Message>,
     /// It has made a call and not found the answer yet.
     asks: bool,
     /// That call has been counted as one that named what it does not have.
@@ -137,10 +148,10 @@ pub(crate) struct Model {
     deadlines: BinaryHeap<Reverse<(Instant, u32, u64)>>,
     /// Waits whose end has come and that the kernel has not ended yet.
     overdue: Vec<(u32, u64)>,
-    /// Those who wait at words.
-    words: Vec<words::Waiting>,
-    /// Those whose calls about words are made once more.
-    asks_again: Vec<u32>,
+    /// Those who wait at words and at endpoints.
+    lines: Vec<words::Waiting>,
+    /// Those whose calls are made once more, and what they had in their registers.
+    asks_again: Vec<(u32, HostRegisters)>,
     /// How many waits there have been.
     waits: u64,
     /// Ranges that programs can print from.
@@ -189,6 +200,8 @@ impl Model {
                     run_time: Nanos::ZERO,
                     counts: counts::Counts::default(),
                     joiner: None,
+                    owes: None,
+                    inbox: None,
                     asks: false,
                     is_refused: false,
                     wait: 0,
@@ -288,7 +301,7 @@ impl Model {
                     view.threads[was as usize].registers()
                 };
                 self.count(was, Counter::Calls);
-                self.call((kernel, view), was, &before.request, registers.reply, now)?;
+                self.call((kernel, view), was, before, registers.reply, now)?;
                 self.count_refusal(view, was, registers.reply, now)?;
             }
             Trap::PageFault { .. } => {
@@ -307,7 +320,7 @@ impl Model {
             _ => {}
         }
         self.end_orphans(view);
-        if !self.words.is_empty() || !self.asks_again.is_empty() {
+        if !self.lines.is_empty() || !self.asks_again.is_empty() {
             self.end_waits_by_work(kernel, view, now);
         }
         self.end_waits(view, now);
@@ -382,22 +395,23 @@ impl Model {
         };
         let (answer, target) = match waiting.state {
             State::Sleeps { .. } => (Reply::ok(0), None),
-            State::Joins { target, .. } => (Err(coldframe_abi::Error::TimedOut).into(), Some(target)),
-            State::WaitsAtWord => (Err(coldframe_abi::Error::TimedOut).into(), None),
+            State::Joins { target, .. } => (Err(Error::TimedOut).into(), Some(target)),
+            State::InLine | State::AwaitsReply { .. } => (Err(Error::TimedOut).into(), None),
             State::Pays { answer } => (answer, None),
             State::Goes { .. }
             | State::Works { .. }
             | State::Watches { .. }
-            | State::Hears
+            | State::Hears { .. }
             | State::Ended { .. } => return false,
         };
         if view.threads[thread as usize].waits_for() != WaitsFor::Nothing {
             return true;
         }
-        let at_word = waiting.state == State::WaitsAtWord;
-        waiting.state = State::Goes { answer: Some(answer) };
-        if at_word {
-            self.words.retain(|waiting| waiting.thread() != thread);
+        let before = std::mem::replace(&mut waiting.state, State::Goes { answer: Some(answer) });
+        match before {
+            State::InLine => self.lines.retain(|waiting| waiting.thread() != thread),
+            State::AwaitsReply { server } => self.owes_nothing(server),
+            _ => {}
         }
         if let Some(target) = target.and_then(|target| self.thread_mut(target)) {
             target.joiner = None;
@@ -425,7 +439,7 @@ impl Model {
         if let State::Works { call } = thread.state {
             thread.state = State::Goes { answer: None };
             let found = cpu.peek().reply.result();
-            if found == Err(coldframe_abi::Error::BadHandle) {
+            if found == Err(Error::BadHandle) {
                 self.count_late_refusal(runs);
             }
             if call == Number::CapabilityRevoke
@@ -436,7 +450,7 @@ impl Model {
             let nothing = call.description().result == Kind::Nothing;
             let fits = found.map_or_else(
                 |error| call.description().errors.contains(&error),
-                |value| (value == 0) == nothing,
+                |value| call.description().receives || (value == 0) == nothing,
             );
             return demand(fits, MODEL, now, || format!("{call:?} of thread {runs} ends with {found:?}"));
         }
@@ -448,12 +462,13 @@ impl Model {
                 format!("thread {runs} waited for process {process} until {} and finds {found:?}", until.0)
             });
         }
-        if thread.state == State::Hears {
+        if let State::Hears { either } = thread.state {
             thread.state = State::Goes { answer: None };
             let found = cpu.peek().reply.result();
-            let fits = matches!(found, Ok(0) | Err(coldframe_abi::Error::TimedOut));
-            return demand(fits, MODEL, now, || {
-                format!("thread {runs} joined one that was killed and finds {found:?}")
+            return demand(either.contains(&found), MODEL, now, || {
+                format!(
+                    "what thread {runs} waited for has gone, and it finds {found:?}, not one of {either:?}"
+                )
             });
         }
         let State::Goes { answer } = thread.state else {
@@ -461,7 +476,11 @@ impl Model {
         };
         demand(!thread.suspended, MODEL, now, || format!("thread {runs} goes on although it is suspended"))?;
         thread.state = State::Goes { answer: None };
-        let found = cpu.peek().reply;
+        let (found, inbox) = (cpu.peek().reply, thread.inbox.take());
+        let message = cpu.peek().message;
+        demand(inbox.is_none_or(|inbox| inbox == message), MODEL, now, || {
+            format!("thread {runs} finds {message:?} and should find {inbox:?}")
+        })?;
         demand(answer.is_none_or(|answer| answer == found), MODEL, now, || {
             let answer = answer.unwrap_or_default();
             format!("thread {runs} finds {:?} and should find {:?}", found.result(), answer.result())
@@ -479,7 +498,7 @@ impl Model {
         })?;
         for (index, thread) in self.threads.iter().enumerate() {
             let Some(thread) = thread.holder else { continue };
-            if matches!(thread.state, State::Watches { .. } | State::Hears) {
+            if matches!(thread.state, State::Watches { .. } | State::Hears { .. }) {
                 // Whether that can end is for 'waits-end' to say.
                 continue;
             }

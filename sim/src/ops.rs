@@ -1,9 +1,9 @@
 //! Programs as lists of operations: what generators, fuzzers and drawn worlds are made of.
 
 use coldframe_abi::{
-    Call, CapabilityHandle, CapabilityRights, Class, CpuId, Deadline, ExitCode, GroupHandle, Kind, Nanos,
-    Number, ObjectHandle, PageRights, Priority, ProcessHandle, Request, ThreadHandle, UserAddress, UserRange,
-    Word,
+    Call, CapabilityHandle, CapabilityRights, Class, CpuId, Deadline, EndpointHandle, ExitCode, GroupHandle,
+    Kind, Message, Nanos, Number, ObjectHandle, PageRights, Priority, ProcessHandle, Request, ThreadHandle,
+    UserAddress, UserRange, Word,
 };
 use coldframe_hal::{Access, Clock, Cpu, Trap};
 use hal_host::{HardwareFormat, HostCpu, HostMachine};
@@ -144,6 +144,27 @@ pub enum Op {
     ObjectDestroy {
         slot: u8,
     },
+    EndpointCreate,
+    Send {
+        slot: u8,
+        within: Option<Nanos>,
+    },
+    Receive {
+        slot: u8,
+        within: Option<Nanos>,
+    },
+    Call {
+        slot: u8,
+        within: Option<Nanos>,
+    },
+    Reply,
+    ReplyReceive {
+        slot: u8,
+        within: Option<Nanos>,
+    },
+    Cancel {
+        slot: u8,
+    },
     /// A call of the table with arguments of the kinds that it takes, most of them such as there are.
     Any {
         number: Number,
@@ -165,6 +186,8 @@ pub const GROUPS: u8 = 64;
 pub const PROCESSES: u8 = 128;
 /// From here on it is one of the memory objects.
 pub const OBJECTS: u8 = 192;
+/// From here on it is one of the endpoints.
+pub const ENDPOINTS: u8 = 216;
 /// From here on it is one of the authorities.
 pub const AUTHORITIES: u8 = 240;
 
@@ -181,6 +204,7 @@ const KEEPS_PROCESS: u64 = 3;
 const KEEPS_OBJECT: u64 = 4;
 const KEEPS_MAPPING: u64 = 5;
 const KEEPS_AUTHORITY: u64 = 6;
+const KEEPS_ENDPOINT: u64 = 7;
 
 /// The registers of a thread that runs operations, beside `world::COMPUTES`.
 const SUM: usize = 0;
@@ -197,6 +221,9 @@ pub struct Programs {
     objects: Vec<u64>,
     mappings: Vec<u64>,
     authorities: Vec<u64>,
+    endpoints: Vec<u64>,
+    /// How many messages have been written: no two are alike.
+    messages: u64,
     made: usize,
     most: usize,
     /// The memory of the threads, by the number in their stack register.
@@ -217,6 +244,8 @@ impl Programs {
             objects: Vec::new(),
             mappings: Vec::new(),
             authorities: Vec::new(),
+            endpoints: Vec::new(),
+            messages: 0,
             made: 0,
             most,
             windows: Vec::new(),
@@ -254,6 +283,7 @@ impl Programs {
     fn capability(&self, slot: u8) -> CapabilityHandle {
         let names = match slot {
             AUTHORITIES.. => &self.authorities,
+            ENDPOINTS.. => &self.endpoints,
             OBJECTS.. => &self.objects,
             PROCESSES.. => &self.processes,
             GROUPS.. => &self.groups,
@@ -264,6 +294,17 @@ impl Programs {
 
     fn object(&self, slot: u8) -> ObjectHandle {
         ObjectHandle::from_word(pick(&self.objects, slot))
+    }
+
+    fn endpoint(&self, slot: u8) -> EndpointHandle {
+        EndpointHandle::from_word(pick(&self.endpoints, slot))
+    }
+
+    /// A message that nobody has sent before.
+    fn message(&mut self) -> Message {
+        self.messages += 1;
+        let words = std::array::from_fn(|word| self.messages * 16 + word as u64);
+        Message { label: self.messages, words, wants_reply: false }
     }
 
     fn process(&self, slot: u8) -> ProcessHandle {
@@ -277,6 +318,7 @@ impl Programs {
             KEEPS_OBJECT => &mut self.objects,
             KEEPS_MAPPING => &mut self.mappings,
             KEEPS_AUTHORITY => &mut self.authorities,
+            KEEPS_ENDPOINT => &mut self.endpoints,
             _ => &mut self.processes,
         };
         if names.len() == SLOTS {
@@ -296,10 +338,9 @@ impl Programs {
                 let stack = first_window(FIRST_MADE + self.made);
                 Call::ThreadCreate { entry: UserAddress(0), stack, argument: Word(program) }
             }
-            Op::Join { slot, within } => Call::ThreadJoin {
-                thread: self.thread(slot),
-                deadline: within.map_or(Deadline::NEVER, |span| Deadline::at(now.after(span))),
-            },
+            Op::Join { slot, within } => {
+                Call::ThreadJoin { thread: self.thread(slot), deadline: until(now, within) }
+            }
             Op::Exit => Call::ThreadExit { result: Word(0) },
             Op::SetClass { slot, class } => Call::SetClass { thread: self.thread(slot), class },
             Op::SetPriority { slot, priority } => Call::SetPriority { thread: self.thread(slot), priority },
@@ -344,10 +385,9 @@ impl Programs {
             Op::ProcessKill { process } => {
                 Call::ProcessKill { process: self.process(process), status: ExitCode(9) }
             }
-            Op::ProcessWait { process, within } => Call::ProcessWait {
-                process: self.process(process),
-                deadline: within.map_or(Deadline::NEVER, |span| Deadline::at(now.after(span))),
-            },
+            Op::ProcessWait { process, within } => {
+                Call::ProcessWait { process: self.process(process), deadline: until(now, within) }
+            }
             Op::ProcessUse { process } => Call::ProcessUse { process: self.process(process) },
             Op::Write { start, length } => {
                 Call::ConsoleWrite { text: UserRange { start: UserAddress(start), length } }
@@ -356,7 +396,7 @@ impl Programs {
             Op::WordWait { word, expected, within } => Call::WordWait {
                 address: word_at(word),
                 expected: Word(expected),
-                deadline: within.map_or(Deadline::NEVER, |span| Deadline::at(now.after(span))),
+                deadline: until(now, within),
             },
             Op::WordWake { word, most } => Call::WordWake { address: word_at(word), most: Word(most) },
             Op::WordsUnmap => Call::MemoryUnmap { range: WORDS },
@@ -366,13 +406,28 @@ impl Programs {
                 object: self.object(slot),
                 offset: Word(u64::from(word) * 8),
                 expected: Word(expected),
-                deadline: within.map_or(Deadline::NEVER, |span| Deadline::at(now.after(span))),
+                deadline: until(now, within),
             },
             Op::ObjectWake { slot, word, most } => {
                 let offset = Word(u64::from(word) * 8);
                 Call::ObjectWake { object: self.object(slot), offset, most: Word(most) }
             }
             Op::ObjectDestroy { slot } => Call::ObjectDestroy { object: self.object(slot) },
+            Op::EndpointCreate => Call::EndpointCreate {},
+            Op::Send { slot, within } => {
+                Call::Send { endpoint: self.endpoint(slot), deadline: until(now, within) }
+            }
+            Op::Receive { slot, within } => {
+                Call::Receive { endpoint: self.endpoint(slot), deadline: until(now, within) }
+            }
+            Op::Call { slot, within } => {
+                Call::Call { endpoint: self.endpoint(slot), deadline: until(now, within) }
+            }
+            Op::Reply => Call::Reply {},
+            Op::ReplyReceive { slot, within } => {
+                Call::ReplyReceive { endpoint: self.endpoint(slot), deadline: until(now, within) }
+            }
+            Op::Cancel { slot } => Call::Cancel { thread: self.thread(slot) },
             Op::Raw(request) => return Some(request),
             Op::Any { number, seed } => return Some(self.any(number, seed, now)),
             Op::Compute(_) | Op::Memory(_) | Op::WordStore { .. } | Op::Fault | Op::Again { .. } => {
@@ -381,6 +436,10 @@ impl Programs {
         };
         Some(call.encode())
     }
+}
+
+fn until(now: coldframe_abi::Instant, within: Option<Nanos>) -> Deadline {
+    within.map_or(Deadline::NEVER, |span| Deadline::at(now.after(span)))
 }
 
 /// Who has a window has this in the upper half of its stack register: no random word does.
@@ -464,8 +523,15 @@ impl Programs {
 
 impl Programs {
     fn any(&self, number: Number, seed: u32, now: coldframe_abi::Instant) -> Request {
-        let lists =
-            [&self.threads, &self.groups, &self.processes, &self.objects, &self.mappings, &self.authorities];
+        let lists = [
+            &self.threads,
+            &self.groups,
+            &self.processes,
+            &self.objects,
+            &self.mappings,
+            &self.authorities,
+            &self.endpoints,
+        ];
         let program = self.programs.len() as u64;
         let stack = first_window(FIRST_MADE + self.made).0;
         Typed { lists, now, program, stack }.request(number, seed)
@@ -480,6 +546,7 @@ const fn kept_of(result: Kind) -> u64 {
         Kind::Process => KEEPS_PROCESS,
         Kind::Object => KEEPS_OBJECT,
         Kind::Mapping => KEEPS_MAPPING,
+        Kind::Endpoint => KEEPS_ENDPOINT,
         // Whatever a capability is for: it is tried as one to memory.
         Kind::Capability => KEEPS_OBJECT,
         _ => 0,
@@ -494,6 +561,7 @@ const fn word_at(word: u8) -> UserAddress {
 fn kept_as(slot: u8) -> u64 {
     match slot {
         AUTHORITIES.. => KEEPS_AUTHORITY,
+        ENDPOINTS.. => KEEPS_ENDPOINT,
         OBJECTS.. => KEEPS_OBJECT,
         PROCESSES.. => KEEPS_PROCESS,
         GROUPS.. => KEEPS_GROUP,
@@ -571,6 +639,7 @@ impl<F: HardwareFormat> Userland<F> for Programs {
             Op::ThreadSelf => registers.saved[KEEPS] = KEEPS_THREAD,
             Op::GroupCreate => registers.saved[KEEPS] = KEEPS_GROUP,
             Op::ObjectCreate => registers.saved[KEEPS] = KEEPS_OBJECT,
+            Op::EndpointCreate => registers.saved[KEEPS] = KEEPS_ENDPOINT,
             Op::CapabilityCopy { slot, .. } => {
                 registers.saved[KEEPS] = kept_as(slot);
             }
@@ -586,7 +655,9 @@ impl<F: HardwareFormat> Userland<F> for Programs {
         }
         match self.call(op, now) {
             Some(request) => {
-                cpu.registers().request = request;
+                let message = self.message();
+                let registers = cpu.registers();
+                (registers.request, registers.message) = (request, message);
                 UserStep::Trap(Trap::Syscall)
             }
             None => UserStep::Went,

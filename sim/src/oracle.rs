@@ -69,7 +69,7 @@ oracles! {
     AUTHORITY "authority":
         "capabilities are a forest in which nobody has more rights than what it was derived from, and all who count or list them are right";
     QUEUED "queued-where-it-waits":
-        "who waits at a word is in the queue of whoever's word it is and listed by the capability that it came by, nobody else is, and the word is there unless a flush of that space is under way";
+        "who waits in line is in that queue and listed by the capability that it came by, and nobody else is; a word is there at which somebody waits, unless a flush of that space is under way; nobody waits to send where somebody waits to receive, or where nobody can come";
     EITHER_WAY "either-way": "an entry that takes the short way comes to what it would have come to the long way";
     MODEL "model":
         "every call is answered as the reference model says, and whoever may run by its rules does, and nobody else";

@@ -7,12 +7,14 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use coldframe_abi::{Call, CounterRate, ExitCode, Reply, Request, Sys, UserAddress, UserRange, Word};
+use coldframe_abi::{
+    Call, CounterRate, ExitCode, Message, Reply, Request, Sys, UserAddress, UserRange, Word,
+};
 use coldframe_hal::paging::Rights;
 use coldframe_hal::{Clock, Cpu, Trap};
 use coldframe_kernel::{Kernel, Segment};
 use coldframe_scenarios::{Ground, Part, Recorder, SCENARIOS, play};
-use hal_host::{AccessFault, HardwareFormat, HostCpu, HostMachine};
+use hal_host::{AccessFault, HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
 use crate::world::{UserStep, Userland, World};
 
@@ -32,6 +34,7 @@ const BUDGET: u64 = 3_000;
 #[derive(Clone, Copy, Debug)]
 enum Wish {
     Call(Request),
+    Exchange(Request, Message),
     Load { address: u64 },
     Store { address: u64, value: u64 },
     Compute(coldframe_abi::Nanos),
@@ -44,6 +47,8 @@ enum Wish {
 struct Exchange {
     wish: Option<Wish>,
     answer: Option<Reply>,
+    /// What is in the registers of a message.
+    message: Message,
 }
 
 /// The ground under a scenario, under glass.
@@ -66,6 +71,11 @@ impl GlassGround {
 impl Sys for GlassGround {
     async fn request(&self, request: Request) -> Reply {
         self.wish(Wish::Call(request)).await
+    }
+
+    async fn exchange(&self, request: Request, message: Message) -> (Reply, Message) {
+        let reply = self.wish(Wish::Exchange(request, message)).await;
+        (reply, self.exchange.borrow().message)
     }
 }
 
@@ -204,12 +214,14 @@ impl<F: HardwareFormat> Userland<F> for Stage {
             let entry = cpu.registers().program_counter;
             cpu.registers().saved[ACTOR] = self.new_actor(entry, argument);
         } else {
-            let reply = cpu.registers().reply;
+            let HostRegisters { reply, message, .. } = *cpu.registers();
             if let Some(actor) = self.actors.get(&cpu.registers().saved[ACTOR])
                 && actor.tries.is_none()
             {
                 // What a load has found is there already.
-                actor.exchange.borrow_mut().answer.get_or_insert(reply);
+                let exchange = &mut *actor.exchange.borrow_mut();
+                exchange.answer.get_or_insert(reply);
+                exchange.message = message;
             }
         }
         let number = cpu.registers().saved[ACTOR];
@@ -221,6 +233,10 @@ impl<F: HardwareFormat> Userland<F> for Stage {
         match wish {
             Some(Wish::Call(request)) => {
                 cpu.registers().request = request;
+                UserStep::Trap(Trap::Syscall)
+            }
+            Some(Wish::Exchange(request, message)) => {
+                (cpu.registers().request, cpu.registers().message) = (request, message);
                 UserStep::Trap(Trap::Syscall)
             }
             Some(Wish::Counter) => {

@@ -1,9 +1,9 @@
 //! How one argument becomes words and is decoded again, once, at the door.
 
 use crate::{
-    CapabilityHandle, CapabilityRights, CapabilityState, Class, Counter, CpuId, Deadline, Error, ExitCode,
-    GroupHandle, Instant, MappingHandle, MemoryUse, Nanos, ObjectHandle, PageRights, PageState, Priority,
-    ProcessHandle, ThreadHandle, UserAddress, UserRange, Word,
+    CapabilityHandle, CapabilityRights, CapabilityState, Class, Counter, CpuId, Deadline, EndpointHandle,
+    Error, ExitCode, GroupHandle, Instant, MappingHandle, MemoryUse, Nanos, ObjectHandle, PageRights,
+    PageState, Priority, ProcessHandle, ThreadHandle, UserAddress, UserRange, Word,
 };
 
 /// The words of a call as they stand in registers.
@@ -42,6 +42,8 @@ pub enum Kind {
     Object,
     /// A handle of a mapping.
     Mapping,
+    /// A handle of an endpoint.
+    Endpoint,
     /// A moment until which a call may wait.
     Deadline,
     /// A moment.
@@ -83,6 +85,7 @@ impl Kind {
             Self::Group => "group handle",
             Self::Object => "object handle",
             Self::Mapping => "mapping handle",
+            Self::Endpoint => "endpoint handle",
             Self::Deadline => "deadline",
             Self::Instant => "instant",
             Self::Nanos => "nanoseconds",
@@ -168,7 +171,7 @@ macro_rules! packed {
 }
 packed!(
     ProcessHandle => Process, CapabilityHandle => Capability, CapabilityState => CapabilityState,
-    ObjectHandle => Object, MappingHandle => Mapping,
+    ObjectHandle => Object, MappingHandle => Mapping, EndpointHandle => Endpoint,
     ThreadHandle => Thread, GroupHandle => Group, PageState => PageState, MemoryUse => MemoryUse);
 
 impl Argument for () {

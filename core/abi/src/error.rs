@@ -68,6 +68,10 @@ errors! {
     NotAllowed = 15,
     /// The word does not hold what the caller expected.
     Changed = 16,
+    /// Nobody is left whom the message could reach, or from whom one could come.
+    PeerGone = 17,
+    /// Another thread has ended the caller's wait.
+    Cancelled = 18,
 }
 
 impl fmt::Display for Error {

@@ -8,15 +8,17 @@
 
 mod argument;
 mod error;
+mod message;
 mod table;
 mod words;
 
 pub use argument::{Argument, Kind, Request};
 pub use error::{Error, Reply};
+pub use message::{MESSAGE_WORDS, Message};
 pub use table::{Call, Calls, Description, Number, Parameter, Sys, TABLE};
 pub use words::{
     Authority, CapabilityHandle, CapabilityKind, CapabilityRights, CapabilityState, Class, Counter,
-    CounterRate, CpuId, Deadline, ExitCode, GroupHandle, Instant, MappingHandle, MemoryUse, Nanos,
-    ObjectHandle, PageKind, PageRights, PageState, Priority, ProcessHandle, Reach, ThreadHandle, UserAddress,
-    UserRange, Word,
+    CounterRate, CpuId, Deadline, EndpointHandle, ExitCode, GroupHandle, Instant, MappingHandle, MemoryUse,
+    Nanos, ObjectHandle, PageKind, PageRights, PageState, Priority, ProcessHandle, Reach, ThreadHandle,
+    UserAddress, UserRange, Word,
 };

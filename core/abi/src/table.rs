@@ -3,9 +3,10 @@
 use core::future::Future;
 
 use crate::{
-    Argument, CapabilityHandle, CapabilityRights, CapabilityState, Class, Counter, CpuId, Deadline, Error,
-    ExitCode, GroupHandle, Instant, Kind, MappingHandle, MemoryUse, Nanos, ObjectHandle, PageRights,
-    PageState, Priority, ProcessHandle, Reply, Request, ThreadHandle, UserAddress, UserRange, Word,
+    Argument, CapabilityHandle, CapabilityRights, CapabilityState, Class, Counter, CpuId, Deadline,
+    EndpointHandle, Error, ExitCode, GroupHandle, Instant, Kind, MappingHandle, MemoryUse, Message, Nanos,
+    ObjectHandle, PageRights, PageState, Priority, ProcessHandle, Reply, Request, ThreadHandle, UserAddress,
+    UserRange, Word,
 };
 
 /// One argument of a call.
@@ -28,8 +29,12 @@ pub struct Description {
     pub name: &'static str,
     /// Its arguments, in the order of the registers.
     pub parameters: &'static [Parameter],
+    /// Whether a message goes with it.
+    pub sends: bool,
     /// What a success returns.
     pub result: Kind,
+    /// Whether a message comes with that.
+    pub receives: bool,
     /// The errors that it can answer with, besides `BadArgument` for words no argument can be.
     pub errors: &'static [Error],
     /// One line of documentation.
@@ -40,6 +45,9 @@ pub struct Description {
 pub trait Sys {
     /// Hands the request over and waits for the answer.
     fn request(&self, request: Request) -> impl Future<Output = Reply>;
+
+    /// The same with a message: what comes back is the one that was received, if one was.
+    fn exchange(&self, request: Request, message: Message) -> impl Future<Output = (Reply, Message)>;
 }
 
 /// The argument words that have not been decoded yet.
@@ -64,10 +72,66 @@ impl Slots<'_> {
     }
 }
 
+/// The stub of one call.
+macro_rules! stub {
+    ($line:literal $name:ident $variant:ident ($($argument:ident: $type:ty),*), $result:ty) => {
+        #[doc = $line]
+        fn $name(&self, $($argument: $type),*) -> impl Future<Output = Result<$result, Error>> {
+            async move {
+                let reply = self.request(Call::$variant { $($argument),* }.encode()).await;
+                <$result as Argument>::decode(&[reply.result()?])
+            }
+        }
+    };
+    ($line:literal $name:ident $variant:ident ($($argument:ident: $type:ty),*) sends, $result:ty) => {
+        #[doc = $line]
+        fn $name(&self, $($argument: $type,)* message: Message) -> impl Future<Output = Result<$result, Error>> {
+            async move {
+                let (reply, _) = self.exchange(Call::$variant { $($argument),* }.encode(), message).await;
+                <$result as Argument>::decode(&[reply.result()?])
+            }
+        }
+    };
+    ($line:literal $name:ident $variant:ident ($($argument:ident: $type:ty),*), $result:ty, receives) => {
+        #[doc = $line]
+        fn $name(&self, $($argument: $type),*) -> impl Future<Output = Result<($result, Message), Error>> {
+            async move {
+                let request = Call::$variant { $($argument),* }.encode();
+                let (reply, message) = self.exchange(request, Message::default()).await;
+                Ok((<$result as Argument>::decode(&[reply.result()?])?, message))
+            }
+        }
+    };
+    ($line:literal $name:ident $variant:ident ($($argument:ident: $type:ty),*) sends, $result:ty, receives) => {
+        #[doc = $line]
+        fn $name(
+            &self,
+            $($argument: $type,)*
+            message: Message,
+        ) -> impl Future<Output = Result<($result, Message), Error>> {
+            async move {
+                let (reply, message) = self.exchange(Call::$variant { $($argument),* }.encode(), message).await;
+                Ok((<$result as Argument>::decode(&[reply.result()?])?, message))
+            }
+        }
+    };
+}
+
+/// Whether a word stands in a row of the table.
+macro_rules! says {
+    () => {
+        false
+    };
+    ($word:ident) => {
+        true
+    };
+}
+
 macro_rules! syscalls {
     ($(
         #[doc = $line:literal]
-        $number:literal $name:ident $variant:ident ($($argument:ident: $type:ty $(as [$($right:ident),+])?),*) -> $result:ty,
+        $number:literal $name:ident $variant:ident ($($argument:ident: $type:ty $(as [$($right:ident),+])?),*)
+        $($sends:ident)? -> $result:ty $(, $receives:ident)?;
         errors [$($error:ident),*];
     )+) => {
         /// The number of a call.
@@ -100,7 +164,9 @@ macro_rules! syscalls {
                                 kind: <$type as Argument>::KIND,
                                 rights: CapabilityRights::NONE$($(.and(CapabilityRights::$right))+)?,
                             }),*],
+                            sends: says!($($sends)?),
                             result: <$result as Argument>::KIND,
+                            receives: says!($($receives)?),
                             errors: &[$(Error::$error),*],
                             line: $line.trim_ascii(),
                         }
@@ -163,15 +229,7 @@ macro_rules! syscalls {
 
         /// The stubs: one method a call, for every carrier.
         pub trait Calls: Sys {
-            $(
-                #[doc = $line]
-                fn $name(&self, $($argument: $type),*) -> impl Future<Output = Result<$result, Error>> {
-                    async move {
-                        let reply = self.request(Call::$variant { $($argument),* }.encode()).await;
-                        <$result as Argument>::decode(&[reply.result()?])
-                    }
-                }
-            )+
+            $(stub!($line $name $variant ($($argument: $type),*) $($sends)?, $result $(, $receives)?);)+
         }
 
         impl<S: Sys + ?Sized> Calls for S {}
@@ -180,193 +238,218 @@ macro_rules! syscalls {
 
 syscalls! {
     #[doc = "Does nothing; measures the way in and out."]
-    0 null Null() -> (), errors [];
+    0 null Null() -> (); errors [];
 
     #[doc = "Lets the other threads of the caller's level go first."]
-    1 yield_now YieldNow() -> (), errors [];
+    1 yield_now YieldNow() -> (); errors [];
 
     #[doc = "Starts a thread in the caller's process, with the caller's class, priority, group and affinity."]
-    2 thread_create ThreadCreate(entry: UserAddress, stack: UserAddress, argument: Word) -> ThreadHandle,
+    2 thread_create ThreadCreate(entry: UserAddress, stack: UserAddress, argument: Word) -> ThreadHandle;
     errors [BadAddress, NoMemory, OverBudget];
 
     #[doc = "Ends the calling thread and leaves a result for whoever joins it."]
-    3 thread_exit ThreadExit(result: Word) -> (), errors [];
+    3 thread_exit ThreadExit(result: Word) -> (); errors [];
 
     #[doc = "Waits for the end of a thread, takes its result, and gives its handle back."]
-    4 thread_join ThreadJoin(thread: ThreadHandle as [INSPECT], deadline: Deadline) -> Word,
+    4 thread_join ThreadJoin(thread: ThreadHandle as [INSPECT], deadline: Deadline) -> Word;
     errors [BadHandle, NoRight, TimedOut, Busy, Deadlock];
 
     #[doc = "Waits until a moment of the monotonic clock."]
-    5 sleep Sleep(until: Deadline) -> (), errors [];
+    5 sleep Sleep(until: Deadline) -> (); errors [];
 
     #[doc = "Reads the monotonic clock."]
-    6 clock Clock() -> Instant, errors [];
+    6 clock Clock() -> Instant; errors [];
 
     #[doc = "Writes bytes to the console, as many as fit in one kernel step, and says how many."]
-    7 console_write ConsoleWrite(text: UserRange) -> Word, errors [NotAllowed, BadAddress];
+    7 console_write ConsoleWrite(text: UserRange) -> Word; errors [NotAllowed, BadAddress];
 
     #[doc = "Moves a thread to another scheduling class; to make it more urgent takes authority."]
-    8 set_class SetClass(thread: ThreadHandle as [MANAGE], class: Class) -> (),
+    8 set_class SetClass(thread: ThreadHandle as [MANAGE], class: Class) -> ();
     errors [BadHandle, NoRight, NotAllowed];
 
     #[doc = "Changes the priority of a thread within its class; to raise it takes authority."]
-    9 set_priority SetPriority(thread: ThreadHandle as [MANAGE], priority: Priority) -> (),
+    9 set_priority SetPriority(thread: ThreadHandle as [MANAGE], priority: Priority) -> ();
     errors [BadHandle, NoRight, NotAllowed];
 
     #[doc = "Lets a thread run only on the CPUs whose bits are set, counted from CPU 64 * bank."]
-    10 set_affinity SetAffinity(thread: ThreadHandle as [MANAGE], bank: Word, cpus: Word) -> (),
+    10 set_affinity SetAffinity(thread: ThreadHandle as [MANAGE], bank: Word, cpus: Word) -> ();
     errors [BadHandle, NoRight, BadArgument];
 
     #[doc = "Stops a thread, wherever it is, until it is resumed."]
-    11 thread_suspend ThreadSuspend(thread: ThreadHandle as [MANAGE]) -> (), errors [BadHandle, NoRight, BadState];
+    11 thread_suspend ThreadSuspend(thread: ThreadHandle as [MANAGE]) -> (); errors [BadHandle, NoRight, BadState];
 
     #[doc = "Lets a suspended thread go on."]
-    12 thread_resume ThreadResume(thread: ThreadHandle as [MANAGE]) -> (), errors [BadHandle, NoRight, BadState];
+    12 thread_resume ThreadResume(thread: ThreadHandle as [MANAGE]) -> (); errors [BadHandle, NoRight, BadState];
 
     #[doc = "Names the calling thread."]
-    13 thread_self ThreadSelf() -> ThreadHandle, errors [NoMemory, OverBudget];
+    13 thread_self ThreadSelf() -> ThreadHandle; errors [NoMemory, OverBudget];
 
     #[doc = "Reads how long a thread has run."]
-    14 cpu_time CpuTime(thread: ThreadHandle as [INSPECT]) -> Nanos, errors [BadHandle, NoRight];
+    14 cpu_time CpuTime(thread: ThreadHandle as [INSPECT]) -> Nanos; errors [BadHandle, NoRight];
 
     #[doc = "Makes a scheduling group, with authority over the caller's level: the groups of a level take turns."]
-    15 group_create GroupCreate() -> GroupHandle, errors [NotAllowed, NoMemory, OverBudget];
+    15 group_create GroupCreate() -> GroupHandle; errors [NotAllowed, NoMemory, OverBudget];
 
     #[doc = "Moves a thread into a scheduling group."]
-    16 set_group SetGroup(thread: ThreadHandle as [MANAGE], group: GroupHandle as [FILL]) -> (), errors [BadHandle, NoRight];
+    16 set_group SetGroup(thread: ThreadHandle as [MANAGE], group: GroupHandle as [FILL]) -> (); errors [BadHandle, NoRight];
 
     #[doc = "Takes a CPU off-line; its threads move to others that they may run on."]
-    17 cpu_offline CpuOffline(cpu: CpuId) -> (), errors [BadArgument, NotAllowed, BadState];
+    17 cpu_offline CpuOffline(cpu: CpuId) -> (); errors [BadArgument, NotAllowed, BadState];
 
     #[doc = "Takes a CPU back into service."]
-    18 cpu_online CpuOnline(cpu: CpuId) -> (), errors [BadArgument, NotAllowed, BadState];
+    18 cpu_online CpuOnline(cpu: CpuId) -> (); errors [BadArgument, NotAllowed, BadState];
 
     #[doc = "Ends the calling process and all its threads."]
-    19 process_exit ProcessExit(status: ExitCode) -> (), errors [];
+    19 process_exit ProcessExit(status: ExitCode) -> (); errors [];
 
     #[doc = "Turns the machine off, with a status for whoever started it."]
-    20 power_off PowerOff(status: ExitCode) -> (), errors [NotAllowed];
+    20 power_off PowerOff(status: ExitCode) -> (); errors [NotAllowed];
 
     #[doc = "Reserves pages: the first touch of each brings one that is all zero, and costs one."]
-    21 memory_reserve MemoryReserve(range: UserRange, rights: PageRights) -> (),
+    21 memory_reserve MemoryReserve(range: UserRange, rights: PageRights) -> ();
     errors [BadAddress, Occupied, NoMemory, OverBudget];
 
     #[doc = "Makes reserved pages resident before they are touched, as large ones where that is possible."]
-    22 memory_fill MemoryFill(range: UserRange) -> (), errors [BadAddress, NotMapped, NoMemory, OverBudget];
+    22 memory_fill MemoryFill(range: UserRange) -> (); errors [BadAddress, NotMapped, NoMemory, OverBudget];
 
     #[doc = "Takes pages away; when it returns, nobody reaches them any more."]
-    23 memory_unmap MemoryUnmap(range: UserRange) -> (), errors [BadAddress, Foreign, NoMemory, OverBudget];
+    23 memory_unmap MemoryUnmap(range: UserRange) -> (); errors [BadAddress, Foreign, NoMemory, OverBudget];
 
     #[doc = "Changes what the program may do with pages, up to the first that cannot change."]
-    24 memory_protect MemoryProtect(range: UserRange, rights: PageRights) -> (),
+    24 memory_protect MemoryProtect(range: UserRange, rights: PageRights) -> ();
     errors [BadAddress, NotMapped, Foreign, NoMemory, OverBudget];
 
     #[doc = "Moves pages to another address, up to the first that cannot move."]
-    25 memory_move MemoryMove(range: UserRange, to: UserAddress) -> (),
+    25 memory_move MemoryMove(range: UserRange, to: UserAddress) -> ();
     errors [BadAddress, Occupied, Foreign, NoMemory, OverBudget];
 
     #[doc = "Lets pages appear a second time, up to the first that cannot; who writes gets a copy."]
-    26 memory_copy MemoryCopy(range: UserRange, to: UserAddress) -> (),
+    26 memory_copy MemoryCopy(range: UserRange, to: UserAddress) -> ();
     errors [BadAddress, Occupied, NoMemory, OverBudget];
 
     #[doc = "Says what is at an address."]
-    27 memory_query MemoryQuery(address: UserAddress) -> PageState, errors [BadAddress];
+    27 memory_query MemoryQuery(address: UserAddress) -> PageState; errors [BadAddress];
 
     #[doc = "Says how many pages the process has, page tables included, and may have."]
-    28 memory_use MemoryUse() -> MemoryUse, errors [];
+    28 memory_use MemoryUse() -> MemoryUse; errors [];
 
     #[doc = "Makes a memory object of so many bytes: pages that are all zero, and cost one when first touched."]
-    29 object_create ObjectCreate(length: Word) -> ObjectHandle, errors [BadArgument, NoMemory, OverBudget];
+    29 object_create ObjectCreate(length: Word) -> ObjectHandle; errors [BadArgument, NoMemory, OverBudget];
 
     #[doc = "Makes a memory object of pages that the caller has, in place; they become a mapping of it."]
-    30 object_from_range ObjectFromRange(range: UserRange) -> MappingHandle,
+    30 object_from_range ObjectFromRange(range: UserRange) -> MappingHandle;
     errors [BadAddress, NotMapped, Foreign, NoMemory, OverBudget];
 
     #[doc = "Maps a part of a memory object where nothing is."]
-    31 object_map ObjectMap(object: ObjectHandle as [READ], offset: Word, range: UserRange, rights: PageRights) -> MappingHandle,
+    31 object_map ObjectMap(object: ObjectHandle as [READ], offset: Word, range: UserRange, rights: PageRights) -> MappingHandle;
     errors [BadHandle, NoRight, BadArgument, BadAddress, Occupied, NoMemory, OverBudget];
 
     #[doc = "Names the memory object that a mapping shows."]
-    32 mapping_object MappingObject(mapping: MappingHandle as [INSPECT]) -> ObjectHandle, errors [BadHandle];
+    32 mapping_object MappingObject(mapping: MappingHandle as [INSPECT]) -> ObjectHandle; errors [BadHandle];
 
     #[doc = "Takes a mapping away as a whole; when it returns, nobody reaches its pages through it."]
-    33 mapping_unmap MappingUnmap(mapping: MappingHandle as [MANAGE]) -> (), errors [BadHandle];
+    33 mapping_unmap MappingUnmap(mapping: MappingHandle as [MANAGE]) -> (); errors [BadHandle];
 
     #[doc = "Takes all mappings of a memory object away, and then the object."]
-    34 object_destroy ObjectDestroy(object: ObjectHandle as [MANAGE]) -> (), errors [BadHandle, NoRight, Busy];
+    34 object_destroy ObjectDestroy(object: ObjectHandle as [MANAGE]) -> (); errors [BadHandle, NoRight, Busy];
 
     #[doc = "Derives a capability: with fewer rights, with a badge on one without, or over a smaller range."]
-    35 capability_copy CapabilityCopy(capability: CapabilityHandle as [COPY], rights: CapabilityRights, badge: Word) -> CapabilityHandle,
+    35 capability_copy CapabilityCopy(capability: CapabilityHandle as [COPY], rights: CapabilityRights, badge: Word) -> CapabilityHandle;
     errors [BadHandle, NoRight, NoMemory, OverBudget];
 
     #[doc = "Gives a capability up, not what was derived from it; an object goes with its last name or mapping."]
-    36 capability_delete CapabilityDelete(capability: CapabilityHandle) -> (), errors [BadHandle];
+    36 capability_delete CapabilityDelete(capability: CapabilityHandle) -> (); errors [BadHandle];
 
     #[doc = "Takes away all that was derived from a capability, mappings included, whoever has it."]
-    37 capability_revoke CapabilityRevoke(capability: CapabilityHandle) -> (),
+    37 capability_revoke CapabilityRevoke(capability: CapabilityHandle) -> ();
     errors [BadHandle, Busy];
 
     #[doc = "Says what a capability names and allows; it names nothing if that is gone."]
-    38 capability_inspect CapabilityInspect(capability: CapabilityHandle) -> CapabilityState, errors [BadHandle];
+    38 capability_inspect CapabilityInspect(capability: CapabilityHandle) -> CapabilityState; errors [BadHandle];
 
     #[doc = "Says with a one whether two capabilities name the same, which is there."]
-    39 capability_same CapabilitySame(one: CapabilityHandle, other: CapabilityHandle) -> Word, errors [BadHandle];
+    39 capability_same CapabilitySame(one: CapabilityHandle, other: CapabilityHandle) -> Word; errors [BadHandle];
 
     #[doc = "Names the caller's next capability, behind the one named or the first; zero if there is none."]
-    40 capability_next CapabilityNext(after: CapabilityHandle) -> CapabilityHandle, errors [BadHandle];
+    40 capability_next CapabilityNext(after: CapabilityHandle) -> CapabilityHandle; errors [BadHandle];
 
     #[doc = "Makes an empty process that may spend so many of the caller's frames; it ends with its maker."]
-    41 process_create ProcessCreate(frames: Word) -> ProcessHandle, errors [NoMemory, OverBudget];
+    41 process_create ProcessCreate(frames: Word) -> ProcessHandle; errors [NoMemory, OverBudget];
 
     #[doc = "Starts a thread in a process, with the caller's class, priority, group and affinity."]
-    42 process_thread ProcessThread(process: ProcessHandle as [FILL], entry: UserAddress, stack: UserAddress, argument: Word) -> ThreadHandle,
+    42 process_thread ProcessThread(process: ProcessHandle as [FILL], entry: UserAddress, stack: UserAddress, argument: Word) -> ThreadHandle;
     errors [BadHandle, NoRight, BadState, BadAddress, NoMemory, OverBudget];
 
     #[doc = "Derives a capability and puts it into a process; says how that one calls it."]
-    43 process_give ProcessGive(process: ProcessHandle as [FILL], capability: CapabilityHandle as [COPY], rights: CapabilityRights, badge: Word) -> CapabilityHandle,
+    43 process_give ProcessGive(process: ProcessHandle as [FILL], capability: CapabilityHandle as [COPY], rights: CapabilityRights, badge: Word) -> CapabilityHandle;
     errors [BadHandle, NoRight, BadState, NoMemory, OverBudget];
 
     #[doc = "Maps a part of a memory object where nothing is in a process; says how that one calls it."]
-    44 process_map ProcessMap(process: ProcessHandle as [FILL], object: ObjectHandle as [READ], offset: Word, range: UserRange, rights: PageRights) -> MappingHandle,
+    44 process_map ProcessMap(process: ProcessHandle as [FILL], object: ObjectHandle as [READ], offset: Word, range: UserRange, rights: PageRights) -> MappingHandle;
     errors [BadHandle, NoRight, BadState, BadArgument, BadAddress, Occupied, NoMemory, OverBudget];
 
     #[doc = "Lets a process make only the calls whose bits are set, of those that it may make now."]
-    45 process_restrict ProcessRestrict(process: ProcessHandle as [FILL], calls: Word) -> (), errors [BadHandle, NoRight, BadState];
+    45 process_restrict ProcessRestrict(process: ProcessHandle as [FILL], calls: Word) -> (); errors [BadHandle, NoRight, BadState];
 
     #[doc = "Ends a process, all its threads and all processes that it has made."]
-    46 process_kill ProcessKill(process: ProcessHandle as [MANAGE], status: ExitCode) -> (), errors [BadHandle, NoRight];
+    46 process_kill ProcessKill(process: ProcessHandle as [MANAGE], status: ExitCode) -> (); errors [BadHandle, NoRight];
 
     #[doc = "Waits until nothing is left of a process, and says how it ended."]
-    47 process_wait ProcessWait(process: ProcessHandle as [INSPECT], deadline: Deadline) -> ExitCode,
+    47 process_wait ProcessWait(process: ProcessHandle as [INSPECT], deadline: Deadline) -> ExitCode;
     errors [BadHandle, NoRight, TimedOut, Busy];
 
     #[doc = "Says how many pages a process has, page tables included, and may have."]
-    48 process_use ProcessUse(process: ProcessHandle as [INSPECT]) -> MemoryUse, errors [BadHandle, NoRight];
+    48 process_use ProcessUse(process: ProcessHandle as [INSPECT]) -> MemoryUse; errors [BadHandle, NoRight];
 
     #[doc = "Waits at a word of the caller's memory until somebody wakes it there, if it holds this."]
-    49 word_wait WordWait(address: UserAddress, expected: Word, deadline: Deadline) -> (),
+    49 word_wait WordWait(address: UserAddress, expected: Word, deadline: Deadline) -> ();
     errors [BadAddress, Changed, TimedOut, NotMapped];
 
     #[doc = "Wakes who waits at a word, the most urgent first, so many at most and never over 32; says how many."]
-    50 word_wake WordWake(address: UserAddress, most: Word) -> Word, errors [BadAddress];
+    50 word_wake WordWake(address: UserAddress, most: Word) -> Word; errors [BadAddress];
 
     #[doc = "Waits at a word of a memory object, whoever shows it, if it holds this."]
-    51 object_wait ObjectWait(object: ObjectHandle as [READ], offset: Word, expected: Word, deadline: Deadline) -> (),
+    51 object_wait ObjectWait(object: ObjectHandle as [READ], offset: Word, expected: Word, deadline: Deadline) -> ();
     errors [BadHandle, NoRight, BadArgument, BadState, Changed, TimedOut];
 
     #[doc = "Wakes who waits at a word of a memory object, as `word_wake` does; says how many."]
-    52 object_wake ObjectWake(object: ObjectHandle as [WRITE], offset: Word, most: Word) -> Word,
+    52 object_wake ObjectWake(object: ObjectHandle as [WRITE], offset: Word, most: Word) -> Word;
     errors [BadHandle, NoRight, BadArgument, BadState];
 
     #[doc = "Shows the clock page, which says what the machine's counter means, where nothing is."]
-    53 clock_map ClockMap(address: UserAddress) -> MappingHandle,
+    53 clock_map ClockMap(address: UserAddress) -> MappingHandle;
     errors [NotAllowed, BadAddress, Occupied, NoMemory, OverBudget];
 
     #[doc = "Reads what is counted of a thread."]
-    54 thread_count ThreadCount(thread: ThreadHandle as [INSPECT], counter: Counter) -> Word,
+    54 thread_count ThreadCount(thread: ThreadHandle as [INSPECT], counter: Counter) -> Word;
     errors [BadHandle, NoRight];
 
     #[doc = "Reads what is counted of a process, over all threads that it has had."]
-    55 process_count ProcessCount(process: ProcessHandle as [INSPECT], counter: Counter) -> Word,
+    55 process_count ProcessCount(process: ProcessHandle as [INSPECT], counter: Counter) -> Word;
     errors [BadHandle, NoRight];
+
+    #[doc = "Makes an endpoint, where threads hand messages over; it goes with its last name."]
+    56 endpoint_create EndpointCreate() -> EndpointHandle; errors [NoMemory, OverBudget];
+
+    #[doc = "Sends a message; waits until somebody has received it."]
+    57 send Send(endpoint: EndpointHandle as [WRITE], deadline: Deadline) sends -> ();
+    errors [BadHandle, NoRight, TimedOut, PeerGone, Cancelled];
+
+    #[doc = "Receives a message, of the most urgent sender first; says what is written on the name it was sent by."]
+    58 receive Receive(endpoint: EndpointHandle as [READ], deadline: Deadline) -> Word, receives;
+    errors [BadHandle, NoRight, BadState, TimedOut, PeerGone, Cancelled];
+
+    #[doc = "Sends a message and waits for the reply of whoever has received it."]
+    59 call Call(endpoint: EndpointHandle as [WRITE], deadline: Deadline) sends -> (), receives;
+    errors [BadHandle, NoRight, TimedOut, PeerGone, Cancelled];
+
+    #[doc = "Replies to the call that the thread has received last, once."]
+    60 reply Reply() sends -> (); errors [PeerGone];
+
+    #[doc = "Replies, if somebody still waits for that, and receives the next message, as `reply` and `receive` do."]
+    61 reply_receive ReplyReceive(endpoint: EndpointHandle as [READ], deadline: Deadline) sends -> Word, receives;
+    errors [BadHandle, NoRight, TimedOut, PeerGone, Cancelled];
+
+    #[doc = "Ends the wait of a thread for a message, or at a word; it hears of it."]
+    62 cancel Cancel(thread: ThreadHandle as [MANAGE]) -> (); errors [BadHandle, NoRight, BadState];
 }

@@ -294,12 +294,22 @@ pub enum CapabilityKind {
     Process = 5,
     /// Something that a process may do to the machine.
     Authority = 6,
+    /// Where messages are handed over.
+    Endpoint = 7,
 }
 
 impl CapabilityKind {
     /// Every kind.
-    pub const ALL: [Self; 7] =
-        [Self::None, Self::Thread, Self::Group, Self::Object, Self::Mapping, Self::Process, Self::Authority];
+    pub const ALL: [Self; 8] = [
+        Self::None,
+        Self::Thread,
+        Self::Group,
+        Self::Object,
+        Self::Mapping,
+        Self::Process,
+        Self::Authority,
+        Self::Endpoint,
+    ];
 }
 
 /// What the holder of a capability may do with what it names, a bit each. Copies can only lose some.
@@ -313,9 +323,9 @@ impl CapabilityRights {
     pub const INSPECT: Self = Self(1);
     /// Change it, stop it, let it go on, end it.
     pub const MANAGE: Self = Self(1 << 1);
-    /// Map its pages for reading.
+    /// Map its pages for reading; take messages from it.
     pub const READ: Self = Self(1 << 2);
-    /// Map its pages for writing.
+    /// Map its pages for writing; send it messages.
     pub const WRITE: Self = Self(1 << 3);
     /// Map its pages for execution.
     pub const EXECUTE: Self = Self(1 << 4);
@@ -437,6 +447,7 @@ impl CapabilityState {
             4 => CapabilityKind::Mapping,
             5 => CapabilityKind::Process,
             6 => CapabilityKind::Authority,
+            7 => CapabilityKind::Endpoint,
             _ => CapabilityKind::None,
         };
         let authority = match word >> 16 & 0xff {
@@ -491,7 +502,7 @@ macro_rules! kinds_of_handles {
         })+
     };
 }
-kinds_of_handles!(ThreadHandle, GroupHandle, ObjectHandle, MappingHandle, ProcessHandle);
+kinds_of_handles!(ThreadHandle, GroupHandle, ObjectHandle, MappingHandle, ProcessHandle, EndpointHandle);
 
 handle! {
     /// Names a process that the caller has a capability to.
@@ -512,6 +523,10 @@ handle! {
 handle! {
     /// Names a mapping of a memory object into the caller's address space.
     MappingHandle
+}
+handle! {
+    /// Names an endpoint that the caller has a capability to.
+    EndpointHandle
 }
 
 impl fmt::Display for Nanos {

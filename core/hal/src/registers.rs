@@ -1,6 +1,6 @@
 //! The registers of user mode, as words of the ABI.
 
-use coldframe_abi::{Reply, Request};
+use coldframe_abi::{Message, Reply, Request};
 
 /// The saved registers of a thread in user mode, with all that a ground must keep for it (FPU state included).
 pub trait UserRegisters: Clone + Default + 'static {
@@ -18,6 +18,17 @@ pub trait UserRegisters: Clone + Default + 'static {
     ///
     /// Postcondition: no other register that the calling convention preserves has changed.
     fn answer(&mut self, reply: Reply);
+
+    /// The message that goes with the call.
+    ///
+    /// Precondition: the thread trapped with `Trap::Syscall`.
+    fn message(&self) -> Message;
+
+    /// Puts a message where the thread looks for it when its call has been answered.
+    ///
+    /// Postcondition: of what `request` and `program_counter` say, nothing that a call made once more would need has
+    /// changed unless the call is answered.
+    fn deliver(&mut self, message: Message);
 
     /// Where the thread goes on.
     fn program_counter(&self) -> u64;

@@ -97,8 +97,8 @@ impl<M: Machine> Kernel<M> {
                 let object = &self.objects.rows()[row];
                 object.generation == target.generation && object.process != NONE
             }
-            // A mapping and its capability go together; the machine stays.
-            CapabilityKind::Mapping | CapabilityKind::Authority => true,
+            // A mapping and its capability go together, an endpoint goes with its last one; the machine stays.
+            CapabilityKind::Mapping | CapabilityKind::Endpoint | CapabilityKind::Authority => true,
             CapabilityKind::Process => {
                 let process = &self.processes.rows()[row];
                 process.generation == target.generation
@@ -134,6 +134,7 @@ impl<M: Machine> Kernel<M> {
             CapabilityKind::Thread => self.thread(target.row).capabilities += 1,
             CapabilityKind::Object => self.object_row(target.row).capabilities += 1,
             CapabilityKind::Process => self.process(target.row).capabilities += 1,
+            CapabilityKind::Endpoint => self.begin_to_name(target.row, rights),
             _ => {}
         }
         if parent == GROUND || target.kind == self.capability(parent).target().kind {
@@ -218,6 +219,10 @@ impl<M: Machine> Kernel<M> {
                         self.give_process_row(target.row);
                     }
                 }
+                CapabilityKind::Endpoint => {
+                    let rights = self.capability(row).rights();
+                    self.cease_to_name(target.row, rights);
+                }
                 _ => {}
             }
         }
@@ -250,11 +255,14 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Takes a chunk of capabilities from a process that has ended; says whether there was one.
-    pub(crate) fn take_chunk_back(&mut self, process: u32) -> bool {
+    pub(crate) fn take_chunk_back(&mut self, cpu: &mut M::Cpu, process: u32) -> bool {
         let Some(chunk) = self.process(process).holdings.first() else { return false };
         for row in chunk * CHUNK..(chunk + 1) * CHUNK {
             if self.capability(row).holder().is_some() {
                 let target = self.capability(row).target();
+                if self.tell_left_alone(cpu, row) {
+                    return true;
+                }
                 self.drop_capability(row);
                 if target.kind == CapabilityKind::Object && self.is_orphan(target.row) {
                     self.call_undertaker(target.row);

@@ -10,7 +10,7 @@ use coldframe_memory::{Budget, Frames};
 use coldframe_scheduler::timer::Timer;
 use coldframe_scheduler::{CpuQueue, Row, State, Turn};
 
-use crate::{Group, Kernel, Mapping, Object, Process, Registers, Thread};
+use crate::{Endpoint, Group, Kernel, Mapping, Object, Process, Registers, Thread};
 
 /// The kernel's tables, to be read.
 pub struct Inspection<'a, M: Machine> {
@@ -38,6 +38,8 @@ pub struct Inspection<'a, M: Machine> {
     pub objects: &'a [Object<M::Paging>],
     /// The mapping records.
     pub mappings: &'a [Mapping],
+    /// The endpoints.
+    pub endpoints: &'a [Endpoint],
     /// The capabilities, and the chunks they are in.
     pub capabilities: &'a [Capability],
     /// A chunk for each so many of them.
@@ -68,6 +70,7 @@ impl<M: Machine> Kernel<M> {
             groups: self.groups.rows(),
             objects: self.objects.rows(),
             mappings: self.mappings.rows(),
+            endpoints: self.endpoints.rows(),
             capabilities: self.capabilities.rows(),
             chunks: self.chunks.rows(),
             frames: &self.frames,
@@ -93,6 +96,7 @@ impl<M: Machine> Kernel<M> {
             + self.groups.frames()
             + self.objects.frames()
             + self.mappings.frames()
+            + self.endpoints.frames()
             + self.capabilities.frames()
             + self.chunks.frames()
     }
@@ -119,6 +123,7 @@ impl<M: Machine> Kernel<M> {
         self.per_cpu.rows().hash(hasher);
         self.groups.rows().hash(hasher);
         self.mappings.rows().hash(hasher);
+        self.endpoints.rows().hash(hasher);
         self.capabilities.rows().hash(hasher);
         self.chunks.rows().hash(hasher);
         self.state.hash(hasher);
@@ -134,7 +139,7 @@ impl<M: Machine> Kernel<M> {
             (object.arriving, object.words).hash(hasher);
         }
         (self.free_thread, self.free_group, self.alive_processes, self.reap_first, self.off).hash(hasher);
-        (self.free_process, self.orphan_first, self.free_chunk).hash(hasher);
+        (self.free_process, self.orphan_first, self.free_chunk, self.free_endpoint).hash(hasher);
         (&self.budget, &self.tags, &self.flushes, self.waking_first).hash(hasher);
         self.frames.free_count().hash(hasher);
     }

@@ -12,7 +12,7 @@ use coldframe_scheduler::{CpuQueue, Kick, NONE, Row, Scheduler, State, Turn};
 
 use crate::rounds::FlushTable;
 use crate::translation::Tags;
-use crate::{Group, Mapping, Object, Process, Thread};
+use crate::{Endpoint, Group, Mapping, Object, Process, Thread};
 
 /// The user registers of a machine.
 pub type Registers<M> = <<M as Machine>::Cpu as Cpu>::Registers;
@@ -83,6 +83,7 @@ pub struct Kernel<M: Machine> {
     pub(crate) groups: M::Store<Group>,
     pub(crate) objects: M::Store<Object<M::Paging>>,
     pub(crate) mappings: M::Store<Mapping>,
+    pub(crate) endpoints: M::Store<Endpoint>,
     pub(crate) capabilities: M::Store<Capability>,
     pub(crate) chunks: M::Store<Chunk>,
     pub(crate) state: State,
@@ -91,6 +92,7 @@ pub struct Kernel<M: Machine> {
     pub(crate) free_group: u32,
     pub(crate) free_object: u32,
     pub(crate) free_mapping: u32,
+    pub(crate) free_endpoint: u32,
     /// The first chunk of capabilities that nobody has.
     pub(crate) free_chunk: u32,
     pub(crate) free_process: u32,
@@ -132,6 +134,7 @@ where
     M::Store<Group>: Clone,
     M::Store<Object<M::Paging>>: Clone,
     M::Store<Mapping>: Clone,
+    M::Store<Endpoint>: Clone,
     M::Store<Capability>: Clone,
     M::Store<Chunk>: Clone,
 {
@@ -153,6 +156,7 @@ where
             groups: self.groups.clone(),
             objects: self.objects.clone(),
             mappings: self.mappings.clone(),
+            endpoints: self.endpoints.clone(),
             capabilities: self.capabilities.clone(),
             chunks: self.chunks.clone(),
             state: self.state.clone(),
@@ -160,6 +164,7 @@ where
             free_group: self.free_group,
             free_object: self.free_object,
             free_mapping: self.free_mapping,
+            free_endpoint: self.free_endpoint,
             free_chunk: self.free_chunk,
             free_process: self.free_process,
             orphan_first: self.orphan_first,

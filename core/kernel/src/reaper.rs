@@ -194,7 +194,7 @@ impl<M: Machine> Kernel<M> {
             Step::Done => {}
             other => return other,
         }
-        if self.take_chunk_back(process) {
+        if self.take_chunk_back(cpu, process) {
             return Step::More;
         }
         let Some((space, mut means)) = self.space_of(process) else { return Step::Done };

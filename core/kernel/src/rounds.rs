@@ -216,7 +216,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// A thread does not wait for a round any more: it is woken, or ends.
-    pub(crate) fn leave_line(&mut self, process: u32, thread: u32) {
+    pub(crate) fn leave_round(&mut self, process: u32, thread: u32) {
         let row = self.thread(thread);
         if !core::mem::replace(&mut row.is_in_line, false) {
             return;
@@ -265,7 +265,7 @@ impl<M: Machine> Kernel<M> {
                 continue;
             }
             row.to_wake -= 1;
-            self.leave_line(process, thread);
+            self.leave_round(process, thread);
             self.wake_up(cpu, thread, Wake::Event);
         }
         self.waking_first != NONE

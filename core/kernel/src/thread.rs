@@ -32,17 +32,25 @@ pub enum WaitsFor {
     Round(u32),
     /// A moment, for having named what it does not have too often; its answer is there.
     Penalty,
-    /// Somebody to wake whoever waits at a word.
-    Word(Words),
+    /// Its turn in a line: to be woken at a word, to be received, or to receive.
+    InLine(Line),
+    /// The reply of the thread that has received its call.
+    Reply(u32),
 }
 
-/// Of whom a word is.
+/// Where threads wait in line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Words {
-    /// Of a process, by address.
+pub enum Line {
+    /// At words of a process, by address.
     OfProcess(u32),
-    /// Of a memory object, by offset.
+    /// At words of a memory object, by offset.
     OfObject(u32),
+    /// At an endpoint, to be received.
+    Senders(u32),
+    /// At the same line of an endpoint, to be received and then replied to.
+    Callers(u32),
+    /// At an endpoint, to receive.
+    Receivers(u32),
 }
 
 /// A thread: what the kernel keeps for it beside the scheduler's row.
@@ -57,6 +65,8 @@ pub struct Thread<R> {
     pub(crate) waits_for: WaitsFor,
     /// Who waits for its end.
     pub(crate) joiner: u32,
+    /// Whose call it has received and not replied to.
+    pub(crate) caller: u32,
     pub(crate) result: u64,
     /// The capability that came with it, while that is there, and how many there are in all.
     pub(crate) capability: u32,
@@ -83,6 +93,7 @@ impl<R: Default> Default for Thread<R> {
             previous: NONE,
             waits_for: WaitsFor::Nothing,
             joiner: NONE,
+            caller: NONE,
             result: 0,
             capability: NONE,
             capabilities: 0,
@@ -126,6 +137,12 @@ impl<R> Thread<R> {
     #[must_use]
     pub const fn joiner(&self) -> Option<u32> {
         if self.joiner == NONE { None } else { Some(self.joiner) }
+    }
+
+    /// Whose call it has received and not replied to.
+    #[must_use]
+    pub const fn caller(&self) -> Option<u32> {
+        if self.caller == NONE { None } else { Some(self.caller) }
     }
 
     /// What it has asked for and has not got yet.

@@ -64,8 +64,12 @@ impl<M: Machine> Kernel<M> {
                 }
                 self.wake(cpu, thread, Err(Error::TimedOut), Wake::Interrupt);
             }
-            WaitsFor::Word(_) => {
-                self.leave_words(thread);
+            WaitsFor::InLine(_) => {
+                self.leave_line(thread);
+                self.wake(cpu, thread, Err(Error::TimedOut), Wake::Interrupt);
+            }
+            WaitsFor::Reply(server) => {
+                self.leave_server(server);
                 self.wake(cpu, thread, Err(Error::TimedOut), Wake::Interrupt);
             }
             WaitsFor::Round(_) => unreachable!("thread {thread} has a timer and waits for a flush (KRN-3)"),
@@ -93,10 +97,12 @@ impl<M: Machine> Kernel<M> {
             WaitsFor::EndOfProcess(process) if self.process(process).watcher == thread => {
                 self.process(process).watcher = NONE;
             }
-            WaitsFor::Round(process) => self.leave_line(process, thread),
-            WaitsFor::Word(_) => self.leave_words(thread),
+            WaitsFor::Round(process) => self.leave_round(process, thread),
+            WaitsFor::InLine(_) => self.leave_line(thread),
+            WaitsFor::Reply(server) => self.leave_server(server),
             _ => {}
         }
+        self.leave_caller(cpu, thread);
         self.abandon_work(cpu, thread);
         if self.of_cpu(cpu).loaded == thread {
             self.of_cpu(cpu).loaded = NONE;

@@ -1,22 +1,26 @@
-//! Waiting at words: who stands where, and what ends a wait besides being woken.
+//! Waiting in line: who stands where, and what ends a wait besides being woken.
 
 use coldframe_abi::{Deadline, Error, Instant};
 use coldframe_hal::{Machine, Store};
 use coldframe_ipc::{Queue, Rank, Waiters};
 use coldframe_scheduler::{Level, Wake};
 
-use crate::{Kernel, WaitsFor, Words};
+use crate::{Kernel, Line, WaitsFor};
 
 /// How many waits at words one entry of the kernel ends.
 pub(crate) const WAKES_A_STEP: u64 = 32;
 
 impl<M: Machine> Kernel<M> {
-    /// Who waits at these words.
-    fn line(&mut self, words: Words) -> (Waiters<'_>, &mut Queue) {
-        let Self { waiters, processes, objects, .. } = self;
-        let queue = match words {
-            Words::OfProcess(process) => &mut processes.rows_mut()[process as usize].words,
-            Words::OfObject(object) => &mut objects.rows_mut()[object as usize].words,
+    /// Who waits in a line.
+    pub(crate) fn line(&mut self, line: Line) -> (Waiters<'_>, &mut Queue) {
+        let Self { waiters, processes, objects, endpoints, .. } = self;
+        let queue = match line {
+            Line::OfProcess(process) => &mut processes.rows_mut()[process as usize].words,
+            Line::OfObject(object) => &mut objects.rows_mut()[object as usize].words,
+            Line::Senders(endpoint) | Line::Callers(endpoint) => {
+                &mut endpoints.rows_mut()[endpoint as usize].senders
+            }
+            Line::Receivers(endpoint) => &mut endpoints.rows_mut()[endpoint as usize].receivers,
         };
         (Waiters { rows: waiters.rows_mut() }, queue)
     }
@@ -27,33 +31,33 @@ impl<M: Machine> Kernel<M> {
         Rank::of_level(Level::new(context.class(), context.priority()).index())
     }
 
-    /// Parks the running thread at a word, by a capability if it is an object's.
+    /// Parks the running thread in a line, by a capability unless it is at a word of its own.
     pub(crate) fn wait_at(
         &mut self,
         cpu: &mut M::Cpu,
         now: Instant,
         thread: u32,
-        (words, place): (Words, u64),
+        (line, place): (Line, u64),
         by: Option<u32>,
         deadline: Deadline,
     ) {
         let rank = self.rank(thread);
-        let (mut waiters, queue) = self.line(words);
+        let (mut waiters, queue) = self.line(line);
         waiters.enter(queue, thread, place, rank);
         if let Some(capability) = by {
             let Self { waiters, capabilities, .. } = self;
             let users = capabilities.rows_mut()[capability as usize].users_mut();
             Waiters { rows: waiters.rows_mut() }.begin_use(users, thread, capability);
         }
-        self.wait(cpu, now, WaitsFor::Word(words), deadline);
+        self.wait(cpu, now, WaitsFor::InLine(line), deadline);
     }
 
-    /// A thread does not wait at its word any more.
-    pub(crate) fn leave_words(&mut self, thread: u32) {
-        let WaitsFor::Word(words) = self.thread(thread).waits_for else {
-            unreachable!("thread {thread} leaves a word at which it does not wait (IPC-2)")
+    /// A thread does not wait in its line any more.
+    pub(crate) fn leave_line(&mut self, thread: u32) {
+        let WaitsFor::InLine(line) = self.thread(thread).waits_for else {
+            unreachable!("thread {thread} leaves a line in which it does not wait (IPC-2)")
         };
-        let (mut waiters, queue) = self.line(words);
+        let (mut waiters, queue) = self.line(line);
         waiters.leave(queue, thread);
         if let Some(capability) = waiters.rows[thread as usize].by() {
             let Self { waiters, capabilities, .. } = self;
@@ -62,40 +66,35 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// A thread that may wait at a word has become more urgent, or less: it stands behind those who are as urgent.
+    /// A thread that may wait in a line has become more urgent, or less: it stands behind those who are as urgent.
     pub(crate) fn queue_anew(&mut self, thread: u32) {
-        let WaitsFor::Word(words) = self.thread(thread).waits_for else { return };
+        let WaitsFor::InLine(line) = self.thread(thread).waits_for else { return };
         let rank = self.rank(thread);
-        let (mut waiters, queue) = self.line(words);
+        let (mut waiters, queue) = self.line(line);
         let Some(key) = waiters.rows[thread as usize].key() else { return };
         waiters.leave(queue, thread);
         waiters.enter(queue, thread, key.place(), rank);
     }
 
-    /// Ends a thread's wait at a word.
+    /// Ends a thread's wait in a line.
     #[inline(never)]
-    pub(crate) fn wake_from_word(&mut self, cpu: &mut M::Cpu, thread: u32, result: Result<u64, Error>) {
-        self.leave_words(thread);
+    pub(crate) fn wake_from_line(&mut self, cpu: &mut M::Cpu, thread: u32, result: Result<u64, Error>) {
+        self.leave_line(thread);
         self.wake(cpu, thread, result, Wake::Event);
     }
 
     /// Wakes so many of those who wait at a word; says how many, or nothing if it came only to such as have ended.
-    pub(crate) fn wake_at(
-        &mut self,
-        cpu: &mut M::Cpu,
-        (words, place): (Words, u64),
-        most: u64,
-    ) -> Option<u64> {
+    pub(crate) fn wake_at(&mut self, cpu: &mut M::Cpu, (line, place): (Line, u64), most: u64) -> Option<u64> {
         let mut woken = 0;
         for _ in 0..WAKES_A_STEP {
             if woken == most {
                 return Some(woken);
             }
-            let (waiters, queue) = self.line(words);
+            let (waiters, queue) = self.line(line);
             let Some(thread) = waiters.first_at(queue, place) else { return Some(woken) };
             // Whose process has ended hears nothing: the call is for another.
             woken += u64::from(!self.has_ended(thread));
-            self.wake_from_word(cpu, thread, Ok(0));
+            self.wake_from_line(cpu, thread, Ok(0));
         }
         (woken > 0).then_some(woken)
     }
@@ -106,11 +105,11 @@ impl<M: Machine> Kernel<M> {
         let Some(work) = self.thread(thread).work else { return false };
         let (process, leaving) = (work.process, work.leaving());
         for _ in 0..WAKES_A_STEP {
-            let (waiters, queue) = self.line(Words::OfProcess(process));
+            let (waiters, queue) = self.line(Line::OfProcess(process));
             let Some(thread) = waiters.first_within(queue, leaving.start(), leaving.end()) else {
                 return false;
             };
-            self.wake_from_word(cpu, thread, Err(Error::NotMapped));
+            self.wake_from_line(cpu, thread, Err(Error::NotMapped));
         }
         true
     }
@@ -119,9 +118,9 @@ impl<M: Machine> Kernel<M> {
     #[cold]
     pub(crate) fn wake_those_at(&mut self, cpu: &mut M::Cpu, object: u32) -> bool {
         for _ in 0..WAKES_A_STEP {
-            let (waiters, queue) = self.line(Words::OfObject(object));
+            let (waiters, queue) = self.line(Line::OfObject(object));
             let Some(thread) = waiters.first_within(queue, 0, u64::MAX) else { return false };
-            self.wake_from_word(cpu, thread, Err(Error::BadHandle));
+            self.wake_from_line(cpu, thread, Err(Error::BadHandle));
         }
         true
     }
@@ -136,7 +135,7 @@ impl<M: Machine> Kernel<M> {
     fn wake_some_users(&mut self, cpu: &mut M::Cpu, capability: u32) -> bool {
         for _ in 0..WAKES_A_STEP {
             let Some(thread) = self.capability(capability).users() else { return false };
-            self.wake_from_word(cpu, thread, Err(Error::BadHandle));
+            self.wake_from_line(cpu, thread, Err(Error::BadHandle));
         }
         true
     }

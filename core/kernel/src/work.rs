@@ -327,10 +327,16 @@ impl<M: Machine> Kernel<M> {
                 return true;
             };
             if let Some(user) = self.capability(last).users() {
-                self.wake_from_word(cpu, user, Err(Error::BadHandle));
+                self.wake_from_line(cpu, user, Err(Error::BadHandle));
                 continue;
             }
             let target = self.capability(last).target();
+            if target.kind == CapabilityKind::Endpoint
+                && let Some(thread) = self.left_alone(last)
+            {
+                self.wake_from_line(cpu, thread, Err(Error::PeerGone));
+                continue;
+            }
             if target.kind != CapabilityKind::Mapping {
                 self.drop_capability(last);
                 continue;

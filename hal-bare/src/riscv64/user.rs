@@ -1,6 +1,6 @@
 //! User mode as a function: it is called with registers and returns when it traps.
 
-use coldframe_abi::{Reply, Request};
+use coldframe_abi::{Message, Reply, Request};
 use coldframe_hal::{Trap, UserRegisters};
 
 use super::read_csr;
@@ -69,6 +69,18 @@ impl UserRegisters for Registers {
     fn answer(&mut self, reply: Reply) {
         self.x[10] = reply.status;
         self.x[11] = reply.value;
+    }
+
+    fn message(&self) -> Message {
+        let mut words = [0; coldframe_abi::MESSAGE_WORDS];
+        words.copy_from_slice(&self.x[19..26]);
+        Message { label: self.x[18], words, wants_reply: self.x[12] != 0 }
+    }
+
+    fn deliver(&mut self, message: Message) {
+        self.x[18] = message.label;
+        self.x[19..26].copy_from_slice(&message.words);
+        self.x[12] = u64::from(message.wants_reply);
     }
 
     fn program_counter(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! User mode as a function: it is called with registers and returns when it traps.
 
-use coldframe_abi::{Reply, Request};
+use coldframe_abi::{Message, Reply, Request};
 use coldframe_hal::{Trap, UserRegisters};
 
 use super::descriptors::{KERNEL_CODE, PENDING, TRAP_STACK, USER_CODE, USER_DATA, USER_STACK};
@@ -124,6 +124,17 @@ impl UserRegisters for Registers {
     fn answer(&mut self, reply: Reply) {
         self.rax = reply.status;
         self.rdx = reply.value;
+    }
+
+    fn message(&self) -> Message {
+        let words = [self.r12, self.r13, self.r14, self.r15, self.r8, self.r9, self.r10];
+        Message { label: self.rbx, words, wants_reply: self.rdi != 0 }
+    }
+
+    fn deliver(&mut self, message: Message) {
+        self.rbx = message.label;
+        [self.r12, self.r13, self.r14, self.r15, self.r8, self.r9, self.r10] = message.words;
+        self.rdi = u64::from(message.wants_reply);
     }
 
     fn program_counter(&self) -> u64 {

@@ -3,7 +3,7 @@
 use coldframe_abi::{CapabilityRights, Class, CpuId, Nanos, Number, PageRights, Priority, Request, TABLE};
 
 use super::{PAGE, TEXT, TEXT_PAGES};
-use crate::ops::{AUTHORITIES, GROUPS, OBJECTS, Op, PROCESSES};
+use crate::ops::{AUTHORITIES, ENDPOINTS, GROUPS, OBJECTS, Op, PROCESSES};
 use crate::source::Source;
 use crate::window::MemoryOp;
 
@@ -143,6 +143,35 @@ pub(super) fn word_op(source: &mut dyn Source) -> Op {
             let rights = CapabilityRights([0xc, 0x4][source.choose(2) as usize]);
             Op::ProcessGive { process: 0, slot: OBJECTS + slot, rights, badge: 0 }
         }
+    }
+}
+
+/// An operation on endpoints, few enough that threads meet.
+pub(super) fn message_op(source: &mut dyn Source) -> Op {
+    let slot = source.choose(3) as u8;
+    let within = [None, Some(micros(source, 60)), Some(Nanos(0))][source.choose(3).min(2) as usize];
+    match source.choose(32) {
+        0..4 => Op::Send { slot, within },
+        4..8 => Op::Receive { slot, within },
+        8..14 => Op::Call { slot, within },
+        14..16 => Op::Reply,
+        16..22 => Op::ReplyReceive { slot, within },
+        22 => Op::Cancel { slot: self::slot(source) },
+        23 => Op::EndpointCreate,
+        24 => Op::CapabilityDelete { slot: ENDPOINTS + slot },
+        25 => Op::CapabilityRevoke { slot: ENDPOINTS + slot },
+        26 | 27 => {
+            let rights = CapabilityRights([0x4, 0x8, 0x4c, 0x48, 0xd][source.choose(5) as usize]);
+            Op::CapabilityCopy { slot: ENDPOINTS + slot, rights, badge: u64::from(source.choose(3)) }
+        }
+        28 => Op::CapabilityCopy { slot: ENDPOINTS + slot, rights: CapabilityRights(0x4c), badge: 0 },
+        29 => {
+            let rights = CapabilityRights([0xc, 0x4, 0x8][source.choose(3) as usize]);
+            let badge = u64::from(source.choose(4));
+            Op::ProcessGive { process: 0, slot: ENDPOINTS + slot, rights, badge }
+        }
+        30 => Op::Cancel { slot: self::slot(source) },
+        _ => Op::Reply,
     }
 }
 

@@ -4,9 +4,10 @@ use coldframe_abi::{CapabilityRights, Nanos};
 
 use super::Plan;
 use super::operations::{
-    any_call, any_op, between, capability_op, memory_op, micros, priority, process_op, raw, slot, word_op,
+    any_call, any_op, between, capability_op, memory_op, message_op, micros, priority, process_op, raw, slot,
+    word_op,
 };
-use crate::ops::{LAST, OBJECTS, Op};
+use crate::ops::{ENDPOINTS, LAST, OBJECTS, Op};
 use crate::source::Source;
 
 /// Of how many requests for memory one is refused; none, in most worlds.
@@ -295,6 +296,70 @@ pub(super) fn words(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     wakes.push(Op::ObjectWake { slot: source.choose(2) as u8, word: source.choose(3) as u8, most: 1 });
     wakes.push(Op::Again { times: 300 });
     programs.push(wakes);
+    programs[0].push(Op::Spawn { program: keeper as u8 });
+    Plan {
+        cpus,
+        programs,
+        processes: vec![0, 0],
+        threads: 40,
+        budget: 900,
+        refuse_every: refusals(source),
+        device: false,
+    }
+}
+
+pub(super) fn messages(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
+    let cpus = cpus.unwrap_or(between(source, 1, 4) as u16);
+    let count = between(source, 2, 4);
+    let mut programs = vec![vec![Op::EndpointCreate, Op::EndpointCreate, Op::EndpointCreate]];
+    programs[0].extend(starter(between(source, 2, 7), count));
+    if source.choose(2) == 0 {
+        programs[0].push(Op::ProcessCreate { frames: 40 });
+        programs[0].push(Op::ProcessThread { process: 0, program: 1 });
+    }
+    let peer = 1 + count as u8;
+    for _ in 0..count {
+        let mut ops = Vec::new();
+        for _ in 0..between(source, 3, 14) {
+            let op = match source.choose(20) {
+                0 => Op::Sleep(Nanos(u64::from(source.choose(3_000)))),
+                1 => Op::Spawn { program: source.choose(5) as u8 },
+                2 => Op::Suspend { slot: slot(source) },
+                3 | 4 => Op::Resume { slot: slot(source) },
+                5 => Op::SetPriority { slot: slot(source), priority: priority(source) },
+                6 => [Op::Yield, Op::Exit, Op::Compute(micros(source, 100))][source.choose(3) as usize],
+                7 => match process_op(source) {
+                    Op::ProcessRestrict { .. } => Op::Yield,
+                    other => other,
+                },
+                8 => {
+                    // A peer of another process, which ends wherever it is.
+                    let slot = source.choose(3) as u8;
+                    let rights = CapabilityRights([0xc, 0xc, 0x4][source.choose(3) as usize]);
+                    ops.push(Op::ProcessCreate { frames: 40 });
+                    ops.push(Op::ProcessGive { process: LAST, slot: ENDPOINTS + slot, rights, badge: 7 });
+                    ops.push(Op::ProcessThread { process: LAST, program: peer });
+                    ops.push(Op::Call { slot, within: None });
+                    ops.push(Op::Sleep(Nanos(u64::from(source.choose(8_000)))));
+                    ops.push(Op::ProcessKill { process: LAST });
+                    Op::Send { slot, within: Some(micros(source, 60)) }
+                }
+                _ => message_op(source),
+            };
+            ops.push(op);
+        }
+        ops.push(Op::Again { times: between(source, 1, 40) as u16 });
+        programs.push(ops);
+    }
+    let end = [Op::Reply, Op::ReplyReceive { slot: LAST, within: None }, Op::Exit][source.choose(3) as usize];
+    programs.push(vec![Op::Receive { slot: LAST, within: None }, Op::Yield, end]);
+    // One that stays, so that those who wait for ever go on.
+    let keeper = programs.len() as u64;
+    let mut serves = vec![Op::Sleep(Nanos::from_micros(40))];
+    serves.extend((0..3).map(|slot| Op::Send { slot, within: Some(Nanos::from_micros(10)) }));
+    serves.extend((0..3).map(|slot| Op::ReplyReceive { slot, within: Some(Nanos::from_micros(10)) }));
+    serves.extend([Op::Reply, Op::Again { times: 300 }]);
+    programs.push(serves);
     programs[0].push(Op::Spawn { program: keeper as u8 });
     Plan {
         cpus,

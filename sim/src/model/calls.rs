@@ -7,10 +7,10 @@ use coldframe_abi::{
     Request,
 };
 use coldframe_kernel::{Inspection, Kernel};
-use hal_host::{HardwareFormat, HostMachine};
+use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
 use super::names::{Name, Named};
-use super::{Model, Slot, State, Thread, fail};
+use super::{Model, Slot, State, Thread, fail, messages};
 use crate::oracle::Violation;
 
 /// How many bytes one call writes at most.
@@ -37,10 +37,11 @@ impl Model {
         &mut self,
         (kernel, view): (&Kernel<HostMachine<F>>, &Inspection<'_, HostMachine<F>>),
         caller: u32,
-        request: &Request,
+        before: &HostRegisters,
         given: Reply,
         now: Instant,
     ) -> Result<(), Violation> {
+        let request = &before.request;
         if let Some(thread) = self.thread_mut(caller) {
             thread.asks = true;
             thread.is_refused = false;
@@ -115,8 +116,17 @@ impl Model {
             | Number::ProcessCount
             | Number::ProcessUse => self.process_call(view, number, caller, words, given, now)?,
             Number::WordWait | Number::WordWake | Number::ObjectWait | Number::ObjectWake => {
-                self.word_call(kernel, view, number, caller, words, now)
+                self.word_call(kernel, view, number, caller, before, now)
             }
+            Number::EndpointCreate => match given.result() {
+                Ok(_) => Expected::Any,
+                Err(error) if self.is_short(view, caller, error) => Expected::Any,
+                Err(error) => return Err(refused(now, "endpoint_create", error)),
+            },
+            Number::Send | Number::Receive | Number::Call | Number::Reply | Number::ReplyReceive => {
+                self.message_call(view, number, caller, before, now)
+            }
+            Number::Cancel => self.cancel(view, caller, words[0]),
             Number::Null | Number::YieldNow => Expected::Answer(Ok(0)),
             Number::MemoryQuery if words[0] >= self.user_end => Expected::Answer(Err(Error::BadAddress)),
             Number::MemoryQuery | Number::MemoryUse => Expected::Any,
@@ -165,7 +175,7 @@ impl Model {
         }
     }
 
-    fn expect(&mut self, thread: u32, answer: Answer) {
+    pub(super) fn expect(&mut self, thread: u32, answer: Answer) {
         self.set_state(thread, State::Goes { answer: Some(answer.into()) });
     }
 
@@ -224,7 +234,7 @@ impl Model {
         if self.is_there(name.what) { Ok(thread) } else { Err(Error::BadHandle) }
     }
 
-    fn alive<F: HardwareFormat>(
+    pub(super) fn alive<F: HardwareFormat>(
         &mut self,
         view: &Inspection<'_, HostMachine<F>>,
         caller: u32,
@@ -270,6 +280,8 @@ impl Model {
                 run_time: Nanos::ZERO,
                 counts: Default::default(),
                 joiner: None,
+                owes: None,
+                inbox: None,
                 asks: false,
                 is_refused: false,
                 wait: 0,
@@ -317,7 +329,10 @@ impl Model {
         self.has_succeeded(Number::ThreadExit as u64);
         let Some(thread) = self.thread_mut(caller) else { return Expected::Nothing };
         thread.state = State::Ended { result };
-        let (process, joiner) = (thread.process, thread.joiner.take());
+        let (process, joiner, owes) = (thread.process, thread.joiner.take(), thread.owes.take());
+        if let Some(caller) = owes {
+            self.expect(caller, Err(Error::PeerGone));
+        }
         if let Some(joiner) = joiner {
             self.thread_is_gone(caller);
             self.expect(joiner, Ok(result));
@@ -347,16 +362,22 @@ impl Model {
             let Some(holder) = self.thread(thread).filter(|holder| holder.process == process) else {
                 continue;
             };
-            let joiner = holder.joiner;
-            if let State::Joins { target, .. } = holder.state
+            let (joiner, owes, state) = (holder.joiner, holder.owes, holder.state);
+            if let State::Joins { target, .. } = state
                 && let Some(target) = self.thread_mut(target)
             {
                 target.joiner = None;
             }
+            if let State::AwaitsReply { server } = state {
+                self.owes_nothing(server);
+            }
             self.threads[thread as usize].holder = None;
+            if let Some(caller) = owes.filter(|caller| self.thread(*caller).is_some()) {
+                self.set_state(caller, State::Hears { either: messages::NO_REPLY });
+            }
             if let Some(joiner) = joiner.filter(|joiner| self.thread(*joiner).is_some()) {
                 // A thread of another process, which hears of it when the reaper comes by.
-                self.set_state(joiner, State::Hears);
+                self.set_state(joiner, State::Hears { either: &[Ok(0), Err(Error::TimedOut)] });
             }
         }
         self.forget_waiting();

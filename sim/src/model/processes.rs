@@ -254,6 +254,8 @@ impl Model {
                 run_time: coldframe_abi::Nanos::ZERO,
                 counts: Counts::default(),
                 joiner: None,
+                owes: None,
+                inbox: None,
                 asks: false,
                 is_refused: false,
                 wait: 0,

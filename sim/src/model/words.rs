@@ -2,9 +2,10 @@
 
 use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Error, Instant, Number};
 use coldframe_kernel::{Inspection, Kernel, WaitsFor};
-use hal_host::{HardwareFormat, HostMachine};
+use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
 use super::calls::{Answer, Expected};
+use super::messages::{LEFT_ALONE, Letter, carries};
 use super::{Model, State};
 use crate::oracle::word_there;
 
@@ -12,22 +13,26 @@ use crate::oracle::word_there;
 const WAKES: u64 = 32;
 const WORD: u64 = 8;
 
-/// Whose word it is: a process's, or an object's by row and generation.
+/// Whose word it is: a process's, or an object's by row and generation; or at which side of which endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line {
     Process(usize),
     Object(u32, u32),
+    Senders(u32, u32),
+    Receivers(u32, u32),
 }
 
-/// One that waits at a word.
+/// One that waits at a word or an endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waiting {
-    thread: u32,
-    line: Line,
-    place: u64,
+    pub(super) thread: u32,
+    pub(super) line: Line,
+    pub(super) place: u64,
     /// When it came, or became more or less urgent.
-    order: u64,
-    until: Instant,
+    pub(super) order: u64,
+    pub(super) until: Instant,
+    /// What it sends.
+    pub(super) letter: Option<Letter>,
 }
 
 impl Waiting {
@@ -43,13 +48,14 @@ impl Model {
         view: &Inspection<'_, HostMachine<F>>,
         number: Number,
         caller: u32,
-        words: &[u64; 6],
+        before: &HostRegisters,
         now: Instant,
     ) -> Expected {
+        let words = &before.request.arguments;
         if view.threads[caller as usize].work().is_some() {
             // Something is on its way: the call is made once more.
             self.set_state(caller, State::Works { call: number });
-            self.asks_again.push(caller);
+            self.asks_again.push((caller, *before));
             return Expected::Nothing;
         }
         let answer = match number {
@@ -157,8 +163,8 @@ impl Model {
             return Err(Error::TimedOut);
         }
         let until = Instant(deadline);
-        self.wait(caller, State::WaitsAtWord, until);
-        self.words.push(Waiting { thread: caller, line, place, order: self.waits, until });
+        self.wait(caller, State::InLine, until);
+        self.lines.push(Waiting { thread: caller, line, place, order: self.waits, until, letter: None });
         Ok(None)
     }
 
@@ -166,40 +172,41 @@ impl Model {
     fn wake_words(&mut self, line: Line, place: u64, most: u64) -> u64 {
         let mut woken = 0;
         while woken < most.min(WAKES) {
-            let rank = |model: &Self, waiting: &Waiting| {
-                let settings = model.thread(waiting.thread).map(|thread| thread.settings);
-                settings
-                    .map(|settings| (std::cmp::Reverse((settings.class, settings.priority)), waiting.order))
-            };
-            let here = self.words.iter().filter(|waiting| waiting.line == line && waiting.place == place);
-            let Some(next) = here.min_by_key(|waiting| rank(self, waiting)).map(|waiting| waiting.thread)
-            else {
-                break;
-            };
-            self.stops_waiting(next, Some(Ok(0)));
+            let Some(next) = self.first_in(line, place) else { break };
+            self.stops_waiting(next.thread, Some(Ok(0)));
             woken += 1;
         }
         woken
     }
 
-    /// A thread does not wait at its word any more, and hears this, if that is known.
+    /// Who is first at a place: the most urgent, and among equals whoever came first.
+    pub(super) fn first_in(&self, line: Line, place: u64) -> Option<Waiting> {
+        let rank = |waiting: &&Waiting| {
+            let settings = self.thread(waiting.thread).map(|thread| thread.settings);
+            settings.map(|settings| (std::cmp::Reverse((settings.class, settings.priority)), waiting.order))
+        };
+        let here = self.lines.iter().filter(|waiting| waiting.line == line && waiting.place == place);
+        here.min_by_key(rank).copied()
+    }
+
+    /// A thread does not wait in its line any more, and hears this, if that is known.
     pub(super) fn stops_waiting(&mut self, thread: u32, answer: Option<Answer>) {
-        self.words.retain(|waiting| waiting.thread != thread);
+        self.lines.retain(|waiting| waiting.thread != thread);
         self.set_state(thread, State::Goes { answer: answer.map(Into::into) });
     }
 
     /// All threads of a process have ended.
     pub(super) fn forget_waiting(&mut self) {
-        let mut words = std::mem::take(&mut self.words);
-        words.retain(|waiting| self.thread(waiting.thread).is_some());
-        self.words = words;
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.retain(|waiting| self.thread(waiting.thread).is_some());
+        self.lines = lines;
     }
 
     /// A thread has become more urgent, or less: it waits as if it had just come.
     pub(super) fn waits_anew(&mut self, thread: u32) {
         self.waits += 1;
         let order = self.waits;
-        for waiting in self.words.iter_mut().filter(|waiting| waiting.thread == thread) {
+        for waiting in self.lines.iter_mut().filter(|waiting| waiting.thread == thread) {
             waiting.order = order;
         }
     }
@@ -211,31 +218,43 @@ impl Model {
         view: &Inspection<'_, HostMachine<F>>,
         now: Instant,
     ) {
-        let at_word = |thread: u32| matches!(view.threads[thread as usize].waits_for(), WaitsFor::Word(_));
-        for thread in std::mem::take(&mut self.asks_again) {
+        let in_line = |thread: u32| matches!(view.threads[thread as usize].waits_for(), WaitsFor::InLine(_));
+        for (thread, before) in std::mem::take(&mut self.asks_again) {
             match self.thread(thread).map(|thread| thread.state) {
                 // What the call had to wait for has come, and it has been made once more.
-                Some(State::Works { call }) if at_word(thread) => {
-                    let request = view.threads[thread as usize].registers().request;
-                    let _ = self.word_call(kernel, view, call, thread, &request.arguments, now);
+                Some(State::Works { call }) if carries(call) => {
+                    if let Expected::Answer(answer) = self.message_call(view, call, thread, &before, now) {
+                        self.expect(thread, answer);
+                    }
                 }
-                Some(State::Works { .. }) => self.asks_again.push(thread),
+                Some(State::Works { call }) if in_line(thread) => {
+                    let _ = self.word_call(kernel, view, call, thread, &before, now);
+                }
+                Some(State::Works { .. }) => self.asks_again.push((thread, before)),
                 _ => {}
             }
         }
-        let gone: Vec<_> = self.words.iter().filter(|waiting| !at_word(waiting.thread)).copied().collect();
+        let gone: Vec<_> = self.lines.iter().filter(|waiting| !in_line(waiting.thread)).copied().collect();
         if gone.is_empty() {
             return;
         }
         let works = |state: State| matches!(state, State::Works { .. });
-        if !self.threads.iter().flat_map(|slot| slot.holder).any(|thread| works(thread.state)) {
-            // Nobody can have done that: whoever goes on without having been woken shows it.
-            return;
-        }
+        let worked = self.threads.iter().flat_map(|slot| slot.holder).any(|thread| works(thread.state));
+        let reaped =
+            view.processes.iter().any(|process| process.ended().is_some() && process.space().is_some());
         for waiting in gone {
             let error = match waiting.line {
+                // Whoever goes on although nobody can have done that shows it.
+                Line::Process(_) | Line::Object(..) if !worked => continue,
                 Line::Process(_) => Error::NotMapped,
                 Line::Object(..) => Error::BadHandle,
+                Line::Senders(..) | Line::Receivers(..) => {
+                    if worked || reaped {
+                        self.stops_waiting(waiting.thread, None);
+                        self.set_state(waiting.thread, State::Hears { either: LEFT_ALONE });
+                    }
+                    continue;
+                }
             };
             // Its deadline may have come in the same entry, or a call that is made again have woken it.
             let sure = waiting.until > now && self.asks_again.is_empty();

@@ -149,6 +149,26 @@ pub(super) fn wait_can_end<F: HardwareFormat>(
             format!("thread {thread} waits for a flush that nobody has asked for")
         })?;
     }
+    if let WaitsFor::Reply(server) = object.waits_for() {
+        let server = &view.threads[server as usize];
+        let fits = server.life() == Life::Alive && server.caller() == Some(thread as u32);
+        demand(fits, WAITS_END, now, || {
+            format!(
+                "thread {thread} waits for a reply of one that is {:?} and owes {:?}",
+                server.life(),
+                server.caller()
+            )
+        })?;
+    }
+    if let Some(caller) = object.caller() {
+        let waits = view.threads[caller as usize].waits_for();
+        demand(
+            object.life() == Life::Alive && waits == WaitsFor::Reply(thread as u32),
+            WAITS_END,
+            now,
+            || format!("thread {thread} owes thread {caller} a reply, which waits for {waits:?}"),
+        )?;
+    }
     let armed = view.timers[thread].deadline().is_some();
     demand(!armed || waits, WAITS_END, now, || format!("thread {thread} has a timer and does not wait"))
 }

@@ -16,6 +16,8 @@ pub(crate) struct Scratch {
     of_threads: Vec<u32>,
     of_objects: Vec<u32>,
     of_processes: Vec<u32>,
+    /// How many each endpoint has, and how many of them may receive and send.
+    of_endpoints: Vec<(u32, u32, u32)>,
 }
 
 /// Judges all capabilities.
@@ -31,6 +33,8 @@ pub(super) fn audit<F: HardwareFormat>(
     scratch.of_objects.resize(view.objects.len(), 0);
     scratch.of_processes.clear();
     scratch.of_processes.resize(view.processes.len(), 0);
+    scratch.of_endpoints.clear();
+    scratch.of_endpoints.resize(view.endpoints.len(), (0, 0, 0));
     let mut found = 0;
     scratch.open.clear();
     scratch.open.push(GROUND);
@@ -59,6 +63,17 @@ pub(super) fn audit<F: HardwareFormat>(
                     if view.processes[target.row as usize].generation() == target.generation =>
                 {
                     scratch.of_processes[target.row as usize] += 1;
+                }
+                CapabilityKind::Endpoint => {
+                    let rights = view.capabilities[row as usize].rights();
+                    let (names, readers, writers) = &mut scratch.of_endpoints[target.row as usize];
+                    *names += 1;
+                    *readers += u32::from(CapabilityRights::READ.within(rights));
+                    *writers += u32::from(CapabilityRights::WRITE.within(rights));
+                    let generation = view.endpoints[target.row as usize].generation();
+                    demand(generation == target.generation, AUTHORITY, now, || {
+                        format!("capability {row} names endpoint {target:?}, which has had {generation}")
+                    })?;
                 }
                 _ => {}
             }
@@ -134,6 +149,14 @@ fn counts_fit<F: HardwareFormat>(
         let fits = object.process().is_none() || object.is_dying() || object.capabilities() == *found;
         demand(fits, AUTHORITY, now, || {
             format!("object {number} counts {} capabilities and has {found}", object.capabilities())
+        })?;
+    }
+    for (number, (endpoint, found)) in view.endpoints.iter().zip(&scratch.of_endpoints).enumerate() {
+        demand(endpoint.names() == *found, AUTHORITY, now, || {
+            format!(
+                "endpoint {number} counts {:?} names, readers and writers, and has {found:?}",
+                endpoint.names()
+            )
         })?;
     }
     for (number, (process, found)) in view.processes.iter().zip(&scratch.of_processes).enumerate() {

@@ -84,7 +84,12 @@ fn same(
     thread: u32,
     now: Instant,
 ) -> Result<(), Violation> {
-    let answered = if in_call { HostRegisters { reply: after.reply, ..*before } } else { *before };
+    // Whether the message is the right one is for the model to say.
+    let answered = if in_call {
+        HostRegisters { reply: after.reply, message: after.message, ..*before }
+    } else {
+        *before
+    };
     demand(answered == *after, CONTEXT_KEPT, now, || {
         format!("thread {thread} left with {before:?} and came back with {after:?}")
     })

@@ -3,7 +3,7 @@
 use coldframe_abi::{Instant, UserAddress};
 use coldframe_hal::paging::Entry;
 use coldframe_ipc::{NONE, Queue};
-use coldframe_kernel::{Inspection, Kernel, WaitsFor, Words};
+use coldframe_kernel::{Inspection, Kernel, Line, WaitsFor};
 use hal_host::{HardwareFormat, HostMachine};
 
 use super::{QUEUED, Violation, demand};
@@ -16,12 +16,12 @@ pub(super) fn fits<F: HardwareFormat>(
     now: Instant,
 ) -> Result<(), Violation> {
     let (waits, row) = (view.threads[thread].waits_for(), &view.waiters[thread]);
-    let at_word = matches!(waits, WaitsFor::Word(_));
-    demand(at_word == row.key().is_some(), QUEUED, now, || {
+    let in_line = matches!(waits, WaitsFor::InLine(_));
+    demand(in_line == row.key().is_some(), QUEUED, now, || {
         format!("thread {thread} waits for {waits:?} and stands at {:?}", row.key())
     })?;
-    let of_object = matches!(waits, WaitsFor::Word(Words::OfObject(_)));
-    demand(of_object == row.by().is_some(), QUEUED, now, || {
+    let by_name = in_line && !matches!(waits, WaitsFor::InLine(Line::OfProcess(_)));
+    demand(by_name == row.by().is_some(), QUEUED, now, || {
         format!("thread {thread} waits for {waits:?} by capability {:?}", row.by())
     })
 }
@@ -36,11 +36,16 @@ pub(super) fn audit<F: HardwareFormat>(
     found.clear();
     found.resize(view.threads.len(), 0);
     for (number, process) in (0_u32..).zip(view.processes) {
-        walk(view, process.words(), Words::OfProcess(number), found, now)?;
+        walk(view, process.words(), Line::OfProcess(number), found, now)?;
         words_are_there(kernel, number as usize, now)?;
     }
     for (number, object) in (0_u32..).zip(view.objects) {
-        walk(view, object.words(), Words::OfObject(number), found, now)?;
+        walk(view, object.words(), Line::OfObject(number), found, now)?;
+    }
+    for (number, endpoint) in (0_u32..).zip(view.endpoints) {
+        walk(view, endpoint.senders(), Line::Senders(number), found, now)?;
+        walk(view, endpoint.receivers(), Line::Receivers(number), found, now)?;
+        nobody_is_missed(view, number, now)?;
     }
     for (thread, times) in found.iter().enumerate().take(view.waiters.len().min(view.threads.len())) {
         fits(view, thread, now)?;
@@ -52,10 +57,58 @@ pub(super) fn audit<F: HardwareFormat>(
     users_fit(view, now)
 }
 
+/// Whether who waits for this has its place in this line: who calls waits where senders do.
+fn is_for(waits: WaitsFor, line: Line) -> bool {
+    let line_of = match waits {
+        WaitsFor::InLine(Line::Callers(endpoint)) => Line::Senders(endpoint),
+        WaitsFor::InLine(line) => line,
+        _ => return false,
+    };
+    line_of == line
+}
+
+/// Whether nobody waits to send where somebody waits to receive, or where nobody can come.
+fn nobody_is_missed<F: HardwareFormat>(
+    view: &Inspection<'_, HostMachine<F>>,
+    endpoint: u32,
+    now: Instant,
+) -> Result<(), Violation> {
+    let row = &view.endpoints[endpoint as usize];
+    let hears = |root: Option<u32>| {
+        let mut open: Vec<u32> = root.into_iter().collect();
+        let mut found = None;
+        while let Some(node) = open.pop() {
+            let mut thread = node;
+            loop {
+                let process = view.threads[thread as usize].process() as usize;
+                if view.processes[process].ended().is_none() {
+                    found = Some(thread);
+                }
+                thread = view.waiters[thread as usize].next();
+                if thread == node {
+                    break;
+                }
+            }
+            open.extend(view.waiters[node as usize].below().into_iter().filter(|below| *below != NONE));
+        }
+        found
+    };
+    let (sender, receiver) = (hears(row.senders().root()), hears(row.receivers().root()));
+    let (_, readers, writers) = row.names();
+    let fits = (sender.is_none() || receiver.is_none())
+        && (sender.is_none() || readers > 0)
+        && (receiver.is_none() || writers > 0);
+    demand(fits, QUEUED, now, || {
+        format!(
+            "at endpoint {endpoint} thread {sender:?} waits to send and {receiver:?} to receive; {readers} names may receive there and {writers} send"
+        )
+    })
+}
+
 fn walk<F: HardwareFormat>(
     view: &Inspection<'_, HostMachine<F>>,
     queue: &Queue,
-    words: Words,
+    line: Line,
     found: &mut [u32],
     now: Instant,
 ) -> Result<(), Violation> {
@@ -66,9 +119,9 @@ fn walk<F: HardwareFormat>(
             found[thread as usize] += 1;
             let waits = view.threads[thread as usize].waits_for();
             let (here, there) = (view.waiters[thread as usize].key(), view.waiters[node as usize].key());
-            let fits = found[thread as usize] == 1 && waits == WaitsFor::Word(words) && here == there;
+            let fits = found[thread as usize] == 1 && is_for(waits, line) && here == there;
             demand(fits, QUEUED, now, || {
-                format!("thread {thread} waits for {waits:?} and is in the queue of {words:?} at {there:?}")
+                format!("thread {thread} waits for {waits:?} and is in the queue of {line:?} at {there:?}")
             })?;
             thread = view.waiters[thread as usize].next();
             if thread == node {

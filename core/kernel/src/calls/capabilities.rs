@@ -65,7 +65,7 @@ impl<M: Machine> Kernel<M> {
         if target.kind == CapabilityKind::Mapping {
             return self.mapping_unmap(caller, handle);
         }
-        if self.wake_users(cpu, row) {
+        if self.wake_users(cpu, row) || self.tell_left_alone(cpu, row) {
             return self.call_again(caller);
         }
         let is_there = self.is_there(target);

@@ -3,6 +3,7 @@
 mod capabilities;
 mod console;
 mod memory;
+mod messages;
 mod power;
 mod processes;
 mod scheduling;
@@ -169,6 +170,15 @@ impl<M: Machine> Kernel<M> {
                     self.target(caller, process, CapabilityKind::Process, CapabilityRights::INSPECT);
                 process.map(|process| self.process(process).counts.of(counter)).into()
             }
+            Call::EndpointCreate {} => self.endpoint_create(caller).into(),
+            Call::Send { endpoint, deadline } => self.send(cpu, now, caller, endpoint, deadline, false),
+            Call::Receive { endpoint, deadline } => self.receive(cpu, now, caller, endpoint, deadline),
+            Call::Call { endpoint, deadline } => self.send(cpu, now, caller, endpoint, deadline, true),
+            Call::Reply {} => self.reply_to_caller(cpu, caller.thread).into(),
+            Call::ReplyReceive { endpoint, deadline } => {
+                self.reply_receive(cpu, now, caller, endpoint, deadline)
+            }
+            Call::Cancel { thread } => self.cancel(cpu, caller, thread).into(),
             Call::MemoryUse {} => Ok(self.memory_use(caller.process)).into(),
         }
     }

@@ -8,7 +8,7 @@ use coldframe_hal::{Machine, Store};
 use coldframe_memory::{SpaceError, UserSlice};
 
 use super::{Caller, Outcome};
-use crate::{Kernel, Mapping, Words};
+use crate::{Kernel, Line, Mapping};
 
 /// How long a word is, in bytes.
 const WORD: u64 = 8;
@@ -32,8 +32,8 @@ impl<M: Machine> Kernel<M> {
             Err(_) => Err::<u64, _>(Error::BadAddress).into(),
             Ok(found) if found != expected => Err::<u64, _>(Error::Changed).into(),
             Ok(_) => {
-                let words = Words::OfProcess(caller.process);
-                self.wait_unless_late(cpu, now, caller, (words, place), None, deadline)
+                let line = Line::OfProcess(caller.process);
+                self.wait_unless_late(cpu, now, caller, (line, place), None, deadline)
             }
         }
     }
@@ -46,7 +46,7 @@ impl<M: Machine> Kernel<M> {
         most: u64,
     ) -> Outcome {
         match place_of::<M>(address) {
-            Ok(place) => self.wake_some(cpu, caller, (Words::OfProcess(caller.process), place), most),
+            Ok(place) => self.wake_some(cpu, caller, (Line::OfProcess(caller.process), place), most),
             Err(error) => Err::<u64, _>(error).into(),
         }
     }
@@ -68,7 +68,7 @@ impl<M: Machine> Kernel<M> {
             return Err::<u64, _>(Error::Changed).into();
         }
         let by = Some(handle.slot);
-        self.wait_unless_late(cpu, now, caller, (Words::OfObject(object), offset), by, deadline)
+        self.wait_unless_late(cpu, now, caller, (Line::OfObject(object), offset), by, deadline)
     }
 
     pub(super) fn object_wake(
@@ -80,7 +80,7 @@ impl<M: Machine> Kernel<M> {
         most: u64,
     ) -> Outcome {
         match self.words_of(caller, handle, offset, CapabilityRights::WRITE) {
-            Ok(object) => self.wake_some(cpu, caller, (Words::OfObject(object), offset), most),
+            Ok(object) => self.wake_some(cpu, caller, (Line::OfObject(object), offset), most),
             Err(error) => Err::<u64, _>(error).into(),
         }
     }
@@ -90,7 +90,7 @@ impl<M: Machine> Kernel<M> {
         cpu: &mut M::Cpu,
         now: Instant,
         caller: Caller,
-        at: (Words, u64),
+        at: (Line, u64),
         by: Option<u32>,
         deadline: Deadline,
     ) -> Outcome {
@@ -101,7 +101,7 @@ impl<M: Machine> Kernel<M> {
         Outcome::Settled
     }
 
-    fn wake_some(&mut self, cpu: &mut M::Cpu, caller: Caller, at: (Words, u64), most: u64) -> Outcome {
+    fn wake_some(&mut self, cpu: &mut M::Cpu, caller: Caller, at: (Line, u64), most: u64) -> Outcome {
         match self.wake_at(cpu, at, most) {
             Some(woken) => Ok(woken).into(),
             None => self.call_again(caller),

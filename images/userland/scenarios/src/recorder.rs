@@ -4,7 +4,8 @@ use core::cell::RefCell;
 use core::fmt::{self, Write};
 
 use coldframe_abi::{
-    CapabilityRights, CapabilityState, Deadline, Kind, Number, PageRights, PageState, Reply, Request, Sys,
+    CapabilityRights, CapabilityState, Deadline, Kind, Message, Number, PageRights, PageState, Reply,
+    Request, Sys,
 };
 
 use crate::{Ground, Part, SCENARIOS};
@@ -96,6 +97,23 @@ impl<G: Ground> Sys for Recorder<'_, G> {
         self.line(|line, past| describe(line, past, &request, reply)).await;
         reply
     }
+
+    async fn exchange(&self, request: Request, message: Message) -> (Reply, Message) {
+        let (reply, received) = self.ground.exchange(request, message).await;
+        self.line(|line, past| {
+            let row = Number::from_word(request.number).map(Number::description);
+            describe(line, past, &request, reply)?;
+            if row.is_some_and(|row| row.sends) {
+                text(line, " sent", &message)?;
+            }
+            if row.is_some_and(|row| row.receives) && reply.status == 0 {
+                text(line, " received", &received)?;
+            }
+            Ok(())
+        })
+        .await;
+        (reply, received)
+    }
 }
 
 fn describe(line: &mut Line, past: &mut Past, request: &Request, reply: Reply) -> fmt::Result {
@@ -112,6 +130,16 @@ fn describe(line: &mut Line, past: &mut Past, request: &Request, reply: Reply) -
         word += parameter.kind.words();
     }
     outcome(line, past, row.result, reply)
+}
+
+/// A message, up to the last word that is not zero.
+fn text(line: &mut Line, what: &str, message: &Message) -> fmt::Result {
+    write!(line, "{what} {}", message.label)?;
+    let count = message.words.iter().rposition(|word| *word != 0).map_or(0, |last| last + 1);
+    for word in &message.words[..count] {
+        write!(line, ",{word}")?;
+    }
+    Ok(())
 }
 
 fn outcome(line: &mut Line, past: &mut Past, kind: Kind, reply: Reply) -> fmt::Result {
@@ -144,6 +172,7 @@ fn argument(line: &mut Line, past: &mut Past, kind: Kind, word: u64) -> fmt::Res
         Kind::Object => write!(line, "object{}", nickname(past, word)),
         Kind::Mapping => write!(line, "mapping{}", nickname(past, word)),
         Kind::Group => write!(line, "group{}", nickname(past, word)),
+        Kind::Endpoint => write!(line, "endpoint{}", nickname(past, word)),
         // How many pages a program has, and may have, is another number on every ground.
         Kind::MemoryUse => line.write_str("·"),
         Kind::PageState => {

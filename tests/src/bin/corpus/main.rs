@@ -39,6 +39,13 @@ fn name((number, error): Answer) -> String {
     format!("{}-{outcome}", number.description().name)
 }
 
+/// Where an input of this name can lie: what another one of that name has seen is not lost.
+fn free_path(name: &str) -> PathBuf {
+    let names = std::iter::once(name.to_owned()).chain((2..).map(|number| format!("{name}-{number}")));
+    let mut paths = names.map(|name| folder().join(name));
+    paths.find(|path| !path.exists()).unwrap_or_else(|| folder().join(name))
+}
+
 /// The shortest beginning of the bytes in which all these answers are given: behind it all decisions are zero.
 fn shortened(bytes: &[u8], wanted: &[Answer]) -> Vec<u8> {
     const PARTS: usize = 64;
@@ -72,7 +79,7 @@ fn grow(arguments: &Arguments) -> std::io::Result<Vec<Answer>> {
         let bytes = shortened(&source.bytes, &fresh);
         println!("seed {seed}: {} ({} answers, {} bytes)", name(*first), fresh.len(), bytes.len());
         covered.add_all(&answers(&bytes));
-        std::fs::write(folder().join(name(*first)), bytes)?;
+        std::fs::write(free_path(&name(*first)), bytes)?;
     }
     Ok(missing(&covered))
 }

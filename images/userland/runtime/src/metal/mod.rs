@@ -11,7 +11,7 @@ use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
 use coldframe_abi::{
-    Call, CounterRate, Deadline, ExitCode, Reply, Request, Sys, UserAddress, UserRange, Word,
+    Call, CounterRate, Deadline, ExitCode, Message, Reply, Request, Sys, UserAddress, UserRange, Word,
 };
 use coldframe_scenarios::{Ground, Part, Recorder, play};
 use coldframe_sync::SeqWords;
@@ -119,6 +119,10 @@ fn spend_time() {
 impl Sys for Metal {
     async fn request(&self, request: Request) -> Reply {
         arch::call(&request)
+    }
+
+    async fn exchange(&self, request: Request, message: Message) -> (Reply, Message) {
+        arch::exchange(&request, &message)
     }
 }
 

@@ -1,6 +1,6 @@
 //! RISC-V: `ecall` with the number in a7, status and value in a0 and a1.
 
-use coldframe_abi::{Reply, Request};
+use coldframe_abi::{Message, Reply, Request};
 
 core::arch::global_asm!(
     ".section .text._start",
@@ -35,6 +35,29 @@ pub(super) fn call(request: &Request) -> Reply {
         );
     }
     Reply { status, value }
+}
+
+/// A call with a message in s2 to s9; in a2 comes back whether a reply is wanted.
+pub(super) fn exchange(request: &Request, message: &Message) -> (Reply, Message) {
+    let [a0, a1, ..] = request.arguments;
+    let mut label = message.label;
+    let [mut s3, mut s4, mut s5, mut s6, mut s7, mut s8, mut s9] = message.words;
+    let (status, value, wants_reply): (u64, u64, u64);
+    // SAFETY: as above; messages come in the registers that are named here.
+    unsafe {
+        core::arch::asm!(
+            "ecall",
+            inlateout("a0") a0 => status,
+            inlateout("a1") a1 => value,
+            lateout("a2") wants_reply,
+            in("a7") request.number,
+            inlateout("s2") label, inlateout("s3") s3, inlateout("s4") s4, inlateout("s5") s5,
+            inlateout("s6") s6, inlateout("s7") s7, inlateout("s8") s8, inlateout("s9") s9,
+            options(nostack)
+        );
+    }
+    let words = [s3, s4, s5, s6, s7, s8, s9];
+    (Reply { status, value }, Message { label, words, wants_reply: wants_reply != 0 })
 }
 
 pub(super) fn counter() -> u64 {

@@ -1,6 +1,6 @@
 //! x86_64: `syscall` with the number in rax, status and value in rax and rdx; `int 0x69` as the slow way.
 
-use coldframe_abi::{Number, Reply, Request};
+use coldframe_abi::{Message, Number, Reply, Request};
 
 core::arch::global_asm!(
     ".section .text._start",
@@ -46,6 +46,35 @@ pub(super) fn call(request: &Request) -> Reply {
         );
     }
     Reply { status, value }
+}
+
+/// A call with a message in rbx, r12 to r15 and r8 to r10; in rdi comes back whether a reply is wanted.
+pub(super) fn exchange(request: &Request, message: &Message) -> (Reply, Message) {
+    let [rdi, rsi, ..] = request.arguments;
+    let mut label = message.label;
+    let [mut r12, mut r13, mut r14, mut r15, mut r8, mut r9, mut r10] = message.words;
+    let (status, value, wants_reply): (u64, u64, u64);
+    // SAFETY: as above; messages come in the registers that are named here, and rbx is put back, which the compiler
+    // keeps for itself.
+    unsafe {
+        core::arch::asm!(
+            "push rbx",
+            "mov rbx, rcx",
+            "syscall",
+            "mov rcx, rbx",
+            "pop rbx",
+            inlateout("rax") request.number => status,
+            lateout("rdx") value,
+            inlateout("rdi") rdi => wants_reply,
+            in("rsi") rsi,
+            inlateout("rcx") label,
+            inlateout("r12") r12, inlateout("r13") r13, inlateout("r14") r14, inlateout("r15") r15,
+            inlateout("r8") r8, inlateout("r9") r9, inlateout("r10") r10,
+            out("r11") _,
+        );
+    }
+    let words = [r12, r13, r14, r15, r8, r9, r10];
+    (Reply { status, value }, Message { label, words, wants_reply: wants_reply != 0 })
 }
 
 pub(super) fn counter() -> u64 {

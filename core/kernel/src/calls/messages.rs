@@ -1,0 +1,125 @@
+//! Calls that hand messages over.
+
+use coldframe_abi::{
+    CapabilityKind, CapabilityRights, Deadline, EndpointHandle, Error, Instant, ThreadHandle,
+};
+use coldframe_hal::Machine;
+use coldframe_scheduler::NONE;
+
+use super::{Caller, Outcome};
+use crate::messages::Met;
+use crate::work::told;
+use crate::{Kernel, Line, WaitsFor};
+
+impl<M: Machine> Kernel<M> {
+    pub(super) fn endpoint_create(&mut self, caller: Caller) -> Result<u64, Error> {
+        let capability = self.make_endpoint(caller.process).map_err(told)?;
+        Ok(self.handle_of(capability).to_word())
+    }
+
+    fn endpoint(
+        &self,
+        caller: Caller,
+        handle: EndpointHandle,
+        rights: CapabilityRights,
+    ) -> Result<u32, Error> {
+        self.target(caller, handle, CapabilityKind::Endpoint, rights)
+    }
+
+    /// `send`, or `call` if a reply is wanted.
+    pub(super) fn send(
+        &mut self,
+        cpu: &mut M::Cpu,
+        now: Instant,
+        caller: Caller,
+        handle: EndpointHandle,
+        deadline: Deadline,
+        wants_reply: bool,
+    ) -> Outcome {
+        let endpoint = match self.endpoint(caller, handle, CapabilityRights::WRITE) {
+            Ok(endpoint) => endpoint,
+            Err(error) => return Err::<u64, _>(error).into(),
+        };
+        let badge = self.capability(handle.slot).badge();
+        match self.meet(cpu, Line::Receivers(endpoint)) {
+            Met::Ghosts => self.call_again(caller),
+            Met::Thread(to) if wants_reply && deadline.0 > now.0 => {
+                self.call_receiver(cpu, now, (caller.thread, to), badge, deadline);
+                Outcome::Settled
+            }
+            Met::Thread(to) if !wants_reply => {
+                self.hand_to_receiver(cpu, caller.thread, to, badge);
+                Ok(0).into()
+            }
+            Met::Nobody if self.endpoint_row(endpoint).readers == 0 => Err::<u64, _>(Error::PeerGone).into(),
+            _ if deadline.0 <= now.0 => Err::<u64, _>(Error::TimedOut).into(),
+            _ => {
+                let line = if wants_reply { Line::Callers(endpoint) } else { Line::Senders(endpoint) };
+                self.wait_at(cpu, now, caller.thread, (line, 0), Some(handle.slot), deadline);
+                Outcome::Settled
+            }
+        }
+    }
+
+    pub(super) fn receive(
+        &mut self,
+        cpu: &mut M::Cpu,
+        now: Instant,
+        caller: Caller,
+        handle: EndpointHandle,
+        deadline: Deadline,
+    ) -> Outcome {
+        let endpoint = match self.endpoint(caller, handle, CapabilityRights::READ) {
+            Ok(endpoint) => endpoint,
+            Err(error) => return Err::<u64, _>(error).into(),
+        };
+        if self.thread(caller.thread).caller != NONE {
+            return Err::<u64, _>(Error::BadState).into();
+        }
+        match self.meet(cpu, Line::Senders(endpoint)) {
+            Met::Ghosts => self.call_again(caller),
+            Met::Thread(from) => Ok(self.take_from_sender(cpu, from, caller.thread)).into(),
+            Met::Nobody if self.endpoint_row(endpoint).writers == 0 => Err::<u64, _>(Error::PeerGone).into(),
+            Met::Nobody if deadline.0 <= now.0 => Err::<u64, _>(Error::TimedOut).into(),
+            Met::Nobody => {
+                let at = (Line::Receivers(endpoint), 0);
+                self.wait_at(cpu, now, caller.thread, at, Some(handle.slot), deadline);
+                Outcome::Settled
+            }
+        }
+    }
+
+    pub(super) fn reply_receive(
+        &mut self,
+        cpu: &mut M::Cpu,
+        now: Instant,
+        caller: Caller,
+        handle: EndpointHandle,
+        deadline: Deadline,
+    ) -> Outcome {
+        if let Err(error) = self.endpoint(caller, handle, CapabilityRights::READ) {
+            return Err::<u64, _>(error).into();
+        }
+        // Whether anybody has heard it makes no difference to whoever waits for the next one.
+        let _ = self.reply_to_caller(cpu, caller.thread);
+        self.receive(cpu, now, caller, handle, deadline)
+    }
+
+    pub(super) fn cancel(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        handle: ThreadHandle,
+    ) -> Result<(), Error> {
+        let thread = self.alive(caller, handle, CapabilityRights::MANAGE)?;
+        match self.thread(thread).waits_for {
+            WaitsFor::InLine(_) => self.wake_from_line(cpu, thread, Err(Error::Cancelled)),
+            WaitsFor::Reply(server) => {
+                self.leave_server(server);
+                self.wake(cpu, thread, Err(Error::Cancelled), coldframe_scheduler::Wake::Event);
+            }
+            _ => return Err(Error::BadState),
+        }
+        Ok(())
+    }
+}

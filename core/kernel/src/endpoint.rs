@@ -1,0 +1,138 @@
+//! Endpoints as objects of the kernel.
+
+use coldframe_abi::{CapabilityKind, CapabilityRights};
+use coldframe_capability::{GROUND, Target};
+use coldframe_hal::{Machine, Store};
+use coldframe_ipc::Queue;
+use coldframe_memory::{FrameError, SpaceError};
+use coldframe_scheduler::NONE;
+
+use crate::Kernel;
+use crate::tables::grow_to;
+
+/// What the maker of an endpoint may do with it.
+const OF_ENDPOINT: CapabilityRights = CapabilityRights::READ
+    .and(CapabilityRights::WRITE)
+    .and(CapabilityRights::INSPECT)
+    .and(CapabilityRights::COPY);
+
+/// Where messages are handed over: those who wait on either side, and who may come.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    pub(crate) generation: u32,
+    /// The next free row.
+    next: u32,
+    /// How many capabilities name it, may receive from it, and may send to it.
+    pub(crate) capabilities: u32,
+    pub(crate) readers: u32,
+    pub(crate) writers: u32,
+    /// Who waits to be received.
+    pub(crate) senders: Queue,
+    /// Who waits to receive.
+    pub(crate) receivers: Queue,
+}
+
+impl Default for Endpoint {
+    fn default() -> Self {
+        Self {
+            generation: 0,
+            next: NONE,
+            capabilities: 0,
+            readers: 0,
+            writers: 0,
+            senders: Queue::default(),
+            receivers: Queue::default(),
+        }
+    }
+}
+
+impl Endpoint {
+    /// Which endpoint of this row it is, counted from one.
+    #[must_use]
+    pub const fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// How many capabilities name it, may receive from it, and may send to it.
+    #[must_use]
+    pub const fn names(&self) -> (u32, u32, u32) {
+        (self.capabilities, self.readers, self.writers)
+    }
+
+    /// Who waits to be received.
+    #[must_use]
+    pub const fn senders(&self) -> &Queue {
+        &self.senders
+    }
+
+    /// Who waits to receive.
+    #[must_use]
+    pub const fn receivers(&self) -> &Queue {
+        &self.receivers
+    }
+}
+
+impl<M: Machine> Kernel<M> {
+    #[inline]
+    pub(crate) fn endpoint_row(&mut self, endpoint: u32) -> &mut Endpoint {
+        &mut self.endpoints.rows_mut()[endpoint as usize]
+    }
+
+    /// Makes an endpoint; says which capability names it.
+    pub(crate) fn make_endpoint(&mut self, process: u32) -> Result<u32, SpaceError> {
+        let capability = self.take_capability(process)?;
+        let endpoint = match self.take_endpoint_row() {
+            Ok(endpoint) => endpoint,
+            Err(error) => {
+                self.return_capability(capability);
+                return Err(error.into());
+            }
+        };
+        let generation = self.endpoint_row(endpoint).generation;
+        let target = Target { kind: CapabilityKind::Endpoint, row: endpoint, generation };
+        self.set_capability(capability, GROUND, target, OF_ENDPOINT, 0);
+        Ok(capability)
+    }
+
+    /// One more capability names an endpoint.
+    pub(crate) fn begin_to_name(&mut self, endpoint: u32, rights: CapabilityRights) {
+        let row = self.endpoint_row(endpoint);
+        row.capabilities += 1;
+        row.readers += u32::from(CapabilityRights::READ.within(rights));
+        row.writers += u32::from(CapabilityRights::WRITE.within(rights));
+    }
+
+    /// One capability less names an endpoint; it goes with the last one.
+    pub(crate) fn cease_to_name(&mut self, endpoint: u32, rights: CapabilityRights) {
+        let row = self.endpoint_row(endpoint);
+        row.capabilities -= 1;
+        row.readers -= u32::from(CapabilityRights::READ.within(rights));
+        row.writers -= u32::from(CapabilityRights::WRITE.within(rights));
+        if row.capabilities > 0 {
+            return;
+        }
+        assert!(row.senders.is_empty() && row.receivers.is_empty(), "who waits has a name for it (IPC-5)");
+        if row.generation < u32::MAX {
+            let next = core::mem::replace(&mut self.free_endpoint, endpoint);
+            self.endpoint_row(endpoint).next = next;
+        }
+    }
+
+    fn take_endpoint_row(&mut self) -> Result<u32, FrameError> {
+        if self.free_endpoint == NONE {
+            let first = self.endpoints.rows().len();
+            let Self { machine, frames, endpoints, .. } = self;
+            grow_to(endpoints, first + 1, machine, frames)?;
+            for endpoint in (first..self.endpoints.rows().len()).rev() {
+                self.endpoint_row(endpoint as u32).next = self.free_endpoint;
+                self.free_endpoint = endpoint as u32;
+            }
+        }
+        let endpoint = self.free_endpoint;
+        let row = self.endpoint_row(endpoint);
+        let (generation, next) = (row.generation + 1, row.next);
+        *row = Endpoint { generation, ..Endpoint::default() };
+        self.free_endpoint = next;
+        Ok(endpoint)
+    }
+}

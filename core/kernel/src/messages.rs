@@ -1,0 +1,152 @@
+//! How messages get from one thread to another, and what becomes of those who wait for one.
+
+use coldframe_abi::{CapabilityKind, CapabilityRights, Deadline, Error, Instant, Message};
+use coldframe_hal::{Cpu, Machine, UserRegisters};
+use coldframe_scheduler::{NONE, Wake};
+
+use crate::words::WAKES_A_STEP;
+use crate::{Kernel, Line, Registers, WaitsFor};
+
+/// Whom one meets at an endpoint.
+pub(crate) enum Met {
+    /// This thread, which waits there.
+    Thread(u32),
+    Nobody,
+    /// Only such as have ended, and there may be more.
+    Ghosts,
+}
+
+impl<M: Machine> Kernel<M> {
+    /// The first of a line whose process has not ended: those who will never hear go out of the way (IPC-6).
+    pub(crate) fn meet(&mut self, cpu: &mut M::Cpu, line: Line) -> Met {
+        for _ in 0..WAKES_A_STEP {
+            let (waiters, queue) = self.line(line);
+            let Some(thread) = waiters.first_at(queue, 0) else { return Met::Nobody };
+            if !self.has_ended(thread) {
+                return Met::Thread(thread);
+            }
+            self.wake_from_line(cpu, thread, Err(Error::Cancelled));
+        }
+        Met::Ghosts
+    }
+
+    /// The registers of a thread that runs here or waits.
+    fn registers_of<'a>(&'a mut self, cpu: &'a mut M::Cpu, thread: u32) -> &'a mut Registers<M> {
+        if self.of_cpu(cpu).loaded == thread { cpu.registers() } else { &mut self.thread(thread).registers }
+    }
+
+    /// Copies a message from one thread to another, of which at most one runs.
+    fn carry(&mut self, cpu: &mut M::Cpu, from: u32, to: u32, wants_reply: bool) {
+        let message = self.registers_of(cpu, from).message();
+        self.registers_of(cpu, to).deliver(Message { wants_reply, ..message });
+    }
+
+    /// What is written on the name by which a thread waits.
+    fn badge_of_waiting(&self, thread: u32) -> u64 {
+        use coldframe_hal::Store;
+        let by = self.waiters.rows()[thread as usize].by();
+        by.map_or(0, |capability| self.capability(capability).badge())
+    }
+
+    /// A thread that waits to receive gets a message of the running one.
+    pub(crate) fn hand_to_receiver(&mut self, cpu: &mut M::Cpu, from: u32, to: u32, badge: u64) {
+        self.leave_line(to);
+        self.carry(cpu, from, to, false);
+        self.wake(cpu, to, Ok(badge), Wake::Event);
+    }
+
+    /// The running thread calls one that waits to receive, and waits for its reply.
+    pub(crate) fn call_receiver(
+        &mut self,
+        cpu: &mut M::Cpu,
+        now: Instant,
+        (from, to): (u32, u32),
+        badge: u64,
+        deadline: Deadline,
+    ) {
+        self.leave_line(to);
+        self.carry(cpu, from, to, true);
+        self.thread(to).caller = from;
+        self.wait(cpu, now, WaitsFor::Reply(to), deadline);
+        self.wake(cpu, to, Ok(badge), Wake::Event);
+    }
+
+    /// The running thread gets the message of one that waits to be received; says what is written on its name.
+    pub(crate) fn take_from_sender(&mut self, cpu: &mut M::Cpu, from: u32, to: u32) -> u64 {
+        let badge = self.badge_of_waiting(from);
+        let calls = matches!(self.thread(from).waits_for, WaitsFor::InLine(Line::Callers(_)));
+        self.carry(cpu, from, to, calls);
+        if calls {
+            self.leave_line(from);
+            self.thread(from).waits_for = WaitsFor::Reply(to);
+            self.thread(to).caller = from;
+        } else {
+            self.wake_from_line(cpu, from, Ok(0));
+        }
+        badge
+    }
+
+    /// The running thread replies to the call that it has received last.
+    ///
+    /// # Errors
+    /// `PeerGone` if there is none, or nobody waits for that any more.
+    pub(crate) fn reply_to_caller(&mut self, cpu: &mut M::Cpu, from: u32) -> Result<(), Error> {
+        let to = core::mem::replace(&mut self.thread(from).caller, NONE);
+        if to == NONE {
+            return Err(Error::PeerGone);
+        }
+        let ended = self.has_ended(to);
+        self.carry(cpu, from, to, false);
+        self.wake(cpu, to, Ok(0), Wake::Event);
+        if ended { Err(Error::PeerGone) } else { Ok(()) }
+    }
+
+    /// A thread does not wait for its reply any more.
+    pub(crate) fn leave_server(&mut self, server: u32) {
+        self.thread(server).caller = NONE;
+    }
+
+    /// A thread ends that has not replied: its caller hears of it (row C3).
+    pub(crate) fn leave_caller(&mut self, cpu: &mut M::Cpu, thread: u32) {
+        let caller = core::mem::replace(&mut self.thread(thread).caller, NONE);
+        if caller != NONE {
+            self.wake(cpu, caller, Err(Error::PeerGone), Wake::Event);
+        }
+    }
+
+    /// The first of those who wait at an endpoint for somebody who has to come by this capability, since there is no
+    /// other: when it goes, nobody will come.
+    pub(crate) fn left_alone(&mut self, capability: u32) -> Option<u32> {
+        let row = self.capability(capability);
+        let (target, rights) = (row.target(), row.rights());
+        if target.kind != CapabilityKind::Endpoint {
+            return None;
+        }
+        let endpoint = self.endpoint_row(target.row);
+        let (readers, writers) = (endpoint.readers, endpoint.writers);
+        let lines = [
+            (CapabilityRights::READ.within(rights) && readers == 1, Line::Senders(target.row)),
+            (CapabilityRights::WRITE.within(rights) && writers == 1, Line::Receivers(target.row)),
+        ];
+        lines.into_iter().filter(|(is_last, _)| *is_last).find_map(|(_, line)| {
+            let (waiters, queue) = self.line(line);
+            waiters.first_at(queue, 0)
+        })
+    }
+
+    /// Whoever would wait in vain once a capability has gone hears of it, a few a step; says whether there may be more.
+    #[inline]
+    pub(crate) fn tell_left_alone(&mut self, cpu: &mut M::Cpu, capability: u32) -> bool {
+        self.capability(capability).target().kind == CapabilityKind::Endpoint
+            && self.tell_some_left_alone(cpu, capability)
+    }
+
+    #[cold]
+    fn tell_some_left_alone(&mut self, cpu: &mut M::Cpu, capability: u32) -> bool {
+        for _ in 0..WAKES_A_STEP {
+            let Some(thread) = self.left_alone(capability) else { return false };
+            self.wake_from_line(cpu, thread, Err(Error::PeerGone));
+        }
+        true
+    }
+}

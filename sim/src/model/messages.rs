@@ -1,0 +1,214 @@
+//! Calls that hand messages over: who gets which, from whom, and who owes whom a reply.
+
+use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Error, Instant, Message, Number};
+use coldframe_kernel::Inspection;
+use hal_host::{HardwareFormat, HostMachine, HostRegisters};
+
+use super::calls::{Answer, Expected};
+use super::words::{Line, Waiting};
+use super::{Model, State};
+
+/// What a thread can hear whose call was received by one that has ended since.
+pub(super) const NO_REPLY: &[Answer] = &[Err(Error::PeerGone), Err(Error::TimedOut), Err(Error::Cancelled)];
+/// What a thread can hear at an endpoint whose name goes, or that nobody else can come to.
+pub(super) const LEFT_ALONE: &[Answer] =
+    &[Err(Error::PeerGone), Err(Error::BadHandle), Err(Error::TimedOut), Err(Error::Cancelled)];
+
+/// What a thread sends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Letter {
+    message: Message,
+    badge: u64,
+    calls: bool,
+}
+
+/// An endpoint that a thread has named: row and generation, and what is written on the name.
+struct Place {
+    row: u32,
+    generation: u32,
+    badge: u64,
+}
+
+/// Whether a call hands a message over.
+pub(super) const fn carries(number: Number) -> bool {
+    matches!(number, Number::Send | Number::Receive | Number::Call | Number::Reply | Number::ReplyReceive)
+}
+
+impl Model {
+    pub(super) fn message_call<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        number: Number,
+        caller: u32,
+        before: &HostRegisters,
+        now: Instant,
+    ) -> Expected {
+        if view.threads[caller as usize].work().is_some() {
+            // Only such as have ended were in its way: the call is made once more.
+            self.set_state(caller, State::Works { call: number });
+            self.asks_again.push((caller, *before));
+            return Expected::Nothing;
+        }
+        let (words, message) = (&before.request.arguments, before.message);
+        let answer = match number {
+            Number::Send => self.sends(view, caller, words, (message, false), now),
+            Number::Call => self.sends(view, caller, words, (message, true), now),
+            Number::Receive => self.receives(view, caller, words, now),
+            Number::Reply => self.replies(caller, message).map(Some),
+            _ => self.place(view, caller, words[0], CapabilityRights::READ).and_then(|_| {
+                let _ = self.replies(caller, message);
+                self.receives(view, caller, words, now)
+            }),
+        };
+        match answer {
+            Ok(Some(value)) => Expected::Answer(Ok(value)),
+            Ok(None) => Expected::Nothing,
+            Err(error) => Expected::Answer(Err(error)),
+        }
+    }
+
+    fn place<F: HardwareFormat>(
+        &self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        word: u64,
+        rights: CapabilityRights,
+    ) -> Result<Place, Error> {
+        let CapabilityHandle { slot, generation } = CapabilityHandle::from_word(word);
+        let process = self.process_of(caller).ok_or(Error::BadHandle)? as u32;
+        let row = view.capabilities.get(slot as usize).ok_or(Error::BadHandle)?;
+        let target = row.target();
+        let is_name = row.generation() == generation
+            && row.holder() == Some(process)
+            && target.kind == CapabilityKind::Endpoint;
+        if !is_name {
+            return Err(Error::BadHandle);
+        }
+        if !rights.within(row.rights()) {
+            return Err(Error::NoRight);
+        }
+        Ok(Place { row: target.row, generation: target.generation, badge: row.badge() })
+    }
+
+    fn sends<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        words: &[u64; 6],
+        (message, calls): (Message, bool),
+        now: Instant,
+    ) -> Result<Option<u64>, Error> {
+        let Place { row, generation, badge } = self.place(view, caller, words[0], CapabilityRights::WRITE)?;
+        let until = Instant(words[1]);
+        match self.first_in(Line::Receivers(row, generation), 0) {
+            Some(receiver) if !calls || until > now => {
+                self.stops_waiting(receiver.thread, Some(Ok(badge)));
+                self.finds(receiver.thread, Message { wants_reply: calls, ..message });
+                if !calls {
+                    return Ok(Some(0));
+                }
+                self.awaits_reply(caller, receiver.thread);
+                self.wait(caller, State::AwaitsReply { server: receiver.thread }, until);
+                return Ok(None);
+            }
+            None if view.endpoints[row as usize].names().1 == 0 => return Err(Error::PeerGone),
+            _ => {}
+        }
+        let letter = Letter { message, badge, calls };
+        self.waits_there(caller, Line::Senders(row, generation), Some(letter), until, now)
+    }
+
+    fn receives<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        words: &[u64; 6],
+        now: Instant,
+    ) -> Result<Option<u64>, Error> {
+        let Place { row, generation, .. } = self.place(view, caller, words[0], CapabilityRights::READ)?;
+        if self.thread(caller).is_some_and(|thread| thread.owes.is_some()) {
+            return Err(Error::BadState);
+        }
+        let first = self.first_in(Line::Senders(row, generation), 0);
+        if let Some(Waiting { thread: sender, letter: Some(letter), .. }) = first {
+            if letter.calls {
+                self.lines.retain(|waiting| waiting.thread != sender);
+                self.set_state(sender, State::AwaitsReply { server: caller });
+                self.awaits_reply(sender, caller);
+            } else {
+                self.stops_waiting(sender, Some(Ok(0)));
+            }
+            self.finds(caller, Message { wants_reply: letter.calls, ..letter.message });
+            return Ok(Some(letter.badge));
+        }
+        if view.endpoints[row as usize].names().2 == 0 {
+            return Err(Error::PeerGone);
+        }
+        self.waits_there(caller, Line::Receivers(row, generation), None, Instant(words[1]), now)
+    }
+
+    fn waits_there(
+        &mut self,
+        caller: u32,
+        line: Line,
+        letter: Option<Letter>,
+        until: Instant,
+        now: Instant,
+    ) -> Result<Option<u64>, Error> {
+        if until <= now {
+            return Err(Error::TimedOut);
+        }
+        self.wait(caller, State::InLine, until);
+        self.lines.push(Waiting { thread: caller, line, place: 0, order: self.waits, until, letter });
+        Ok(None)
+    }
+
+    fn replies(&mut self, server: u32, message: Message) -> Result<u64, Error> {
+        let caller = self.thread_mut(server).and_then(|thread| thread.owes.take()).ok_or(Error::PeerGone)?;
+        self.finds(caller, Message { wants_reply: false, ..message });
+        self.expect(caller, Ok(0));
+        Ok(0)
+    }
+
+    fn finds(&mut self, thread: u32, message: Message) {
+        if let Some(thread) = self.thread_mut(thread) {
+            thread.inbox = Some(message);
+        }
+    }
+
+    fn awaits_reply(&mut self, caller: u32, server: u32) {
+        if let Some(server) = self.thread_mut(server) {
+            server.owes = Some(caller);
+        }
+    }
+
+    /// Whoever waited for the reply of a thread does so no longer.
+    pub(super) fn owes_nothing(&mut self, server: u32) {
+        if let Some(server) = self.thread_mut(server) {
+            server.owes = None;
+        }
+    }
+
+    pub(super) fn cancel<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        word: u64,
+    ) -> Expected {
+        let thread = match self.alive(view, caller, word, CapabilityRights::MANAGE) {
+            Ok(thread) => thread,
+            Err(error) => return Expected::Answer(Err(error)),
+        };
+        match self.thread(thread).map(|thread| thread.state) {
+            Some(State::InLine) => self.stops_waiting(thread, Some(Err(Error::Cancelled))),
+            Some(State::AwaitsReply { server }) => {
+                self.owes_nothing(server);
+                self.expect(thread, Err(Error::Cancelled));
+            }
+            // Whether it has heard already is up to others.
+            Some(State::Hears { .. }) => return Expected::Any,
+            _ => return Expected::Answer(Err(Error::BadState)),
+        }
+        Expected::Answer(Ok(0))
+    }
+}
