@@ -18,8 +18,10 @@ fn described(parameter: &Parameter) -> String {
 }
 
 fn signature(row: &Description) -> String {
-    let parameters: Vec<_> = row.parameters.iter().map(described).collect();
-    format!("{}({}) -> {}", row.name, parameters.join(", "), row.result.name())
+    let message = row.sends.then(|| "a message".to_owned());
+    let parameters: Vec<_> = row.parameters.iter().map(described).chain(message).collect();
+    let received = if row.receives { " and a message" } else { "" };
+    format!("{}({}) -> {}{received}", row.name, parameters.join(", "), row.result.name())
 }
 
 fn errors(row: &Description) -> String {

@@ -43,6 +43,7 @@ impl Caller {
             Kind::Thread => Call::ThreadCreate { entry: zero, stack: zero, argument: Word(0) },
             Kind::Group => Call::GroupCreate {},
             Kind::Process => Call::ProcessCreate { frames: Word(20) },
+            Kind::Endpoint => Call::EndpointCreate {},
             _ => Call::ObjectCreate { length: Word(PAGE) },
         };
         CapabilityHandle::from_word(self.ask(call.encode()).expect("there is memory"))
@@ -62,7 +63,12 @@ impl Caller {
         for (index, parameter) in number.description().parameters.iter().enumerate() {
             let rights = if index == place { rights } else { parameter.rights };
             match parameter.kind {
-                Kind::Thread | Kind::Group | Kind::Process | Kind::Object | Kind::Capability => {
+                Kind::Thread
+                | Kind::Group
+                | Kind::Process
+                | Kind::Object
+                | Kind::Endpoint
+                | Kind::Capability => {
                     request.arguments[at] = self.allowing(parameter.kind, rights);
                 }
                 Kind::Range => (request.arguments[at], request.arguments[at + 1]) = (1 << 32, PAGE),
@@ -117,6 +123,10 @@ fn rights_of(kind: Kind) -> CapabilityRights {
         Kind::Thread => thread,
         Kind::Group => CapabilityRights::INSPECT.and(CapabilityRights::FILL).and(CapabilityRights::COPY),
         Kind::Process => thread.and(CapabilityRights::FILL),
+        Kind::Endpoint => CapabilityRights::INSPECT
+            .and(CapabilityRights::COPY)
+            .and(CapabilityRights::READ)
+            .and(CapabilityRights::WRITE),
         _ => thread.and(CapabilityRights::READ).and(CapabilityRights::WRITE).and(CapabilityRights::EXECUTE),
     }
 }

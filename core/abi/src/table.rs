@@ -435,7 +435,7 @@ syscalls! {
     57 send Send(endpoint: EndpointHandle as [WRITE], deadline: Deadline) sends -> ();
     errors [BadHandle, NoRight, TimedOut, PeerGone, Cancelled];
 
-    #[doc = "Receives a message, of the most urgent sender first; says what is written on the name it was sent by."]
+    #[doc = "Receives a message, the most urgent first; says what is written on the name that it came by."]
     58 receive Receive(endpoint: EndpointHandle as [READ], deadline: Deadline) -> Word, receives;
     errors [BadHandle, NoRight, BadState, TimedOut, PeerGone, Cancelled];
 
@@ -446,7 +446,7 @@ syscalls! {
     #[doc = "Replies to the call that the thread has received last, once."]
     60 reply Reply() sends -> (); errors [PeerGone];
 
-    #[doc = "Replies, if somebody still waits for that, and receives the next message, as `reply` and `receive` do."]
+    #[doc = "Replies, if somebody waits for that, and receives the next message, as `reply` and `receive` do."]
     61 reply_receive ReplyReceive(endpoint: EndpointHandle as [READ], deadline: Deadline) sends -> Word, receives;
     errors [BadHandle, NoRight, TimedOut, PeerGone, Cancelled];
 

@@ -91,14 +91,23 @@ impl<M: Machine> Kernel<M> {
     /// # Errors
     /// `PeerGone` if there is none, or nobody waits for that any more.
     pub(crate) fn reply_to_caller(&mut self, cpu: &mut M::Cpu, from: u32) -> Result<(), Error> {
-        let to = core::mem::replace(&mut self.thread(from).caller, NONE);
-        if to == NONE {
+        if !self.owes_reply(cpu, from) {
             return Err(Error::PeerGone);
         }
-        let ended = self.has_ended(to);
+        let to = core::mem::replace(&mut self.thread(from).caller, NONE);
         self.carry(cpu, from, to, false);
         self.wake(cpu, to, Ok(0), Wake::Event);
-        if ended { Err(Error::PeerGone) } else { Ok(()) }
+        Ok(())
+    }
+
+    /// Whether somebody who can hear it waits for a reply of this thread.
+    pub(crate) fn owes_reply(&mut self, cpu: &mut M::Cpu, thread: u32) -> bool {
+        let caller = self.thread(thread).caller;
+        if caller != NONE && self.has_ended(caller) {
+            self.leave_caller(cpu, thread);
+            return false;
+        }
+        caller != NONE
     }
 
     /// A thread does not wait for its reply any more.
@@ -106,7 +115,7 @@ impl<M: Machine> Kernel<M> {
         self.thread(server).caller = NONE;
     }
 
-    /// A thread ends that has not replied: its caller hears of it (row C3).
+    /// A thread will not reply: its caller hears of it (row C3).
     pub(crate) fn leave_caller(&mut self, cpu: &mut M::Cpu, thread: u32) {
         let caller = core::mem::replace(&mut self.thread(thread).caller, NONE);
         if caller != NONE {

@@ -43,7 +43,8 @@ fn rows() -> serde_json::Value {
             let errors: Vec<_> = row.errors.iter().map(|error| format!("{error:?}")).collect();
             json!({
                 "number": *number as u64, "name": row.name, "parameters": parameters,
-                "result": row.result.name(), "errors": errors, "line": row.line,
+                "sends_message": row.sends, "result": row.result.name(), "receives_message": row.receives,
+                "errors": errors, "line": row.line,
             })
         })
         .collect();

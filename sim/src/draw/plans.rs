@@ -338,11 +338,18 @@ pub(super) fn messages(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
                     let rights = CapabilityRights([0xc, 0xc, 0x4][source.choose(3) as usize]);
                     ops.push(Op::ProcessCreate { frames: 40 });
                     ops.push(Op::ProcessGive { process: LAST, slot: ENDPOINTS + slot, rights, badge: 7 });
-                    ops.push(Op::ProcessThread { process: LAST, program: peer });
-                    ops.push(Op::Call { slot, within: None });
-                    ops.push(Op::Sleep(Nanos(u64::from(source.choose(8_000)))));
-                    ops.push(Op::ProcessKill { process: LAST });
-                    Op::Send { slot, within: Some(micros(source, 60)) }
+                    let calls = source.choose(2) as u8;
+                    ops.push(Op::ProcessThread { process: LAST, program: peer + calls });
+                    if calls == 1 {
+                        ops.push(Op::Receive { slot, within: Some(Nanos::from_micros(20)) });
+                        ops.push(Op::ProcessKill { process: LAST });
+                        Op::Reply
+                    } else {
+                        ops.push(Op::Call { slot, within: None });
+                        ops.push(Op::Sleep(Nanos(u64::from(source.choose(8_000)))));
+                        ops.push(Op::ProcessKill { process: LAST });
+                        Op::Send { slot, within: Some(micros(source, 60)) }
+                    }
                 }
                 _ => message_op(source),
             };
@@ -353,6 +360,7 @@ pub(super) fn messages(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     }
     let end = [Op::Reply, Op::ReplyReceive { slot: LAST, within: None }, Op::Exit][source.choose(3) as usize];
     programs.push(vec![Op::Receive { slot: LAST, within: None }, Op::Yield, end]);
+    programs.push(vec![Op::Call { slot: LAST, within: None }, Op::Yield, Op::Exit]);
     // One that stays, so that those who wait for ever go on.
     let keeper = programs.len() as u64;
     let mut serves = vec![Op::Sleep(Nanos::from_micros(40))];

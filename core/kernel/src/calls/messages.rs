@@ -4,7 +4,6 @@ use coldframe_abi::{
     CapabilityKind, CapabilityRights, Deadline, EndpointHandle, Error, Instant, ThreadHandle,
 };
 use coldframe_hal::Machine;
-use coldframe_scheduler::NONE;
 
 use super::{Caller, Outcome};
 use crate::messages::Met;
@@ -73,7 +72,7 @@ impl<M: Machine> Kernel<M> {
             Ok(endpoint) => endpoint,
             Err(error) => return Err::<u64, _>(error).into(),
         };
-        if self.thread(caller.thread).caller != NONE {
+        if self.owes_reply(cpu, caller.thread) {
             return Err::<u64, _>(Error::BadState).into();
         }
         match self.meet(cpu, Line::Senders(endpoint)) {

@@ -7,7 +7,7 @@ mod metal {
     use core::fmt::Write;
 
     use coldframe_abi::{
-        Calls, CapabilityRights, Deadline, ObjectHandle, PageRights, UserAddress, UserRange, Word,
+        Calls, CapabilityRights, Deadline, Message, ObjectHandle, PageRights, UserAddress, UserRange, Word,
     };
     use coldframe_runtime::{Metal, block_on, print};
     use coldframe_scenarios::Ground;
@@ -90,6 +90,33 @@ mod metal {
         assert_eq!(ended, TIMES, "each process has run and ended");
     }
 
+    /// Calls to a process of its own that does nothing but answer.
+    async fn messages() {
+        let Ok(code) = Metal.object_create(Word(PAGE)).await else { return };
+        let Ok(mapping) = Metal.object_map(code, Word(0), pages(5, 1), PageRights::ReadWrite).await else {
+            return;
+        };
+        for (at, word) in (0..).zip(Metal.echo_program()) {
+            Metal.store(UserAddress(BASE + 5 * PAGE + at * 8), word).await;
+        }
+        let _ = Metal.mapping_unmap(mapping).await;
+        let Ok(endpoint) = Metal.endpoint_create().await else { return };
+        let Ok(process) = Metal.process_create(Word(12)).await else { return };
+        let _ = Metal.process_map(process, code, Word(0), pages(5, 1), PageRights::ReadExecute).await;
+        let given = Metal.process_give(process, endpoint.into(), CapabilityRights::READ, Word(0)).await;
+        let Ok(given) = given else { return };
+        let start = UserAddress(BASE + 5 * PAGE);
+        let _ = Metal.process_thread(process, start, UserAddress(0), Word(given.to_word())).await;
+        let mut answered = 0;
+        count("call_and_reply", async |round| {
+            let message = Message::new(round, [1, 2, 3, 4]);
+            let reply = Metal.call(endpoint, Deadline::NEVER, message).await;
+            answered += u64::from(reply.is_ok_and(|((), reply)| reply == message));
+        })
+        .await;
+        assert_eq!(answered, TIMES, "each call is answered with what it said");
+    }
+
     fn main() {
         block_on(async {
             count("null", async |_| {
@@ -132,6 +159,7 @@ mod metal {
             .await;
             capabilities(object).await;
             processes().await;
+            messages().await;
         });
         coldframe_runtime::power_off(0);
     }

@@ -13,6 +13,7 @@ mod faulty;
 mod ground;
 mod names;
 mod pages;
+mod peers;
 mod recorder;
 mod registers;
 mod scheduling;
@@ -61,4 +62,5 @@ scenarios! {
     9 names: "names lose rights, are given up and revoked, and take mappings, objects and authority with them";
     10 children: "processes are made, shown memory, run, restricted, killed and waited for";
     11 woken: "threads wait at words, are woken in order, and hear when a word or a name goes";
+    12 peers: "threads send, receive, call and reply, in order, and hear when nobody is left who could answer";
 }

@@ -37,6 +37,15 @@ static SAMPLE: [u8; 16] = *b"a text to print\n";
 #[derive(Clone, Copy, Debug)]
 pub struct Metal;
 
+impl Metal {
+    /// A program in three words that answers every call at the endpoint that its argument names with the message that
+    /// came.
+    #[must_use]
+    pub const fn echo_program(&self) -> [u64; 3] {
+        arch::ECHO_PROGRAM
+    }
+}
+
 impl Park for Metal {
     fn wait(&self, word: &LockWord, expected: u64) {
         let address = UserAddress(core::ptr::from_ref(word).addr() as u64);

@@ -108,6 +108,11 @@ pub(super) fn hold_registers(pattern: u64, rounds: u64) -> bool {
     wrong == 0
 }
 
+/// `mv s0, a0; 1: mv a0, s0; li a1, -1; li a7, 61; ecall; j 1b`.
+pub(super) const ECHO_PROGRAM: [u64; 3] =
+    [0x0004_0513_0005_0413, 0x03d0_0893_fff0_0593, 0xff1f_f06f_0000_0073];
+const _: () = assert!(coldframe_abi::Number::ReplyReceive as u64 == 61, "the program makes this call");
+
 /// `lbu a0, 0(a0); li a7, 19; ecall`, and then nothing that could be run.
 pub(super) const SMALL_PROGRAM: [u64; 2] = [0x0130_0893_0005_4503, 0x0000_0000_0000_0073];
 const _: () = assert!(coldframe_abi::Number::ProcessExit as u64 == 19, "the program makes this call");

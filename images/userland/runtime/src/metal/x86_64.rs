@@ -118,6 +118,11 @@ pub(super) fn hold_registers(pattern: u64, rounds: u64) -> bool {
     wrong == 0
 }
 
+/// `mov rbp, rdi; 1: mov rdi, rbp; or rsi, -1; mov eax, 61; syscall; jmp 1b`.
+pub(super) const ECHO_PROGRAM: [u64; 3] =
+    [0x8348_ef89_48fd_8948, 0x0f00_0000_3db8_ffce, 0xcccc_cccc_ccf0_eb05];
+const _: () = assert!(coldframe_abi::Number::ReplyReceive as u64 == 61, "the program makes this call");
+
 /// `movzx edi, byte ptr [rdi]; mov eax, 19; syscall; ud2`.
 pub(super) const SMALL_PROGRAM: [u64; 2] = [0x0000_0013_b83f_b60f, 0xcccc_cccc_0b0f_050f];
 const _: () = assert!(coldframe_abi::Number::ProcessExit as u64 == 19, "the program makes this call");
