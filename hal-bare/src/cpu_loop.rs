@@ -10,6 +10,32 @@ use crate::machine::{BareCpu, BareMachine, FLUSHES, KICKS};
 /// The kernel, once the first CPU has made it.
 pub(crate) static KERNEL: Lock<Option<Kernel<BareMachine>>> = Lock::new(None);
 
+/// How a call went that was tried the fast way.
+#[repr(u32)]
+pub(crate) enum Fast {
+    /// Nothing has changed.
+    Declined = 0,
+    /// The caller goes on.
+    Answered = 1,
+    /// Another thread goes on.
+    Passed = 2,
+}
+
+/// Tries a call the fast way: the assembly at the entry calls this before it saves what `enter` would need.
+pub(crate) extern "C" fn fast_call(cpu: &mut BareCpu) -> Fast {
+    // A flush is answered at every trap, before the lock: the slow way does.
+    if FLUSHES.is_asked(usize::from(cpu.id.0)) {
+        return Fast::Declined;
+    }
+    let Some([number, first, second]) = cpu.call.request() else { return Fast::Declined };
+    let mut kernel = KERNEL.lock();
+    arch::catch_up_with_windows(&mut cpu.windows_seen);
+    let Some(kernel) = kernel.as_mut() else { return Fast::Declined };
+    let Some(answered) = kernel.fast(cpu, number, first, second) else { return Fast::Declined };
+    cpu.call.answer(answered);
+    if answered.passed { Fast::Passed } else { Fast::Answered }
+}
+
 /// Runs one CPU for ever.
 pub(crate) fn run(mut cpu: BareCpu) -> ! {
     let mut trap = Trap::Again;
@@ -53,7 +79,7 @@ fn go_on(cpu: &mut BareCpu, resume: Resume) -> Trap {
 
 fn run_user(cpu: &mut BareCpu) -> Trap {
     loop {
-        match arch::run_user(&mut cpu.registers) {
+        match arch::run_user(cpu) {
             UserExit::Trap(trap) => return trap,
             UserExit::WantsFloat => cpu.registers.allow_float(),
         }

@@ -33,12 +33,15 @@ impl BareMachine {
     }
 }
 
-/// One CPU of it.
+/// One CPU of it. The assembly at the entry finds one part from another.
+#[repr(C)]
 pub(crate) struct BareCpu {
     pub(crate) id: CpuId,
     /// Up to which change it knows the windows of the kernel tables.
     pub(crate) windows_seen: u64,
     pub(crate) registers: arch::Registers,
+    /// What a call that is tried the fast way has left in registers.
+    pub(crate) call: arch::Call,
 }
 
 fn pointer(address: PhysicalAddress) -> *mut u64 {
@@ -199,5 +202,9 @@ impl Cpu for BareCpu {
 
     fn registers(&mut self) -> &mut arch::Registers {
         &mut self.registers
+    }
+
+    fn hand_over(&mut self, from: &mut arch::Registers, to: &mut arch::Registers) {
+        self.call.hand_over(from, to);
     }
 }

@@ -62,7 +62,12 @@ pub(crate) fn start(mut boot: Boot) -> ! {
 /// Where each CPU goes once it can run Rust.
 pub(crate) fn run(id: CpuId) -> ! {
     arch::set_up_cpu(id);
-    cpu_loop::run(BareCpu { id, windows_seen: 0, registers: arch::Registers::default() })
+    cpu_loop::run(BareCpu {
+        id,
+        windows_seen: 0,
+        registers: arch::Registers::default(),
+        call: arch::Call::default(),
+    })
 }
 
 /// Takes frames that follow each other out of the map, for good.

@@ -199,4 +199,9 @@ impl<F: HardwareFormat> Cpu for HostCpu<F> {
     fn registers(&mut self) -> &mut HostRegisters {
         &mut self.registers
     }
+
+    fn hand_over(&mut self, from: &mut HostRegisters, to: &mut HostRegisters) {
+        *from = self.registers;
+        self.registers = HostRegisters { message: from.message, ..*to };
+    }
 }

@@ -43,6 +43,10 @@ impl UserRegisters for HostRegisters {
         self.message = message;
     }
 
+    fn is_light(&self) -> bool {
+        true
+    }
+
     fn program_counter(&self) -> u64 {
         self.program_counter
     }

@@ -28,6 +28,8 @@ pub struct Kind {
     pub about: &'static str,
     /// How many steps one run has at most.
     pub steps: u64,
+    /// One entry of so many is made in each way that it has; seldom, if this is not given.
+    pub compared: Option<u64>,
     draw: fn(&mut dyn Source, Option<u16>) -> Plan,
 }
 
@@ -37,66 +39,84 @@ pub const KINDS: &[Kind] = &[
         name: "scheduler",
         about: "2 CPUs, 8 threads that compute, yield and sleep for ever",
         steps: 40_000,
+        compared: None,
         draw: plans::scheduler,
     },
     Kind {
         name: "mixed",
         about: "1 to 16 CPUs, all calls, one or two processes, groups, CPUs that come and go",
         steps: 20_000,
+        compared: None,
         draw: plans::mixed,
     },
     Kind {
         name: "groups",
         about: "1 to 3 CPUs, threads that only compute, in groups of different size",
         steps: 20_000,
+        compared: None,
         draw: plans::groups,
     },
     Kind {
         name: "waits",
         about: "1 to 4 CPUs, threads that wait, end, suspend and join each other within microseconds",
         steps: 10_000,
+        compared: None,
         draw: plans::waits,
     },
     Kind {
         name: "memory",
         about: "1 to 4 CPUs, up to 8 processes whose threads reserve, fill, move, copy and touch pages",
         steps: 20_000,
+        compared: None,
         draw: plans::memory,
     },
     Kind {
         name: "capabilities",
         about: "1 to 4 CPUs, threads that copy, delete and revoke what they call each other and their groups",
         steps: 10_000,
+        compared: None,
         draw: plans::capabilities,
     },
     Kind {
         name: "processes",
         about: "1 to 4 CPUs, processes that make others, fill them, restrict them, kill them and wait for them",
         steps: 15_000,
+        compared: None,
         draw: plans::processes,
     },
     Kind {
         name: "hostile",
         about: "1 to 4 CPUs, requests of random words beside ordinary programs",
         steps: 10_000,
+        compared: None,
         draw: plans::hostile,
     },
     Kind {
         name: "words",
         about: "1 to 4 CPUs, threads that wait at words, wake each other there, and take the words away",
         steps: 10_000,
+        compared: None,
         draw: plans::words,
     },
     Kind {
         name: "messages",
         about: "1 to 4 CPUs, threads that send, receive, call and reply, while names go and peers are killed",
         steps: 10_000,
+        compared: None,
         draw: plans::messages,
+    },
+    Kind {
+        name: "servers",
+        about: "1 or 2 CPUs, servers that reply and receive for ever, clients that call, and seldom anything else",
+        steps: 3_000,
+        compared: Some(8),
+        draw: plans::servers,
     },
     Kind {
         name: "calls",
         about: "1 to 4 CPUs, every call of the table with arguments of the kinds that it takes, some of them wrong",
         steps: 10_000,
+        compared: None,
         draw: plans::calls,
     },
 ];

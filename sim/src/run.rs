@@ -95,6 +95,8 @@ pub fn run(subject: Subject, source: &mut impl Source, options: Options) -> Outc
     match subject {
         Subject::Drawn(kind) => {
             let limit = options.steps.unwrap_or(kind.steps);
+            let compared = options.compared.or(kind.compared);
+            let options = Options { compared, ..options };
             guarded(source, limit, options, |source| kind.world(source, options.cpus))
         }
         Subject::Scenario(name) => {

@@ -2,14 +2,14 @@
 
 use std::hash::{DefaultHasher, Hasher};
 
-use coldframe_abi::{CpuId, Instant, Nanos};
+use coldframe_abi::{CpuId, Instant, Nanos, Number, Request};
 use coldframe_hal::{Clock, Cpu, Trap};
-use coldframe_kernel::{Kernel, Resume, Work};
+use coldframe_kernel::{FastReply, Kernel, Resume, Work};
 use coldframe_memory::Filling;
 use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
 use crate::model::Answers;
-use crate::oracle::{Allowed, EITHER_WAY, MEMORY_KEPT, Violation, Watch};
+use crate::oracle::{Allowed, EITHER_WAY, FAST_WAY, MEMORY_KEPT, Violation, Watch};
 use crate::source::Source;
 
 /// How much time one step of user mode or one entry takes.
@@ -107,6 +107,39 @@ fn work_of<F: HardwareFormat>(
 }
 
 type Entered<'a, F> = (&'a Kernel<HostMachine<F>>, &'a HostCpu<F>, Resume);
+
+/// Whether a call that has a fast way comes to the same that way: the CPU looks once more afterwards, so that nothing is
+/// left open that either has left for later.
+fn fast_way<F: HardwareFormat>(
+    kernel: &Kernel<HostMachine<F>>,
+    cpu: &HostCpu<F>,
+    at: Instant,
+) -> Result<(), Violation> {
+    let (mut fast, mut on) = (kernel.clone(), cpu.clone());
+    let Request { number, arguments: [first, second, ..] } = on.peek().request;
+    let due = cpu.armed().is_some_and(|deadline| deadline <= at);
+    let answered = if due { None } else { fast.fast(&mut on, number, first, second) };
+    let Some(FastReply { reply, wants_reply, .. }) = answered else { return Ok(()) };
+    let registers = on.registers();
+    registers.reply = reply;
+    if Number::from_word(number).is_some_and(|number| number.description().receives) {
+        registers.message.wants_reply = wants_reply;
+    }
+    let (mut slow, mut long) = (kernel.clone(), cpu.clone());
+    let resume = slow.enter(&mut long, Trap::Syscall);
+    let digest = |kernel: &mut Kernel<HostMachine<F>>, cpu: &mut HostCpu<F>| {
+        let resume = kernel.enter(cpu, Trap::Kick);
+        let mut hasher = DefaultHasher::new();
+        kernel.hash_effect(&mut hasher);
+        (hasher.finish(), resume, cpu.armed(), cpu.active(), *cpu.peek())
+    };
+    let (one, other) = (digest(&mut fast, &mut on), digest(&mut slow, &mut long));
+    if one == other && resume == Resume::User {
+        return Ok(());
+    }
+    let detail = format!("the fast way: {one:x?}; the slow way: {resume:?}, {other:x?}");
+    Err(Violation { oracle: FAST_WAY, detail, at })
+}
 
 /// Whether two entries have come to the same.
 fn either_way<F: HardwareFormat>(
@@ -312,6 +345,11 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
         let work = work_of(&self.kernel, was);
         let twin =
             (self.entries % self.compared == self.compared - 1).then(|| (self.kernel.clone(), here.clone()));
+        if let Some((kernel, cpu)) = &twin
+            && trap == Trap::Syscall
+        {
+            fast_way(kernel, cpu, self.now)?;
+        }
         let resume = self.kernel.enter(here, trap);
         if let Some((mut kernel, mut cpu)) = twin {
             kernel.forget_decisions();

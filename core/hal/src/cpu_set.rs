@@ -71,7 +71,8 @@ impl CpuSet {
     #[must_use]
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.0 == [0; BANKS]
+        // Not a comparison of arrays: bare targets call a function of the library for that, byte by byte.
+        self.0.iter().fold(0, |all, bank| all | bank) == 0
     }
 
     /// The member with the lowest number.

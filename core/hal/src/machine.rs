@@ -133,6 +133,12 @@ pub trait Cpu: Clock + Translation {
 
     /// The registers of the thread that runs here: they live in the CPU until the kernel puts others in.
     fn registers(&mut self) -> &mut Self::Registers;
+
+    /// Puts what a call keeps of the running thread into `from`, and goes on with what it keeps of `to`. The message
+    /// stays where it is, in registers that the kernel does not touch.
+    ///
+    /// Precondition: the CPU is in a call that is tried the fast way, and both are light.
+    fn hand_over(&mut self, from: &mut Self::Registers, to: &mut Self::Registers);
 }
 
 /// A whole machine: all that its CPUs share.

@@ -30,6 +30,9 @@ pub trait UserRegisters: Clone + Default + 'static {
     /// changed unless the call is answered.
     fn deliver(&mut self, message: Message);
 
+    /// Whether a thread that waits in a call of messages can go on with no more than the message and what a call keeps.
+    fn is_light(&self) -> bool;
+
     /// Where the thread goes on.
     fn program_counter(&self) -> u64;
 }

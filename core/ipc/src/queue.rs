@@ -60,6 +60,17 @@ impl Waiters<'_> {
         }
     }
 
+    /// The only one of a queue does not wait any more; says by which capability it has waited.
+    ///
+    /// Precondition: it is alone there.
+    #[inline]
+    pub fn leave_alone(&mut self, queue: &mut Queue, thread: u32) -> u32 {
+        queue.root = NONE;
+        let row = &mut self.rows[thread as usize];
+        (row.next, row.previous, row.is_node) = (NONE, NONE, false);
+        row.by
+    }
+
     /// The first of those who wait at a place.
     #[must_use]
     pub fn first_at(&self, queue: &Queue, place: u64) -> Option<u32> {

@@ -47,6 +47,13 @@ impl Waiter {
         if self.next == NONE { None } else { Some(self.key) }
     }
 
+    /// Whether nobody else is in its queue, of whose tree it is the root; it is the row of this thread.
+    #[must_use]
+    #[inline]
+    pub const fn is_alone(&self, thread: u32) -> bool {
+        self.below[0] == NONE && self.below[1] == NONE && self.next == thread
+    }
+
     /// By which capability it waits, if by one.
     #[must_use]
     pub const fn by(&self) -> Option<u32> {

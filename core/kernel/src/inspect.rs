@@ -8,7 +8,7 @@ use coldframe_hal::{Frame, Machine, Store};
 use coldframe_ipc::Waiter;
 use coldframe_memory::{Budget, Frames};
 use coldframe_scheduler::timer::Timer;
-use coldframe_scheduler::{CpuQueue, Row, State, Turn};
+use coldframe_scheduler::{CpuQueue, NONE, Place, Row, State, Turn};
 
 use crate::{Endpoint, Group, Kernel, Mapping, Object, Process, Registers, Thread};
 
@@ -112,12 +112,47 @@ impl<M: Machine> Kernel<M> {
     where
         Registers<M>: Hash,
     {
-        self.threads.rows().hash(hasher);
         self.rows.rows().hash(hasher);
         self.turns.rows().hash(hasher);
+        self.heads.rows().hash(hasher);
+        self.threads.rows().hash(hasher);
+        self.hash_the_rest(hasher);
+    }
+
+    /// The same for which it makes no difference which record a turn has, or what a running thread has left with.
+    pub fn hash_effect(&self, hasher: &mut impl Hasher)
+    where
+        Registers<M>: Hash,
+    {
+        for (row, thread) in self.rows.rows().iter().zip(self.threads.rows()) {
+            row.without_records().hash(hasher);
+            if row.place() == Place::Running {
+                Thread { registers: Registers::<M>::default(), ..thread.clone() }.hash(hasher);
+            } else {
+                thread.hash(hasher);
+            }
+        }
+        let turns = self.turns.rows();
+        for (level, head) in self.heads.rows().iter().enumerate().filter(|(_, head)| **head != NONE) {
+            let mut at = *head;
+            loop {
+                let turn = &turns[at as usize];
+                (level, turn.group(), turn.members(), turn.left(), turn.first()).hash(hasher);
+                at = turn.next();
+                if at == *head {
+                    break;
+                }
+            }
+        }
+        self.hash_the_rest(hasher);
+    }
+
+    fn hash_the_rest(&self, hasher: &mut impl Hasher)
+    where
+        Registers<M>: Hash,
+    {
         self.timers.rows().hash(hasher);
         self.waiters.rows().hash(hasher);
-        self.heads.rows().hash(hasher);
         self.queues.rows().hash(hasher);
         self.wheels.rows().hash(hasher);
         self.per_cpu.rows().hash(hasher);

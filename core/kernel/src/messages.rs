@@ -52,7 +52,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn hand_to_receiver(&mut self, cpu: &mut M::Cpu, from: u32, to: u32, badge: u64) {
         self.leave_line(to);
         self.carry(cpu, from, to, false);
-        self.wake(cpu, to, Ok(badge), Wake::Event);
+        self.wake(cpu, to, Ok(badge), Wake::Start);
     }
 
     /// The running thread calls one that waits to receive, and waits for its reply.
@@ -68,7 +68,7 @@ impl<M: Machine> Kernel<M> {
         self.carry(cpu, from, to, true);
         self.thread(to).caller = from;
         self.wait(cpu, now, WaitsFor::Reply(to), deadline);
-        self.wake(cpu, to, Ok(badge), Wake::Event);
+        self.wake(cpu, to, Ok(badge), Wake::Start);
     }
 
     /// The running thread gets the message of one that waits to be received; says what is written on its name.
@@ -96,7 +96,7 @@ impl<M: Machine> Kernel<M> {
         }
         let to = core::mem::replace(&mut self.thread(from).caller, NONE);
         self.carry(cpu, from, to, false);
-        self.wake(cpu, to, Ok(0), Wake::Event);
+        self.wake(cpu, to, Ok(0), Wake::Start);
         Ok(())
     }
 

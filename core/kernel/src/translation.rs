@@ -4,6 +4,7 @@
 //! before it activates another space (row V6). Spaces that are active at that moment keep their tags, and nobody else
 //! gets these before the next generation.
 
+use coldframe_abi::CpuId;
 use coldframe_hal::{Cpu, Forget, MAX_CPUS, Machine, Stale, Store, Tag, Translation};
 use coldframe_scheduler::NONE;
 
@@ -36,8 +37,8 @@ impl<M: Machine> Kernel<M> {
         if active == process {
             return;
         }
-        let tag = self.tag_of(process);
         let here = cpu.id();
+        let tag = if self.tags.count == 0 { Tag::NONE } else { self.tag_of(process) };
         if tag != Tag::NONE {
             let generation = self.tags.generation;
             let seen = core::mem::replace(&mut self.of_cpu(cpu).tag_generation, generation);
@@ -61,6 +62,20 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
+    /// Whether a CPU can change to the space of a process without forgetting anything.
+    #[inline]
+    pub(crate) fn can_enter_space(&self, here: CpuId, process: u32) -> bool {
+        let (row, cpu) =
+            (&self.processes.rows()[process as usize], &self.per_cpu.rows()[usize::from(here.0)]);
+        let generation = self.tags.generation;
+        cpu.active != NONE
+            && (self.tags.count == 0
+                || cpu.active == process
+                || (row.tag_generation == generation
+                    && cpu.tag_generation == generation
+                    && row.warm_on.contains(here)))
+    }
+
     /// A CPU without a thread of its own keeps the address space that it had, unless that is about to go: whoever
     /// ended its process has kicked this CPU for it (row T5).
     pub(crate) fn leave_dead_space(&mut self, cpu: &mut M::Cpu) {
@@ -76,9 +91,6 @@ impl<M: Machine> Kernel<M> {
 
     /// The tag of a process; a new one, if its old one is of an earlier generation.
     fn tag_of(&mut self, process: u32) -> Tag {
-        if self.tags.count == 0 {
-            return Tag::NONE;
-        }
         while self.process(process).tag_generation != self.tags.generation {
             if self.tags.given == self.tags.count {
                 self.begin_generation();

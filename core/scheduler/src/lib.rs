@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod context;
+mod hand_over;
 mod level;
 mod moves;
 mod online;

@@ -106,6 +106,12 @@ impl Row {
         self.next
     }
 
+    /// The same row, whatever turn record it is a member of or carries: one is as good as another.
+    #[must_use]
+    pub fn without_records(&self) -> Self {
+        Self { turn: NONE, spare: NONE, ..self.clone() }
+    }
+
     /// Where it may run.
     #[must_use]
     pub const fn affinity(&self) -> CpuSet {

@@ -81,12 +81,14 @@ impl<const CPUS: usize, const SLOTS: usize> FlushBoard<CPUS, SLOTS> {
 
     /// Whether a CPU has something to answer.
     #[must_use]
+    #[inline]
     pub fn is_asked(&self, cpu: usize) -> bool {
         self.asked[cpu].load(Ordering::Acquire) != 0
     }
 
     /// Answers what a CPU has been asked; says whether it was the last one to answer a flush, and so has to enter
     /// the kernel.
+    #[inline]
     pub fn answer(&self, cpu: usize, mut forget: impl FnMut([u64; 3])) -> bool {
         let mut asked = match self.asked[cpu].load(Ordering::Relaxed) {
             0 => return false,

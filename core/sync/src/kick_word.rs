@@ -36,6 +36,7 @@ impl KickWord {
     }
 
     /// Takes the request, if there is one. What was asked for is visible afterwards.
+    #[inline]
     pub fn take(&self) -> bool {
         self.0.swap(0, Ordering::AcqRel) == 1
     }

@@ -16,7 +16,7 @@ pub(crate) use kernel_map::{
     DIRECT_WINDOW, catch_up_with_windows, frame_of_kernel_page, kernel_half, kernel_page, kernel_root,
     kernel_table, window, window_changed,
 };
-pub(crate) use user::{Registers, UserExit, run_user};
+pub(crate) use user::{Call, Registers, UserExit, run_user};
 
 use crate::boot::TickRate;
 use crate::console::say;

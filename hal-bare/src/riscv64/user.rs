@@ -2,8 +2,10 @@
 
 use coldframe_abi::{Message, Reply, Request};
 use coldframe_hal::{Trap, UserRegisters};
+use coldframe_kernel::{FAST_CALLS, FastReply};
 
 use super::read_csr;
+use crate::machine::BareCpu;
 
 /// The registers of user mode. The assembly below knows the layout.
 #[repr(C)]
@@ -16,6 +18,43 @@ pub(crate) struct Registers {
     float: [u64; 32],
     float_status: u64,
 }
+
+/// What a call that is tried the fast way leaves in registers, and what is in them when user mode goes on. The assembly
+/// below knows the layout.
+#[repr(C)]
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Call {
+    /// a0 to a7.
+    a: [u64; 8],
+    pc: u64,
+    sp: u64,
+    gp: u64,
+    tp: u64,
+}
+
+impl Call {
+    /// The number and the first two arguments.
+    pub(crate) fn request(&self) -> Option<[u64; 3]> {
+        Some([self.a[7], self.a[0], self.a[1]])
+    }
+
+    pub(crate) fn answer(&mut self, FastReply { reply, wants_reply, .. }: FastReply) {
+        (self.a[0], self.a[1], self.a[2]) = (reply.status, reply.value, u64::from(wants_reply));
+    }
+
+    /// Changes from the thread that has made the call to one that waits in one. Words of a message stay where they are.
+    pub(crate) fn hand_over(&mut self, from: &mut Registers, to: &Registers) {
+        // Behind the call.
+        from.pc = self.pc + 4;
+        [from.x[2], from.x[3], from.x[4]] = [self.sp, self.gp, self.tp];
+        self.pc = to.pc - 4;
+        [self.sp, self.gp, self.tp] = [to.x[2], to.x[3], to.x[4]];
+    }
+}
+
+/// From a CPU's registers to what is kept of a call.
+const CALL: usize = core::mem::offset_of!(BareCpu, call) - core::mem::offset_of!(BareCpu, registers);
+const REGISTERS: usize = core::mem::offset_of!(BareCpu, registers);
 
 /// Why user mode was left.
 pub(crate) enum UserExit {
@@ -83,6 +122,10 @@ impl UserRegisters for Registers {
         self.x[12] = u64::from(message.wants_reply);
     }
 
+    fn is_light(&self) -> bool {
+        !self.uses_float()
+    }
+
     fn program_counter(&self) -> u64 {
         self.pc
     }
@@ -131,7 +174,11 @@ run_user_asm:
 trap_vector:
     csrrw a0, sscratch, a0
     beqz a0, 3f
-    .irp n, 1,2,3,4,5,6,7,8,9,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    sd t0, 40(a0)
+    csrr t0, scause
+    addi t0, t0, -8
+    beqz t0, 5f
+4:  .irp n, 1,2,3,4,6,7,8,9,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
     sd x\n, 8*\n(a0)
     .endr
     csrr t0, sscratch
@@ -157,12 +204,73 @@ trap_vector:
     .endr
     addi sp, sp, 112
     ret
+    /* A call: has it a fast way? */
+5:  li t0, 63
+    bltu t0, a7, 4b
+    ld t0, {fast_calls}
+    srl t0, t0, a7
+    andi t0, t0, 1
+    beqz t0, 4b
+    .irp n, 1,2,3,4,5,6,7
+    sd a\n, {call} + 8*\n(a0)
+    .endr
+    sd sp, {call} + 72(a0)
+    sd gp, {call} + 80(a0)
+    sd tp, {call} + 88(a0)
+    csrr t0, sscratch
+    sd t0, {call}(a0)
+    csrr t0, sepc
+    sd t0, {call} + 64(a0)
+    csrw sscratch, zero
+    ld sp, 0(a0)
+    addi sp, sp, -16
+    sd a0, 0(sp)
+    addi a0, a0, -{registers}
+    call {fast_call}
+    ld t0, 0(sp)
+    addi a0, a0, -1
+    bltz a0, 7f
+    beqz a0, 6f
+    /* Another thread goes on: what is not part of the message is not its own. */
+    li s0, 0
+    li s1, 0
+    li s10, 0
+    li s11, 0
+    ld gp, {call} + 80(t0)
+    ld tp, {call} + 88(t0)
+6:  csrw sscratch, t0
+    ld t1, {call} + 64(t0)
+    addi t1, t1, 4
+    csrw sepc, t1
+    ld sp, {call} + 72(t0)
+    ld a0, {call}(t0)
+    ld a1, {call} + 8(t0)
+    ld a2, {call} + 16(t0)
+    .irp r, ra,a3,a4,a5,a6,a7,t0,t1,t2,t3,t4,t5,t6
+    li \r, 0
+    .endr
+    sret
+7:  mv a0, t0
+    ld t0, {call}(a0)
+    csrw sscratch, t0
+    ld sp, {call} + 72(a0)
+    .irp n, 1,2,3,4,5,6,7
+    ld a\n, {call} + 8*\n(a0)
+    .endr
+    .irp r, ra,t1,t2,t3,t4,t5,t6
+    li \r, 0
+    .endr
+    j 4b
     /* From the kernel itself. */
 3:  csrrw a0, sscratch, a0
     tail {kernel_trap}
     .option pop
     "#,
     kernel_trap = sym super::kernel_trap,
+    call = const CALL,
+    registers = const REGISTERS,
+    fast_calls = sym FAST,
+    fast_call = sym crate::cpu_loop::fast_call,
 );
 
 unsafe extern "C" {
@@ -183,11 +291,18 @@ pub(super) fn set_trap_vector() {
     }
 }
 
-/// Runs user mode until it traps.
-pub(crate) fn run_user(registers: &mut Registers) -> UserExit {
+/// In memory: as an immediate it would take more instructions.
+static FAST: u64 = FAST_CALLS;
+
+/// Runs user mode until it traps and the fast way does not do.
+#[inline]
+pub(crate) fn run_user(cpu: &mut BareCpu) -> UserExit {
+    let cpu = &raw mut *cpu;
     // SAFETY: the registers' status word leads to user mode, whose memory is apart from the kernel's; the trap vector
-    // is set, and the assembly keeps all registers that a call keeps.
-    unsafe { run_user_asm(registers) };
+    // is set, and the assembly keeps all registers that a call keeps. Until it returns, the CPU's data are its own: it
+    // finds them from the registers in them, and calls that it tries the fast way get them from it.
+    unsafe { run_user_asm(&raw mut (*cpu).registers) };
     let (cause, value) = (read_csr!("scause"), read_csr!("stval"));
-    super::trap_of(cause, value, registers)
+    // SAFETY: the assembly has returned, and nobody else has these data.
+    super::trap_of(cause, value, unsafe { &mut (*cpu).registers })
 }

@@ -25,6 +25,9 @@ struct Block {
     pending: u64,
     /// The program's stack pointer, for a moment at the start of a call.
     user_stack: u64,
+    /// Where the CPU's own data are, while it runs user mode.
+    cpu: u64,
+    reserved: u64,
     task: TaskState,
     segments: [u64; 7],
 }
@@ -42,6 +45,7 @@ struct TaskState {
 
 pub(super) const PENDING: usize = offset_of!(Block, pending);
 pub(super) const USER_STACK: usize = offset_of!(Block, user_stack);
+pub(super) const CPU: usize = offset_of!(Block, cpu);
 /// Where the CPU finds the stack for a trap from user mode: the end of the thread's registers.
 pub(super) const TRAP_STACK: usize = offset_of!(Block, task) + offset_of!(TaskState, stacks);
 
@@ -53,6 +57,8 @@ unsafe impl Sync for Blocks {}
 const BLOCK: Block = Block {
     pending: 0,
     user_stack: 0,
+    cpu: 0,
+    reserved: 0,
     task: TaskState {
         reserved0: 0,
         stacks: [0; 3],
@@ -158,6 +164,12 @@ pub(super) fn set_up(cpu: CpuId) {
         write_msr(GS_BASE, block.addr() as u64);
         write_msr(KERNEL_GS_BASE, 0);
     }
+}
+
+/// Says where the data of this CPU are, for the entry of a call.
+pub(super) fn set_cpu(address: u64) {
+    // SAFETY: `gs` points to this CPU's block while the kernel runs.
+    unsafe { asm!("mov gs:[{offset}], {}", in(reg) address, offset = const CPU, options(nostack)) };
 }
 
 /// The interrupts that came while the kernel ran, taken.

@@ -18,7 +18,7 @@ pub(crate) use kernel_map::{
     DIRECT_WINDOW, catch_up_with_windows, frame_of_kernel_page, kernel_half, kernel_page, kernel_root,
     kernel_table, window, window_changed,
 };
-pub(crate) use user::{Registers, UserExit, run_user};
+pub(crate) use user::{Call, Registers, UserExit, run_user};
 
 use crate::boot::TickRate;
 use crate::console::say;
@@ -179,6 +179,8 @@ fn trap_of(registers: &Registers) -> UserExit {
             Trap::Timer
         }
         SPURIOUS_VECTOR => Trap::Again,
+        // From the last instruction of user mode no way leads back: the address behind it is none.
+        CALL_VECTOR if !registers.has_way_back() => Trap::Fault { cause: u64::from(vector), address: 0 },
         CALL_VECTOR => Trap::Syscall,
         NO_FLOAT if !registers.uses_float() => return UserExit::WantsFloat,
         PAGE_FAULT => {

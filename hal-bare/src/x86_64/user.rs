@@ -2,10 +2,12 @@
 
 use coldframe_abi::{Message, Reply, Request};
 use coldframe_hal::{Trap, UserRegisters};
+use coldframe_kernel::{FAST_CALLS, FastReply};
 
-use super::descriptors::{KERNEL_CODE, PENDING, TRAP_STACK, USER_CODE, USER_DATA, USER_STACK};
+use super::descriptors::{CPU, KERNEL_CODE, PENDING, TRAP_STACK, USER_CODE, USER_DATA, USER_STACK};
 use super::instructions::write_msr;
 use super::{CALL_VECTOR, KICK_VECTOR};
+use crate::machine::BareCpu;
 
 /// The state of the floating-point and vector registers, as `fxsave64` writes it.
 #[repr(C, align(16))]
@@ -42,6 +44,45 @@ pub(crate) struct Registers {
     rsp: u64,
     ss: u64,
 }
+
+/// What a call that is tried the fast way leaves in registers, and what is in them when user mode goes on.
+#[repr(C)]
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Call {
+    rax: u64,
+    rdi: u64,
+    rsi: u64,
+    rdx: u64,
+    r8: u64,
+    r9: u64,
+    r10: u64,
+    rip: u64,
+    flags: u64,
+    rsp: u64,
+}
+
+/// User mode ends here: an address behind it would not be one, and returning to it would fault in the kernel.
+const END_OF_USER: u64 = 1 << 47;
+
+impl Call {
+    /// The number and the first two arguments, unless there is no way back to where the call came from.
+    pub(crate) fn request(&self) -> Option<[u64; 3]> {
+        (self.rip < END_OF_USER).then_some([self.rax, self.rdi, self.rsi])
+    }
+
+    pub(crate) fn answer(&mut self, FastReply { reply, wants_reply, .. }: FastReply) {
+        (self.rax, self.rdx, self.rdi) = (reply.status, reply.value, u64::from(wants_reply));
+    }
+
+    /// Changes from the thread that has made the call to one that waits in one. Words of a message stay where they are.
+    pub(crate) fn hand_over(&mut self, from: &mut Registers, to: &Registers) {
+        (from.rip, from.flags, from.rsp) = (self.rip, self.flags, self.rsp);
+        (self.rip, self.flags, self.rsp) = (to.rip, to.flags, to.rsp);
+    }
+}
+
+const IN_CALL: usize = core::mem::offset_of!(BareCpu, call);
+const CPU_KERNEL_STACK: usize = core::mem::offset_of!(BareCpu, registers) + KERNEL_STACK;
 
 const KERNEL_STACK: usize = core::mem::offset_of!(Registers, kernel_stack);
 const USES_FLOAT: usize = core::mem::offset_of!(Registers, uses_float);
@@ -100,6 +141,10 @@ impl Registers {
         self.error
     }
 
+    pub(super) fn has_way_back(&self) -> bool {
+        self.rip < END_OF_USER
+    }
+
     pub(super) fn uses_float(&self) -> bool {
         self.uses_float != 0
     }
@@ -135,6 +180,10 @@ impl UserRegisters for Registers {
         self.rbx = message.label;
         [self.r12, self.r13, self.r14, self.r15, self.r8, self.r9, self.r10] = message.words;
         self.rdi = u64::from(message.wants_reply);
+    }
+
+    fn is_light(&self) -> bool {
+        self.uses_float == 0 && self.has_way_back()
     }
 
     fn program_counter(&self) -> u64 {
@@ -184,7 +233,48 @@ run_user_asm:
 call_entry:
     swapgs
     mov gs:[{user_stack}], rsp
-    mov rsp, gs:[{trap_stack}]
+    cmp rax, 63
+    ja 6f
+    bt qword ptr [rip + {fast_calls}], rax
+    jnc 6f
+    mov rsp, gs:[{cpu}]
+    mov [rsp + {call} + 0], rax
+    mov [rsp + {call} + 8], rdi
+    mov [rsp + {call} + 16], rsi
+    mov [rsp + {call} + 24], rdx
+    mov [rsp + {call} + 32], r8
+    mov [rsp + {call} + 40], r9
+    mov [rsp + {call} + 48], r10
+    mov [rsp + {call} + 56], rcx
+    mov [rsp + {call} + 64], r11
+    mov rdi, gs:[{user_stack}]
+    mov [rsp + {call} + 72], rdi
+    mov rdi, rsp
+    mov rsp, [rdi + {cpu_kernel_stack}]
+    sub rsp, 8
+    call {fast_call}
+    mov rsp, gs:[{cpu}]
+    mov ecx, eax
+    mov rax, [rsp + {call} + 0]
+    mov rdi, [rsp + {call} + 8]
+    mov rdx, [rsp + {call} + 24]
+    mov r8, [rsp + {call} + 32]
+    mov r9, [rsp + {call} + 40]
+    mov r10, [rsp + {call} + 48]
+    mov r11, [rsp + {call} + 64]
+    sub ecx, 1
+    jb 7f
+    je 8f
+    /* Another thread goes on: what is not part of the message is not its own. */
+    xor ebp, ebp
+8:  xor esi, esi
+    mov rcx, [rsp + {call} + 56]
+    mov rsp, [rsp + {call} + 72]
+    swapgs
+    sysretq
+7:  mov rsi, [rsp + {call} + 16]
+    mov rcx, [rsp + {call} + 56]
+6:  mov rsp, gs:[{trap_stack}]
     push {user_data}
     push qword ptr gs:[{user_stack}]
     push r11
@@ -279,6 +369,11 @@ trap_stubs:
     call_vector = const CALL_VECTOR,
     kick_vector = const KICK_VECTOR,
     kernel_trap = sym super::kernel_trap,
+    cpu = const CPU,
+    call = const IN_CALL,
+    cpu_kernel_stack = const CPU_KERNEL_STACK,
+    fast_calls = sym FAST,
+    fast_call = sym crate::cpu_loop::fast_call,
 );
 
 unsafe extern "C" {
@@ -309,10 +404,17 @@ pub(super) fn set_up() {
     }
 }
 
-/// Runs user mode until it traps.
-pub(crate) fn run_user(registers: &mut Registers) -> UserExit {
+/// In memory, so that the entry of a call can look without a free register.
+static FAST: u64 = FAST_CALLS;
+
+/// Runs user mode until it traps and the fast way does not do.
+#[inline]
+pub(crate) fn run_user(cpu: &mut BareCpu) -> UserExit {
+    super::descriptors::set_cpu(core::ptr::from_mut(cpu).addr() as u64);
+    let registers = &raw mut cpu.registers;
     // SAFETY: the registers lead to user mode (cs, ss), whose memory is apart from the kernel's; segments, task state
-    // and interrupt table are set, and the assembly keeps all registers that a call keeps.
+    // and interrupt table are set, and the assembly keeps all registers that a call keeps. Until it returns, the CPU's
+    // data are its own: calls that it tries the fast way get them from it.
     unsafe { run_user_asm(registers) };
-    super::trap_of(registers)
+    super::trap_of(&cpu.registers)
 }

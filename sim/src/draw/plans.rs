@@ -380,6 +380,50 @@ pub(super) fn messages(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     }
 }
 
+/// What disturbs servers and clients now and then.
+fn disturbance(source: &mut dyn Source) -> Op {
+    match source.choose(10) {
+        0 => Op::Sleep(Nanos(u64::from(source.choose(3_000)))),
+        1 => Op::Compute(micros(source, 100)),
+        2 => Op::Suspend { slot: slot(source) },
+        3 | 4 => Op::Resume { slot: slot(source) },
+        5 => Op::SetPriority { slot: slot(source), priority: priority(source) },
+        6 => Op::Cancel { slot: slot(source) },
+        7 => Op::Call { slot: 0, within: Some(micros(source, 60)) },
+        8 => Op::Yield,
+        _ => message_op(source),
+    }
+}
+
+pub(super) fn servers(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
+    let cpus = cpus.unwrap_or(between(source, 1, 2) as u16);
+    let seldom = between(source, 2, 12);
+    let mut programs = vec![vec![Op::EndpointCreate]];
+    programs[0].extend(starter(between(source, 1, 3), 3));
+    if source.choose(2) == 0 {
+        let rights = CapabilityRights(0xc);
+        programs[0].push(Op::ProcessCreate { frames: 40 });
+        programs[0].push(Op::ProcessGive { process: LAST, slot: ENDPOINTS, rights, badge: 5 });
+        programs[0].push(Op::ProcessThread { process: LAST, program: 4 });
+    }
+    for serves in [true, false, false] {
+        let mut ops = Vec::new();
+        for _ in 0..between(source, 1, 5) {
+            ops.push(match source.choose(seldom) {
+                0 => disturbance(source),
+                _ if serves => Op::ReplyReceive { slot: 0, within: None },
+                1 => Op::Null,
+                _ => Op::Call { slot: 0, within: None },
+            });
+        }
+        ops.push(Op::Again { times: 400 });
+        programs.push(ops);
+    }
+    // A client of another process, by its own name for the endpoint.
+    programs.push(vec![Op::Call { slot: 1, within: None }, Op::Null, Op::Again { times: 400 }]);
+    Plan { cpus, programs, processes: vec![0], threads: 12, budget: u64::MAX, refuse_every: 0, device: false }
+}
+
 pub(super) fn calls(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     let cpus = cpus.unwrap_or(between(source, 1, 4) as u16);
     let count = between(source, 2, 4);

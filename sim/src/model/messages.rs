@@ -1,6 +1,6 @@
 //! Calls that hand messages over: who gets which, from whom, and who owes whom a reply.
 
-use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Error, Instant, Message, Number};
+use coldframe_abi::{CapabilityKind, CapabilityRights, Error, Instant, Message, Number};
 use coldframe_kernel::Inspection;
 use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
@@ -74,19 +74,8 @@ impl Model {
         word: u64,
         rights: CapabilityRights,
     ) -> Result<Place, Error> {
-        let CapabilityHandle { slot, generation } = CapabilityHandle::from_word(word);
-        let process = self.process_of(caller).ok_or(Error::BadHandle)? as u32;
-        let row = view.capabilities.get(slot as usize).ok_or(Error::BadHandle)?;
+        let row = self.row_named(view, caller, word, (CapabilityKind::Endpoint, rights))?;
         let target = row.target();
-        let is_name = row.generation() == generation
-            && row.holder() == Some(process)
-            && target.kind == CapabilityKind::Endpoint;
-        if !is_name {
-            return Err(Error::BadHandle);
-        }
-        if !rights.within(row.rights()) {
-            return Err(Error::NoRight);
-        }
         Ok(Place { row: target.row, generation: target.generation, badge: row.badge() })
     }
 

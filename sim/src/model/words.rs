@@ -1,6 +1,7 @@
 //! Calls that wait at words: who waits where, in which order they are woken, and what else ends a wait.
 
 use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Error, Instant, Number};
+use coldframe_capability::Capability;
 use coldframe_kernel::{Inspection, Kernel, WaitsFor};
 use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
@@ -82,6 +83,26 @@ impl Model {
         Ok((Line::Process(process), address))
     }
 
+    /// The row of what a thread names and the model has no names for, if it is of this kind and allows all this.
+    pub(super) fn row_named<'a, F: HardwareFormat>(
+        &self,
+        view: &Inspection<'a, HostMachine<F>>,
+        caller: u32,
+        word: u64,
+        (kind, rights): (CapabilityKind, CapabilityRights),
+    ) -> Result<&'a Capability, Error> {
+        let CapabilityHandle { slot, generation } = CapabilityHandle::from_word(word);
+        let process = self.process_of(caller).ok_or(Error::BadHandle)? as u32;
+        let row = view.capabilities.get(slot as usize).ok_or(Error::BadHandle)?;
+        let is_name =
+            row.generation() == generation && row.holder() == Some(process) && row.target().kind == kind;
+        match rights.within(row.rights()) {
+            _ if !is_name => Err(Error::BadHandle),
+            true => Ok(row),
+            false => Err(Error::NoRight),
+        }
+    }
+
     fn place_in_object<F: HardwareFormat>(
         &self,
         view: &Inspection<'_, HostMachine<F>>,
@@ -89,19 +110,7 @@ impl Model {
         words: &[u64; 6],
         rights: CapabilityRights,
     ) -> Result<(Line, u64), Error> {
-        let CapabilityHandle { slot, generation } = CapabilityHandle::from_word(words[0]);
-        let process = self.process_of(caller).ok_or(Error::BadHandle)? as u32;
-        let row = view.capabilities.get(slot as usize).ok_or(Error::BadHandle)?;
-        let target = row.target();
-        let is_name = row.generation() == generation
-            && row.holder() == Some(process)
-            && target.kind == CapabilityKind::Object;
-        if !is_name {
-            return Err(Error::BadHandle);
-        }
-        if !rights.within(row.rights()) {
-            return Err(Error::NoRight);
-        }
+        let target = self.row_named(view, caller, words[0], (CapabilityKind::Object, rights))?.target();
         let object = &view.objects[target.row as usize];
         let is_there = object.generation() == target.generation
             && object.process().is_some()

@@ -96,8 +96,17 @@ impl<M: Machine> Kernel<M> {
         handle: EndpointHandle,
         deadline: Deadline,
     ) -> Outcome {
-        if let Err(error) = self.endpoint(caller, handle, CapabilityRights::READ) {
-            return Err::<u64, _>(error).into();
+        let endpoint = match self.endpoint(caller, handle, CapabilityRights::READ) {
+            Ok(endpoint) => endpoint,
+            Err(error) => return Err::<u64, _>(error).into(),
+        };
+        let row = self.endpoint_row(endpoint);
+        if row.senders.is_empty() && row.writers > 0 && deadline.0 > now.0 {
+            // It waits before its caller goes on, which then finds the CPU free: the two take turns on one.
+            let at = (Line::Receivers(endpoint), 0);
+            self.wait_at(cpu, now, caller.thread, at, Some(handle.slot), deadline);
+            let _ = self.reply_to_caller(cpu, caller.thread);
+            return Outcome::Settled;
         }
         // Whether anybody has heard it makes no difference to whoever waits for the next one.
         let _ = self.reply_to_caller(cpu, caller.thread);

@@ -119,6 +119,7 @@ mod metal {
 
     fn main() {
         block_on(async {
+            messages().await;
             count("null", async |_| {
                 let _ = Metal.null().await;
             })
@@ -159,7 +160,6 @@ mod metal {
             .await;
             capabilities(object).await;
             processes().await;
-            messages().await;
         });
         coldframe_runtime::power_off(0);
     }

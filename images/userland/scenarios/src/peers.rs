@@ -3,11 +3,11 @@ use coldframe_abi::{
     UserAddress, UserRange, Word,
 };
 
-use crate::threads::start;
+use crate::threads::{cornered, start};
 use crate::{Ground, Recorder};
 
 /// Where no ground has put anything.
-const WORDS: UserRange = UserRange { start: UserAddress(0x20_0000_0000), length: 4_096 };
+const WORDS: UserRange = UserRange { start: UserAddress(0x21_0000_0000), length: 4_096 };
 /// Where the first thread leaves the name of an endpoint for the others.
 const NAME: UserAddress = WORDS.start;
 
@@ -16,6 +16,9 @@ const SENDER: u8 = 2;
 const DESERTER: u8 = 3;
 const LISTENER: u8 = 4;
 const CALLER: u8 = 5;
+const ECHO: u8 = 6;
+/// How often the echo is called.
+const ROUNDS: u64 = 60;
 
 pub(crate) async fn play<G: Ground>(sys: &Recorder<'_, G>, role: u8) -> u64 {
     if role == 0 {
@@ -28,6 +31,7 @@ pub(crate) async fn play<G: Ground>(sys: &Recorder<'_, G>, role: u8) -> u64 {
         SENDER => {
             let _ = sys.send(endpoint, Deadline::NEVER, Message::new(seat, [10, 20, 30, 40])).await;
         }
+        ECHO => echo(sys, endpoint).await,
         DESERTER => {
             let _ = sys.receive(endpoint, Deadline::NEVER).await;
         }
@@ -57,6 +61,19 @@ async fn serve<G: Ground>(sys: &Recorder<'_, G>, endpoint: EndpointHandle) {
     }
 }
 
+/// Answers each call with what it says, as fast as the ground can.
+async fn echo<G: Ground>(sys: &Recorder<'_, G>, endpoint: EndpointHandle) {
+    let ground = sys.ground();
+    let mut next = ground.receive(endpoint, Deadline::NEVER).await;
+    while let Ok((_, message)) = next {
+        if message.label == 0 {
+            let _ = ground.reply(message).await;
+            return;
+        }
+        next = ground.reply_receive(endpoint, Deadline::NEVER, message).await;
+    }
+}
+
 async fn first<G: Ground>(sys: &Recorder<'_, G>) -> u64 {
     let Ok(me) = sys.thread_self().await else { return 1 };
     // All threads have one CPU: when the first one runs again, those that it has made wait.
@@ -70,21 +87,26 @@ async fn first<G: Ground>(sys: &Recorder<'_, G>) -> u64 {
     owes(sys, me, endpoint).await;
     is_deserted(sys, me, endpoint).await;
     is_cancelled(sys, me).await;
+    is_echoed(sys, me, endpoint).await;
     is_left_alone(sys, me, endpoint).await;
     0
 }
 
-/// Starts a thread, and lets it run until it waits.
-async fn cornered<G: Ground>(
-    sys: &Recorder<'_, G>,
-    me: ThreadHandle,
-    role: u8,
-    seat: u8,
-) -> Option<ThreadHandle> {
-    let thread = start(sys, role, seat).await.ok()?;
-    let _ = sys.set_priority(me, Priority(100)).await;
-    let _ = sys.set_priority(me, Priority(128)).await;
-    Some(thread)
+/// Calls from wherever it runs to wherever the other one does: no word is lost, whichever way they go.
+async fn is_echoed<G: Ground>(sys: &Recorder<'_, G>, me: ThreadHandle, endpoint: EndpointHandle) {
+    let _ = sys.set_affinity(me, Word(0), Word(u64::MAX)).await;
+    let Ok(thread) = start(sys, ECHO, 1).await else { return };
+    let mut answered = 0;
+    for round in 1..=ROUNDS {
+        let message =
+            Message { label: round, words: core::array::from_fn(|at| round << at), wants_reply: false };
+        let reply = sys.ground().call(endpoint, Deadline::NEVER, message).await;
+        answered += u64::from(reply == Ok(((), message)));
+    }
+    sys.note(if answered == ROUNDS { "every call came back" } else { "calls were lost" }).await;
+    let _ = sys.call(endpoint, Deadline::NEVER, Message::new(0, [0; 4])).await;
+    let _ = sys.thread_join(thread, Deadline::NEVER).await;
+    let _ = sys.set_affinity(me, Word(0), Word(1)).await;
 }
 
 async fn is_refused<G: Ground>(sys: &Recorder<'_, G>, endpoint: EndpointHandle) {

@@ -1,4 +1,4 @@
-use coldframe_abi::{Calls, Counter, Deadline, Error, ThreadHandle, UserAddress, Word};
+use coldframe_abi::{Calls, Counter, Deadline, Error, Priority, ThreadHandle, UserAddress, Word};
 
 use crate::{Ground, Recorder};
 
@@ -18,6 +18,19 @@ pub(crate) async fn start<G: Ground>(
 ) -> Result<ThreadHandle, Error> {
     let ground = sys.ground();
     sys.thread_create(ground.entry(), ground.stack(seat), Word(sys.part_word(role, seat))).await
+}
+
+/// Starts a thread, and lets it run until it waits: whoever starts it has the same CPU, and steps back for it.
+pub(crate) async fn cornered<G: Ground>(
+    sys: &Recorder<'_, G>,
+    me: ThreadHandle,
+    role: u8,
+    seat: u8,
+) -> Option<ThreadHandle> {
+    let thread = start(sys, role, seat).await.ok()?;
+    let _ = sys.set_priority(me, Priority(100)).await;
+    let _ = sys.set_priority(me, Priority(128)).await;
+    Some(thread)
 }
 
 async fn first<G: Ground>(sys: &Recorder<'_, G>) -> u64 {

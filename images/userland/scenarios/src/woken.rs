@@ -3,7 +3,7 @@ use coldframe_abi::{
     UserRange, Word,
 };
 
-use crate::threads::start;
+use crate::threads::{cornered, start};
 use crate::{Ground, Recorder};
 
 const PAGE: u64 = 4_096;
@@ -41,19 +41,6 @@ async fn first<G: Ground>(sys: &Recorder<'_, G>) -> u64 {
     by_a_name(sys, me).await;
     by_locks(sys, me).await;
     0
-}
-
-/// Starts a thread, and lets it run until it waits.
-async fn cornered<G: Ground>(
-    sys: &Recorder<'_, G>,
-    me: ThreadHandle,
-    role: u8,
-    seat: u8,
-) -> Option<ThreadHandle> {
-    let thread = start(sys, role, seat).await.ok()?;
-    let _ = sys.set_priority(me, Priority(100)).await;
-    let _ = sys.set_priority(me, Priority(128)).await;
-    Some(thread)
 }
 
 async fn waits_at_own<G: Ground>(sys: &Recorder<'_, G>) -> u64 {

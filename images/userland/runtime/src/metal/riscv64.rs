@@ -23,14 +23,16 @@ pub(super) fn call(request: &Request) -> Reply {
     let [a0, a1, a2, a3, a4, a5] = request.arguments;
     let (status, value);
     // SAFETY: the kernel reads and writes only the memory that the call names, which its caller vouches for, and
-    // keeps every register but a0 and a1.
+    // keeps those registers that are not named here.
     unsafe {
         core::arch::asm!(
             "ecall",
             inlateout("a0") a0 => status,
             inlateout("a1") a1 => value,
-            in("a2") a2, in("a3") a3, in("a4") a4, in("a5") a5,
-            in("a7") request.number,
+            inlateout("a2") a2 => _, inlateout("a3") a3 => _, inlateout("a4") a4 => _, inlateout("a5") a5 => _,
+            inlateout("a7") request.number => _, lateout("a6") _,
+            lateout("ra") _, lateout("t0") _, lateout("t1") _, lateout("t2") _, lateout("t3") _,
+            lateout("t4") _, lateout("t5") _, lateout("t6") _,
             options(nostack)
         );
     }
@@ -43,17 +45,26 @@ pub(super) fn exchange(request: &Request, message: &Message) -> (Reply, Message)
     let mut label = message.label;
     let [mut s3, mut s4, mut s5, mut s6, mut s7, mut s8, mut s9] = message.words;
     let (status, value, wants_reply): (u64, u64, u64);
-    // SAFETY: as above; messages come in the registers that are named here.
+    // SAFETY: as above; messages come in the registers that are named here; s0 and s1, which the compiler keeps for itself,
+    // are put back.
     unsafe {
         core::arch::asm!(
+            "addi sp, sp, -16",
+            "sd s0, 0(sp)",
+            "sd s1, 8(sp)",
             "ecall",
+            "ld s0, 0(sp)",
+            "ld s1, 8(sp)",
+            "addi sp, sp, 16",
             inlateout("a0") a0 => status,
             inlateout("a1") a1 => value,
             lateout("a2") wants_reply,
-            in("a7") request.number,
+            inlateout("a7") request.number => _,
+            lateout("a3") _, lateout("a4") _, lateout("a5") _, lateout("a6") _,
+            lateout("ra") _, lateout("t0") _, lateout("t1") _, lateout("t2") _, lateout("t3") _,
+            lateout("t4") _, lateout("t5") _, lateout("t6") _, lateout("s10") _, lateout("s11") _,
             inlateout("s2") label, inlateout("s3") s3, inlateout("s4") s4, inlateout("s5") s5,
             inlateout("s6") s6, inlateout("s7") s7, inlateout("s8") s8, inlateout("s9") s9,
-            options(nostack)
         );
     }
     let words = [s3, s4, s5, s6, s7, s8, s9];
@@ -108,9 +119,9 @@ pub(super) fn hold_registers(pattern: u64, rounds: u64) -> bool {
     wrong == 0
 }
 
-/// `mv s0, a0; 1: mv a0, s0; li a1, -1; li a7, 61; ecall; j 1b`.
+/// `mv sp, a0; 1: mv a0, sp; li a1, -1; li a7, 61; ecall; j 1b`.
 pub(super) const ECHO_PROGRAM: [u64; 3] =
-    [0x0004_0513_0005_0413, 0x03d0_0893_fff0_0593, 0xff1f_f06f_0000_0073];
+    [0x0001_0513_0005_0113, 0x03d0_0893_fff0_0593, 0xff1f_f06f_0000_0073];
 const _: () = assert!(coldframe_abi::Number::ReplyReceive as u64 == 61, "the program makes this call");
 
 /// `lbu a0, 0(a0); li a7, 19; ecall`, and then nothing that could be run.

@@ -24,8 +24,8 @@ pub(super) fn thread_entry() -> u64 {
 pub(super) fn call(request: &Request) -> Reply {
     let [rdi, rsi, rdx, r10, r8, r9] = request.arguments;
     let (status, value);
-    // The slow way has to work as well: the call that does nothing takes it.
-    if request.number == Number::Null as u64 {
+    // The slow way has to work as well: the call by which a thread asks for its name takes it.
+    if request.number == Number::ThreadSelf as u64 {
         // SAFETY: as below; an interrupt keeps rcx and r11 too.
         unsafe {
             core::arch::asm!("int 0x69", inlateout("rax") request.number => status, inlateout("rdx") rdx => value,
@@ -34,13 +34,14 @@ pub(super) fn call(request: &Request) -> Reply {
         return Reply { status, value };
     }
     // SAFETY: the kernel reads and writes only the memory that the call names, which its caller vouches for, and
-    // keeps every register but rax and rdx; the instruction itself uses rcx and r11.
+    // keeps those registers that are not named here.
     unsafe {
         core::arch::asm!(
             "syscall",
             inlateout("rax") request.number => status,
             inlateout("rdx") rdx => value,
-            in("rdi") rdi, in("rsi") rsi, in("r10") r10, in("r8") r8, in("r9") r9,
+            inlateout("rdi") rdi => _, inlateout("rsi") rsi => _, inlateout("r10") r10 => _,
+            inlateout("r8") r8 => _, inlateout("r9") r9 => _,
             out("rcx") _, out("r11") _,
             options(nostack)
         );
@@ -54,19 +55,21 @@ pub(super) fn exchange(request: &Request, message: &Message) -> (Reply, Message)
     let mut label = message.label;
     let [mut r12, mut r13, mut r14, mut r15, mut r8, mut r9, mut r10] = message.words;
     let (status, value, wants_reply): (u64, u64, u64);
-    // SAFETY: as above; messages come in the registers that are named here, and rbx is put back, which the compiler
-    // keeps for itself.
+    // SAFETY: as above; messages come in the registers that are named here; rbx and rbp, which the compiler keeps for
+    // itself, are put back.
     unsafe {
         core::arch::asm!(
+            "push rbp",
             "push rbx",
             "mov rbx, rcx",
             "syscall",
             "mov rcx, rbx",
             "pop rbx",
+            "pop rbp",
             inlateout("rax") request.number => status,
             lateout("rdx") value,
             inlateout("rdi") rdi => wants_reply,
-            in("rsi") rsi,
+            inlateout("rsi") rsi => _,
             inlateout("rcx") label,
             inlateout("r12") r12, inlateout("r13") r13, inlateout("r14") r14, inlateout("r15") r15,
             inlateout("r8") r8, inlateout("r9") r9, inlateout("r10") r10,
@@ -118,9 +121,9 @@ pub(super) fn hold_registers(pattern: u64, rounds: u64) -> bool {
     wrong == 0
 }
 
-/// `mov rbp, rdi; 1: mov rdi, rbp; or rsi, -1; mov eax, 61; syscall; jmp 1b`.
+/// `mov rsp, rdi; 1: mov rdi, rsp; or rsi, -1; mov eax, 61; syscall; jmp 1b`.
 pub(super) const ECHO_PROGRAM: [u64; 3] =
-    [0x8348_ef89_48fd_8948, 0x0f00_0000_3db8_ffce, 0xcccc_cccc_ccf0_eb05];
+    [0x8348_e789_48fc_8948, 0x0f00_0000_3db8_ffce, 0xcccc_cccc_ccf0_eb05];
 const _: () = assert!(coldframe_abi::Number::ReplyReceive as u64 == 61, "the program makes this call");
 
 /// `movzx edi, byte ptr [rdi]; mov eax, 19; syscall; ud2`.

@@ -1,0 +1,139 @@
+//! The fast way: a few hot calls, tried before the registers are saved. It changes nothing unless it can finish, and then
+//! it comes to what `enter` would have come to (KRN-26).
+
+use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Counter, Deadline, Number, Reply};
+use coldframe_capability::{Capabilities, Capability};
+use coldframe_hal::{Clock, Cpu, Machine, Store, UserRegisters};
+use coldframe_ipc::{Rank, Waiters};
+use coldframe_scheduler::{Level, NONE};
+
+use crate::calls::Caller;
+use crate::{Kernel, Line, WaitsFor};
+
+/// What the thread finds that goes on after a fast call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FastReply {
+    /// The answer.
+    pub reply: Reply,
+    /// Whether the sender of the message that it finds waits for a reply.
+    pub wants_reply: bool,
+    /// Whether that is another thread than the one that has made the call.
+    pub passed: bool,
+}
+
+/// The calls that have a fast way, a bit each.
+pub const FAST_CALLS: u64 = 1 << NULL | 1 << CALL | 1 << REPLY_RECEIVE;
+
+const NULL: u64 = Number::Null as u64;
+const CALL: u64 = Number::Call as u64;
+const REPLY_RECEIVE: u64 = Number::ReplyReceive as u64;
+
+impl<M: Machine> Kernel<M> {
+    /// Tries a call of the running thread, given its number and its first two arguments.
+    #[inline]
+    pub fn fast(&mut self, cpu: &mut M::Cpu, number: u64, first: u64, second: u64) -> Option<FastReply> {
+        let thread = self.current(cpu)?;
+        let process = self.threads.rows()[thread as usize].process;
+        let row = &self.processes.rows()[process as usize];
+        let allowed = row.ended.is_none() && row.calls >> (number & 63) & 1 == 1;
+        if !allowed || self.off || self.queues.rows()[usize::from(cpu.id().0)].is_kicked() {
+            return None;
+        }
+        let caller = Caller { thread, process };
+        match number {
+            NULL => {
+                self.count(thread, Counter::Calls);
+                Some(FastReply { reply: Reply::ok(0), wants_reply: false, passed: false })
+            }
+            CALL if second == Deadline::NEVER.0 => self.fast_call(cpu, caller, first),
+            REPLY_RECEIVE if second == Deadline::NEVER.0 => self.fast_reply_receive(cpu, caller, first),
+            _ => None,
+        }
+    }
+
+    /// The capability that names an endpoint, and which that is.
+    #[inline]
+    fn endpoint_named(&self, caller: Caller, word: u64, rights: CapabilityRights) -> Option<(u32, u32)> {
+        let handle = CapabilityHandle::from_word(word);
+        let name = (handle.slot, handle.generation);
+        let rows: &[Capability] = self.capabilities.rows();
+        let found = Capabilities::named(rows, caller.process, name, CapabilityKind::Endpoint, rights);
+        Some((handle.slot, found.ok()?.row))
+    }
+
+    /// `call` to a server that waits alone: it goes on at once, with the message where it is.
+    #[inline]
+    fn fast_call(&mut self, cpu: &mut M::Cpu, caller: Caller, word: u64) -> Option<FastReply> {
+        let (capability, endpoint) = self.endpoint_named(caller, word, CapabilityRights::WRITE)?;
+        let server = self.endpoints.rows()[endpoint as usize].receivers.root()?;
+        if !self.waiters.rows()[server as usize].is_alone(server) || !self.can_pass(cpu, caller, server) {
+            return None;
+        }
+        let badge = self.capability(capability).badge();
+        self.count(caller.thread, Counter::Calls);
+        let line = Line::Receivers(endpoint);
+        let (mut waiters, queue) = self.line(line);
+        let by = waiters.leave_alone(queue, server);
+        let Self { waiters, capabilities, .. } = self;
+        let users = capabilities.rows_mut()[by as usize].users_mut();
+        Waiters { rows: waiters.rows_mut() }.end_use(users, server);
+        let row = self.thread(server);
+        (row.caller, row.waits_for) = (caller.thread, WaitsFor::Nothing);
+        self.thread(caller.thread).waits_for = WaitsFor::Reply(server);
+        self.pass(cpu, caller.thread, server);
+        Some(FastReply { reply: Reply::ok(badge), wants_reply: true, passed: true })
+    }
+
+    /// `reply_receive` to a caller that waits, where no message is waiting: it goes on at once.
+    #[inline]
+    fn fast_reply_receive(&mut self, cpu: &mut M::Cpu, caller: Caller, word: u64) -> Option<FastReply> {
+        let (capability, endpoint) = self.endpoint_named(caller, word, CapabilityRights::READ)?;
+        let row = &self.endpoints.rows()[endpoint as usize];
+        let to = self.threads.rows()[caller.thread as usize].caller;
+        let alone = row.receivers.is_empty() && row.senders.is_empty() && row.writers > 0;
+        if !alone || to == NONE || !self.can_pass(cpu, caller, to) {
+            return None;
+        }
+        // Whoever can be waited for by others has no deadline: its timer is not armed.
+        let context = self.rows.rows()[caller.thread as usize].context();
+        let rank = Rank::of_level(Level::new(context.class(), context.priority()).index());
+        self.count(caller.thread, Counter::Calls);
+        let (mut waiters, queue) = self.line(Line::Receivers(endpoint));
+        waiters.enter(queue, caller.thread, 0, rank);
+        let Self { waiters, capabilities, .. } = self;
+        let users = capabilities.rows_mut()[capability as usize].users_mut();
+        Waiters { rows: waiters.rows_mut() }.begin_use(users, caller.thread, capability);
+        self.thread(to).waits_for = WaitsFor::Nothing;
+        let row = self.thread(caller.thread);
+        (row.caller, row.waits_for) = (NONE, WaitsFor::InLine(Line::Receivers(endpoint)));
+        self.pass(cpu, caller.thread, to);
+        Some(FastReply { reply: Reply::ok(0), wants_reply: false, passed: true })
+    }
+
+    /// Whether the running thread can pass the CPU on to one that waits, and nothing else has to be done for that.
+    #[inline]
+    fn can_pass(&mut self, cpu: &mut M::Cpu, caller: Caller, to: u32) -> bool {
+        let here = cpu.id();
+        let row = &self.threads.rows()[to as usize];
+        let (process, light) = (row.process, row.registers.is_light() && !row.suspended);
+        light
+            && cpu.registers().is_light()
+            && self.timers.rows()[to as usize].deadline().is_none()
+            && self.processes.rows()[process as usize].ended.is_none()
+            && self.can_enter_space(here, process)
+            && self.scheduler_as_it_is().can_hand_over(here, caller.thread, to)
+    }
+
+    #[inline]
+    fn pass(&mut self, cpu: &mut M::Cpu, from: u32, to: u32) {
+        let now = cpu.now();
+        self.scheduler().hand_over(cpu.id(), from, to, now);
+        self.of_cpu(cpu).loaded = to;
+        let threads = self.threads.rows_mut();
+        if let Ok([leaving, coming]) = threads.get_disjoint_mut([from as usize, to as usize]) {
+            cpu.hand_over(&mut leaving.registers, &mut coming.registers);
+        }
+        let process = self.thread(to).process;
+        self.enter_space(cpu, process);
+    }
+}

@@ -1,0 +1,99 @@
+//! A call to a server that waits, and its reply, take the fast way: they are answered by it, and as by `enter`.
+
+use coldframe_abi::{Call, CpuId, Deadline, EndpointHandle, Message, Number, Request, UserAddress, Word};
+use coldframe_hal::paging::Sv39;
+use coldframe_hal::{Cpu, Trap};
+use coldframe_kernel::{Kernel, Resume};
+use hal_host::{HostCpu, HostMachine};
+
+struct Pair {
+    kernel: Kernel<HostMachine<Sv39>>,
+    cpu: HostCpu<Sv39>,
+    endpoint: EndpointHandle,
+}
+
+const WORDS: Message = Message { label: 5, words: [1, 2, 3, 4, 5, 6, 7], wants_reply: false };
+
+impl Pair {
+    /// A client that runs, and a server that waits to receive.
+    fn new() -> Self {
+        let machine = HostMachine::<Sv39>::new(1, 4_096, 1);
+        let map = machine.memory_map();
+        let mut kernel = Kernel::new(machine, 1, map).expect("there is memory");
+        let process = kernel.create_process().expect("there is memory");
+        kernel.start_process(process, UserAddress(0), UserAddress(0), 0).expect("there is memory");
+        let mut cpu = HostCpu::new(CpuId(0));
+        assert_eq!(kernel.enter(&mut cpu, Trap::Again), Resume::User);
+        let mut pair = Self { kernel, cpu, endpoint: EndpointHandle::from_word(0) };
+        pair.slow(Call::EndpointCreate {}.encode());
+        pair.endpoint = EndpointHandle::from_word(pair.cpu.peek().reply.value);
+        let zero = UserAddress(0);
+        pair.slow(Call::ThreadCreate { entry: zero, stack: zero, argument: Word(1) }.encode());
+        pair.slow(Call::YieldNow {}.encode());
+        assert_eq!(pair.cpu.peek().argument, 1, "the server runs");
+        let deadline = Deadline::NEVER;
+        pair.slow(Call::Receive { endpoint: pair.endpoint, deadline }.encode());
+        assert_eq!(pair.cpu.peek().argument, 0, "the client runs");
+        pair
+    }
+
+    fn slow(&mut self, request: Request) {
+        self.cpu.registers().request = request;
+        assert_eq!(self.kernel.enter(&mut self.cpu, Trap::Syscall), Resume::User);
+    }
+
+    fn fast(&mut self, request: Request, message: Message) -> Option<u64> {
+        let registers = self.cpu.registers();
+        (registers.request, registers.message) = (request, message);
+        let answered =
+            self.kernel.fast(&mut self.cpu, request.number, request.arguments[0], request.arguments[1])?;
+        let registers = self.cpu.registers();
+        (registers.reply, registers.message.wants_reply) = (answered.reply, answered.wants_reply);
+        Some(answered.reply.value)
+    }
+
+    fn call(&self) -> Request {
+        Call::Call { endpoint: self.endpoint, deadline: Deadline::NEVER }.encode()
+    }
+
+    fn reply_receive(&self) -> Request {
+        Call::ReplyReceive { endpoint: self.endpoint, deadline: Deadline::NEVER }.encode()
+    }
+}
+
+#[test]
+fn a_call_and_its_reply_take_the_fast_way() {
+    let mut pair = Pair::new();
+    for round in 0..10 {
+        let sent = Message { label: round, ..WORDS };
+        assert_eq!(pair.fast(pair.call(), sent), Some(0), "the call of round {round}");
+        assert_eq!(pair.cpu.peek().argument, 1, "the server goes on");
+        assert_eq!(pair.cpu.peek().message, Message { wants_reply: true, ..sent });
+        let answer = Message { label: round + 100, ..WORDS };
+        assert_eq!(pair.fast(pair.reply_receive(), answer), Some(0), "the reply of round {round}");
+        assert_eq!(pair.cpu.peek().argument, 0, "the client goes on");
+        assert_eq!(pair.cpu.peek().message, answer);
+    }
+}
+
+#[test]
+fn the_fast_way_declines_what_it_cannot_finish() {
+    let mut pair = Pair::new();
+    let (call, message) = (pair.call(), WORDS);
+    let before = pair.cpu.peek().request;
+    let soon = Call::Call { endpoint: pair.endpoint, deadline: Deadline(1_000_000) }.encode();
+    let nobody = Call::Call { endpoint: EndpointHandle::from_word(0), deadline: Deadline::NEVER }.encode();
+    let send = Request { number: Number::Send as u64, ..call };
+    for request in [soon, nobody, send, pair.reply_receive()] {
+        assert_eq!(pair.fast(request, message), None, "{request:?}");
+    }
+    pair.cpu.registers().request = before;
+    assert_eq!(pair.fast(call, message), Some(0), "nothing has changed meanwhile");
+}
+
+#[test]
+fn the_null_call_takes_the_fast_way() {
+    let mut pair = Pair::new();
+    assert_eq!(pair.fast(Call::Null {}.encode(), WORDS), Some(0));
+    assert_eq!(pair.cpu.peek().message, WORDS, "no register of a message changes");
+}
