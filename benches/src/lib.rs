@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod arena;
+pub mod messages;
 pub mod names;
 pub mod pages;
 pub mod waits;

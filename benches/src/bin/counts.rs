@@ -82,6 +82,8 @@ fn count() -> Result<Counts, String> {
         "capabilities",
         "--bench",
         "waits",
+        "--bench",
+        "messages",
     ]);
     let output = bench.current_dir(folder()).output().map_err(|error| format!("cargo bench: {error}"))?;
     if !output.status.success() {

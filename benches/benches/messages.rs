@@ -1,0 +1,31 @@
+//! Instruction counts of a call and its reply: how many threads there are does not matter.
+#![expect(missing_docs, reason = "gungraun's macros make modules without")]
+
+use benches::messages::Pair;
+use gungraun::{library_benchmark, library_benchmark_group, main};
+
+/// Each figure is that of so many round trips: divide.
+const TIMES: u64 = 1_000;
+
+#[library_benchmark]
+#[bench::two(Pair::beside(0))]
+#[bench::many(Pair::beside(2_000))]
+fn call_and_reply(mut pair: Pair) -> Pair {
+    for _ in 0..TIMES {
+        pair.round_trip();
+    }
+    pair
+}
+
+#[library_benchmark]
+#[bench::two(Pair::beside(0))]
+#[bench::many(Pair::beside(2_000))]
+fn slow_call_and_reply(mut pair: Pair) -> Pair {
+    for _ in 0..TIMES {
+        pair.slow_round_trip();
+    }
+    pair
+}
+
+library_benchmark_group!(name = messages, benchmarks = [call_and_reply, slow_call_and_reply]);
+main!(library_benchmark_groups = messages);

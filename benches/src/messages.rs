@@ -1,0 +1,75 @@
+//! A client and a server on one simulated CPU, as they are measured: the ways a call and its reply can take.
+
+use coldframe_abi::{Call, CpuId, Deadline, EndpointHandle, Request, UserAddress, Word};
+use coldframe_hal::paging::Sv39;
+use coldframe_hal::{Cpu, Trap};
+use coldframe_kernel::{Kernel, Resume};
+use hal_host::{HostCpu, HostMachine};
+
+/// A client that runs, and a server that waits to receive.
+pub struct Pair {
+    kernel: Kernel<HostMachine<Sv39>>,
+    cpu: HostCpu<Sv39>,
+    call: Request,
+    reply_receive: Request,
+}
+
+impl Pair {
+    /// The two, beside so many threads that sleep.
+    ///
+    /// # Panics
+    /// If the simulated machine is too small for them.
+    #[must_use]
+    pub fn beside(sleepers: u32) -> Self {
+        let machine = HostMachine::<Sv39>::new(1, 1 << 15, 1);
+        let map = machine.memory_map();
+        let mut kernel = Kernel::new(machine, 1, map).unwrap_or_else(|error| panic!("{error:?}"));
+        let process = kernel.create_process().unwrap_or_else(|error| panic!("{error:?}"));
+        let zero = UserAddress(0);
+        kernel.start_process(process, zero, zero, 0).unwrap_or_else(|error| panic!("{error:?}"));
+        let mut cpu = HostCpu::new(CpuId(0));
+        assert_eq!(kernel.enter(&mut cpu, Trap::Again), Resume::User);
+        let nothing = Call::Null {}.encode();
+        let mut pair = Self { kernel, cpu, call: nothing, reply_receive: nothing };
+        let endpoint = EndpointHandle::from_word(pair.slow(Call::EndpointCreate {}.encode()));
+        let deadline = Deadline::NEVER;
+        pair.call = Call::Call { endpoint, deadline }.encode();
+        pair.reply_receive = Call::ReplyReceive { endpoint, deadline }.encode();
+        let thread = Call::ThreadCreate { entry: zero, stack: zero, argument: Word(1) }.encode();
+        for _ in 0..sleepers {
+            pair.slow(thread);
+            pair.slow(Call::YieldNow {}.encode());
+            pair.slow(Call::Sleep { until: Deadline::NEVER }.encode());
+        }
+        pair.slow(thread);
+        pair.slow(Call::YieldNow {}.encode());
+        pair.slow(pair.reply_receive);
+        pair
+    }
+
+    fn slow(&mut self, request: Request) -> u64 {
+        self.cpu.registers().request = request;
+        let resume = self.kernel.enter(&mut self.cpu, Trap::Syscall);
+        assert_eq!(resume, Resume::User, "somebody goes on");
+        self.cpu.peek().reply.value
+    }
+
+    fn fast(&mut self, request: Request) {
+        self.cpu.registers().request = request;
+        let [first, second, ..] = request.arguments;
+        let answered = self.kernel.fast(&mut self.cpu, request.number, first, second);
+        assert!(answered.is_some(), "nothing is in the way");
+    }
+
+    /// A call and its reply, the fast way.
+    pub fn round_trip(&mut self) {
+        self.fast(self.call);
+        self.fast(self.reply_receive);
+    }
+
+    /// The same the slow way.
+    pub fn slow_round_trip(&mut self) {
+        self.slow(self.call);
+        self.slow(self.reply_receive);
+    }
+}
