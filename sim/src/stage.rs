@@ -142,6 +142,11 @@ impl Ground for GlassGround {
         true
     }
 
+    async fn has_fresh_registers(&self) -> bool {
+        // Under glass there are none.
+        true
+    }
+
     async fn hold_registers(&self, _pattern: u64, rounds: u32) -> bool {
         // Under glass the registers are watched at every step by the oracle `context-kept`.
         for _ in 0..rounds {

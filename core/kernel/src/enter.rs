@@ -224,7 +224,7 @@ impl<M: Machine> Kernel<M> {
 
     fn switch(&mut self, cpu: &mut M::Cpu, from: u32, to: u32) {
         if from != NONE && from != reaper::THREAD {
-            self.thread(from).registers = cpu.registers().clone();
+            self.thread(from).registers.clone_from(cpu.registers());
         }
         self.of_cpu(cpu).loaded = to;
         if to == NONE {
@@ -235,7 +235,7 @@ impl<M: Machine> Kernel<M> {
         if to == reaper::THREAD {
             return;
         }
-        *cpu.registers() = self.thread(to).registers.clone();
+        cpu.registers().clone_from(&self.thread(to).registers);
         let process = self.thread(to).process;
         self.enter_space(cpu, process);
     }

@@ -9,7 +9,7 @@ use crate::machine::BareCpu;
 
 /// The registers of user mode. The assembly below knows the layout.
 #[repr(C)]
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Registers {
     /// x1 to x31 by number; the first word keeps the kernel's stack while user mode runs.
     x: [u64; 32],
@@ -71,6 +71,24 @@ const FLOAT_INITIAL: u64 = 1 << 13;
 /// UXL: user mode has 64 bits. The field is read-only on most harts and must be kept on the others.
 const USER_64: u64 = 2 << 32;
 
+/// A thread that has not used floating point has nothing there worth to be copied: what lies there may be another's, and is
+/// cleared before it is used.
+impl Clone for Registers {
+    fn clone(&self) -> Self {
+        let mut copy = Self::default();
+        copy.clone_from(self);
+        copy
+    }
+
+    #[inline]
+    fn clone_from(&mut self, from: &Self) {
+        (self.x, self.pc, self.status) = (from.x, from.pc, from.status);
+        if from.uses_float() {
+            (self.float, self.float_status) = (from.float, from.float_status);
+        }
+    }
+}
+
 impl Default for Registers {
     fn default() -> Self {
         Self { x: [0; 32], pc: 0, status: START_STATUS | USER_64, float: [0; 32], float_status: 0 }
@@ -88,6 +106,7 @@ impl Registers {
 
     pub(crate) fn allow_float(&mut self) {
         self.status |= FLOAT_INITIAL;
+        (self.float, self.float_status) = ([0; 32], 0);
     }
 }
 

@@ -1,5 +1,7 @@
 //! User mode as a function: it is called with registers and returns when it traps.
 
+use core::ops::{Deref, DerefMut};
+
 use coldframe_abi::{Message, Reply, Request};
 use coldframe_hal::{Trap, UserRegisters};
 use coldframe_kernel::{FAST_CALLS, FastReply};
@@ -16,9 +18,16 @@ struct Float([u8; 512]);
 
 /// The registers of user mode. The CPU and the assembly below push into the end of it, so the order is theirs.
 #[repr(C, align(16))]
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Registers {
     float: Float,
+    general: General,
+}
+
+/// All but floating point.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct General {
     kernel_stack: u64,
     uses_float: u64,
     r15: u64,
@@ -84,9 +93,9 @@ impl Call {
 const IN_CALL: usize = core::mem::offset_of!(BareCpu, call);
 const CPU_KERNEL_STACK: usize = core::mem::offset_of!(BareCpu, registers) + KERNEL_STACK;
 
-const KERNEL_STACK: usize = core::mem::offset_of!(Registers, kernel_stack);
-const USES_FLOAT: usize = core::mem::offset_of!(Registers, uses_float);
-const GENERAL: usize = core::mem::offset_of!(Registers, r15);
+const KERNEL_STACK: usize = core::mem::offset_of!(Registers, general.kernel_stack);
+const USES_FLOAT: usize = core::mem::offset_of!(Registers, general.uses_float);
+const GENERAL: usize = core::mem::offset_of!(Registers, general.r15);
 const END: usize = size_of::<Registers>();
 const _: () = assert!(END.is_multiple_of(16), "the CPU aligns the stack on which it pushes");
 
@@ -100,10 +109,47 @@ pub(crate) enum UserExit {
 
 const INTERRUPTS_ON: u64 = 1 << 9 | 1 << 1;
 
+/// A thread that has not used floating point has nothing there worth to be copied: what lies there may be another's, and is
+/// cleared before it is used.
+impl Clone for Registers {
+    fn clone(&self) -> Self {
+        let mut copy = Self::default();
+        copy.clone_from(self);
+        copy
+    }
+
+    #[inline]
+    fn clone_from(&mut self, from: &Self) {
+        if from.uses_float() {
+            self.float.clone_from(&from.float);
+        }
+        self.general = from.general;
+    }
+}
+
+impl Deref for Registers {
+    type Target = General;
+
+    fn deref(&self) -> &General {
+        &self.general
+    }
+}
+
+impl DerefMut for Registers {
+    fn deref_mut(&mut self) -> &mut General {
+        &mut self.general
+    }
+}
+
 impl Default for Registers {
     fn default() -> Self {
+        Self { float: Float([0; 512]), general: General::default() }
+    }
+}
+
+impl Default for General {
+    fn default() -> Self {
         Self {
-            float: Float([0; 512]),
             kernel_stack: 0,
             uses_float: 0,
             r15: 0,
@@ -151,6 +197,7 @@ impl Registers {
 
     pub(crate) fn allow_float(&mut self) {
         self.uses_float = 1;
+        self.float = Float([0; 512]);
         // What the registers hold after a reset: all exceptions masked (SDM 1, chapters 8.1.5 and 10.2.3).
         self.float.0[..2].copy_from_slice(&0x037f_u16.to_le_bytes());
         self.float.0[24..28].copy_from_slice(&0x1f80_u32.to_le_bytes());
@@ -159,7 +206,8 @@ impl Registers {
 
 impl UserRegisters for Registers {
     fn start(entry: u64, stack: u64, argument: u64) -> Self {
-        Self { rip: entry, rsp: stack, rdi: argument, ..Self::default() }
+        let general = General { rip: entry, rsp: stack, rdi: argument, ..General::default() };
+        Self { general, ..Self::default() }
     }
 
     fn request(&self) -> Request {

@@ -65,6 +65,9 @@ pub trait Ground: Sys {
     /// Waits until so many rounds have been done by all threads, and says whether none was lost.
     fn contended(&self, rounds: u32) -> impl Future<Output = bool>;
 
+    /// Whether a thread that has not used floating point yet finds all of its registers zero.
+    fn has_fresh_registers(&self) -> impl Future<Output = bool>;
+
     /// Fills all registers that user mode has, lets `rounds` rounds pass, and says whether each kept its value.
     fn hold_registers(&self, pattern: u64, rounds: u32) -> impl Future<Output = bool>;
 }

@@ -187,6 +187,10 @@ impl Ground for Metal {
         contended(rounds)
     }
 
+    async fn has_fresh_registers(&self) -> bool {
+        arch::float_registers() == 0
+    }
+
     async fn hold_registers(&self, pattern: u64, rounds: u32) -> bool {
         // One round is about as long as one under glass.
         arch::hold_registers(pattern, u64::from(rounds) * 20_000)

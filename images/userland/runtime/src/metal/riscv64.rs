@@ -78,6 +78,25 @@ pub(super) fn counter() -> u64 {
     ticks
 }
 
+/// All bits that are set in any floating-point register.
+pub(super) fn float_registers() -> u64 {
+    let bits;
+    // SAFETY: reads registers, and touches those that it names.
+    unsafe {
+        core::arch::asm!(
+            "li a0, 0",
+            ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+            "fmv.x.d t0, f\\n",
+            "or a0, a0, t0",
+            ".endr",
+            out("a0") bits,
+            out("t0") _,
+            options(nomem, nostack)
+        );
+    }
+    bits
+}
+
 /// Fills registers with a pattern, counts down, and compares.
 pub(super) fn hold_registers(pattern: u64, rounds: u64) -> bool {
     let wrong: u64;

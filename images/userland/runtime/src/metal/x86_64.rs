@@ -85,6 +85,25 @@ pub(super) fn counter() -> u64 {
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
+/// All bits that are set in any floating-point register.
+pub(super) fn float_registers() -> u64 {
+    let bits;
+    // SAFETY: reads registers, and touches those that it names.
+    unsafe {
+        core::arch::asm!(
+            "xor eax, eax",
+            ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+            "movq rcx, xmm\\n",
+            "or rax, rcx",
+            ".endr",
+            out("rax") bits,
+            out("rcx") _,
+            options(nomem, nostack)
+        );
+    }
+    bits
+}
+
 /// Fills registers with a pattern, counts down, and compares.
 pub(super) fn hold_registers(pattern: u64, rounds: u64) -> bool {
     let wrong: u64;
