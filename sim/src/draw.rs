@@ -108,7 +108,7 @@ pub const KINDS: &[Kind] = &[
     Kind {
         name: "servers",
         about: "1 or 2 CPUs, servers that reply and receive for ever, clients that call, and seldom anything else",
-        steps: 3_000,
+        steps: 1_500,
         compared: Some(8),
         draw: plans::servers,
     },

@@ -107,14 +107,19 @@ mod metal {
         let Ok(given) = given else { return };
         let start = UserAddress(BASE + 5 * PAGE);
         let _ = Metal.process_thread(process, start, UserAddress(0), Word(given.to_word())).await;
-        let mut answered = 0;
-        count("call_and_reply", async |round| {
-            let message = Message::new(round, [1, 2, 3, 4]);
-            let reply = Metal.call(endpoint, Deadline::NEVER, message).await;
-            answered += u64::from(reply.is_ok_and(|((), reply)| reply == message));
-        })
-        .await;
-        assert_eq!(answered, TIMES, "each call is answered with what it said");
+        // Whoever has a deadline, however far, goes the slow way.
+        for (name, deadline) in
+            [("call_and_reply", Deadline::NEVER), ("slow_call_and_reply", Deadline(u64::MAX - 1))]
+        {
+            let mut answered = 0;
+            count(name, async |round| {
+                let message = Message::new(round, [1, 2, 3, 4]);
+                let reply = Metal.call(endpoint, deadline, message).await;
+                answered += u64::from(reply.is_ok_and(|((), reply)| reply.label == round));
+            })
+            .await;
+            assert_eq!(answered, TIMES, "each call is answered with what it said");
+        }
     }
 
     fn main() {
