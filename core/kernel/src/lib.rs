@@ -1,6 +1,6 @@
-//! The kernel as a state machine: one way in, plain data between two calls.
+//! The kernel as a state machine: one way in, and a fast one for a few calls; plain data between two calls.
 //!
-//! Here live the objects (threads, processes, groups), the syscalls, and what happens at a trap; this is the only
+//! Here live the objects (threads, processes, groups, endpoints), the syscalls, and what happens at a trap; this is the only
 //! crate that knows all the others. No queue of its own, no page-table bits, no hardware, no lock.
 //! May import: `abi`, `hal`, `memory`, `capability`, `scheduler`, `ipc`.
 #![no_std]
