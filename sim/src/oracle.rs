@@ -71,7 +71,7 @@ oracles! {
     QUEUED "queued-where-it-waits":
         "who waits in line is in that queue and listed by the capability that it came by, and nobody else is; a word is there at which somebody waits, unless a flush of that space is under way; nobody waits to send where somebody waits to receive, or where nobody can come";
     EITHER_WAY "either-way": "an entry that takes the short way comes to what it would have come to the long way";
-    FAST_WAY "fast-way": "a call that is answered the fast way comes to what it would have come to";
+    FAST_WAY "fast-way": "a call that is answered the fast way comes to what it would have come to, and one that is declined changes nothing";
     MODEL "model":
         "every call is answered as the reference model says, and whoever may run by its rules does, and nobody else";
 }

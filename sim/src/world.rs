@@ -9,7 +9,7 @@ use coldframe_memory::Filling;
 use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
 use crate::model::Answers;
-use crate::oracle::{Allowed, EITHER_WAY, FAST_WAY, MEMORY_KEPT, Violation, Watch};
+use crate::oracle::{Allowed, EITHER_WAY, FAST_WAY, MEMORY_KEPT, Violation, Watch, demand};
 use crate::source::Source;
 
 /// How much time one step of user mode or one entry takes.
@@ -118,8 +118,20 @@ fn fast_way<F: HardwareFormat>(
     let (mut fast, mut on) = (kernel.clone(), cpu.clone());
     let Request { number, arguments: [first, second, ..] } = on.peek().request;
     let due = cpu.armed().is_some_and(|deadline| deadline <= at);
-    let answered = if due { None } else { fast.fast(&mut on, number, first, second) };
-    let Some(FastReply { reply, wants_reply, .. }) = answered else { return Ok(()) };
+    if due {
+        return Ok(());
+    }
+    let Some(FastReply { reply, wants_reply, .. }) = fast.fast(&mut on, number, first, second) else {
+        let state = |kernel: &Kernel<HostMachine<F>>, cpu: &HostCpu<F>| {
+            let mut hasher = DefaultHasher::new();
+            kernel.hash_state(&mut hasher);
+            (hasher.finish(), cpu.armed(), cpu.active(), *cpu.peek())
+        };
+        let (before, after) = (state(kernel, cpu), state(&fast, &on));
+        return demand(before == after, FAST_WAY, at, || {
+            format!("the fast way declines and leaves {after:x?} of {before:x?}")
+        });
+    };
     let registers = on.registers();
     registers.reply = reply;
     if Number::from_word(number).is_some_and(|number| number.description().receives) {

@@ -4,8 +4,7 @@
 use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Counter, Deadline, Number, Reply};
 use coldframe_capability::{Capabilities, Capability};
 use coldframe_hal::{Clock, Cpu, Machine, Store, UserRegisters};
-use coldframe_ipc::{Rank, Waiters};
-use coldframe_scheduler::{Level, NONE};
+use coldframe_scheduler::NONE;
 
 use crate::calls::Caller;
 use crate::{Kernel, Line, WaitsFor};
@@ -71,12 +70,9 @@ impl<M: Machine> Kernel<M> {
         }
         let badge = self.capability(capability).badge();
         self.count(caller.thread, Counter::Calls);
-        let line = Line::Receivers(endpoint);
-        let (mut waiters, queue) = self.line(line);
+        let (mut waiters, queue) = self.line(Line::Receivers(endpoint));
         let by = waiters.leave_alone(queue, server);
-        let Self { waiters, capabilities, .. } = self;
-        let users = capabilities.rows_mut()[by as usize].users_mut();
-        Waiters { rows: waiters.rows_mut() }.end_use(users, server);
+        self.end_use(server, by);
         let row = self.thread(server);
         (row.caller, row.waits_for) = (caller.thread, WaitsFor::Nothing);
         self.thread(caller.thread).waits_for = WaitsFor::Reply(server);
@@ -94,18 +90,12 @@ impl<M: Machine> Kernel<M> {
         if !alone || to == NONE || !self.can_pass(cpu, caller, to) {
             return None;
         }
-        // Whoever can be waited for by others has no deadline: its timer is not armed.
-        let context = self.rows.rows()[caller.thread as usize].context();
-        let rank = Rank::of_level(Level::new(context.class(), context.priority()).index());
         self.count(caller.thread, Counter::Calls);
-        let (mut waiters, queue) = self.line(Line::Receivers(endpoint));
-        waiters.enter(queue, caller.thread, 0, rank);
-        let Self { waiters, capabilities, .. } = self;
-        let users = capabilities.rows_mut()[capability as usize].users_mut();
-        Waiters { rows: waiters.rows_mut() }.begin_use(users, caller.thread, capability);
+        let line = Line::Receivers(endpoint);
+        self.take_place(caller.thread, (line, 0), Some(capability));
         self.thread(to).waits_for = WaitsFor::Nothing;
         let row = self.thread(caller.thread);
-        (row.caller, row.waits_for) = (NONE, WaitsFor::InLine(Line::Receivers(endpoint)));
+        (row.caller, row.waits_for) = (NONE, WaitsFor::InLine(line));
         self.pass(cpu, caller.thread, to);
         Some(FastReply { reply: Reply::ok(0), wants_reply: false, passed: true })
     }

@@ -1,7 +1,7 @@
 //! How messages get from one thread to another, and what becomes of those who wait for one.
 
 use coldframe_abi::{CapabilityKind, CapabilityRights, Deadline, Error, Instant, Message};
-use coldframe_hal::{Cpu, Machine, UserRegisters};
+use coldframe_hal::{Cpu, Machine, Store, UserRegisters};
 use coldframe_scheduler::{NONE, Wake};
 
 use crate::words::WAKES_A_STEP;
@@ -43,7 +43,6 @@ impl<M: Machine> Kernel<M> {
 
     /// What is written on the name by which a thread waits.
     fn badge_of_waiting(&self, thread: u32) -> u64 {
-        use coldframe_hal::Store;
         let by = self.waiters.rows()[thread as usize].by();
         by.map_or(0, |capability| self.capability(capability).badge())
     }

@@ -41,6 +41,13 @@ impl<M: Machine> Kernel<M> {
         by: Option<u32>,
         deadline: Deadline,
     ) {
+        self.take_place(thread, (line, place), by);
+        self.wait(cpu, now, WaitsFor::InLine(line), deadline);
+    }
+
+    /// A thread that is about to wait takes its place in a line.
+    #[inline]
+    pub(crate) fn take_place(&mut self, thread: u32, (line, place): (Line, u64), by: Option<u32>) {
         let rank = self.rank(thread);
         let (mut waiters, queue) = self.line(line);
         waiters.enter(queue, thread, place, rank);
@@ -49,7 +56,6 @@ impl<M: Machine> Kernel<M> {
             let users = capabilities.rows_mut()[capability as usize].users_mut();
             Waiters { rows: waiters.rows_mut() }.begin_use(users, thread, capability);
         }
-        self.wait(cpu, now, WaitsFor::InLine(line), deadline);
     }
 
     /// A thread does not wait in its line any more.
@@ -60,10 +66,16 @@ impl<M: Machine> Kernel<M> {
         let (mut waiters, queue) = self.line(line);
         waiters.leave(queue, thread);
         if let Some(capability) = waiters.rows[thread as usize].by() {
-            let Self { waiters, capabilities, .. } = self;
-            let users = capabilities.rows_mut()[capability as usize].users_mut();
-            Waiters { rows: waiters.rows_mut() }.end_use(users, thread);
+            self.end_use(thread, capability);
         }
+    }
+
+    /// A thread does not wait by a capability any more.
+    #[inline]
+    pub(crate) fn end_use(&mut self, thread: u32, capability: u32) {
+        let Self { waiters, capabilities, .. } = self;
+        let users = capabilities.rows_mut()[capability as usize].users_mut();
+        Waiters { rows: waiters.rows_mut() }.end_use(users, thread);
     }
 
     /// A thread that may wait in a line has become more urgent, or less: it stands behind those who are as urgent.

@@ -4,6 +4,7 @@ use coldframe_abi::{
     CapabilityKind, CapabilityRights, Deadline, EndpointHandle, Error, Instant, ThreadHandle,
 };
 use coldframe_hal::Machine;
+use coldframe_scheduler::Wake;
 
 use super::{Caller, Outcome};
 use crate::messages::Met;
@@ -75,6 +76,18 @@ impl<M: Machine> Kernel<M> {
         if self.owes_reply(cpu, caller.thread) {
             return Err::<u64, _>(Error::BadState).into();
         }
+        self.next_message(cpu, now, caller, (endpoint, handle.slot), deadline)
+    }
+
+    /// The next message at an endpoint, by a capability of the caller.
+    fn next_message(
+        &mut self,
+        cpu: &mut M::Cpu,
+        now: Instant,
+        caller: Caller,
+        (endpoint, by): (u32, u32),
+        deadline: Deadline,
+    ) -> Outcome {
         match self.meet(cpu, Line::Senders(endpoint)) {
             Met::Ghosts => self.call_again(caller),
             Met::Thread(from) => Ok(self.take_from_sender(cpu, from, caller.thread)).into(),
@@ -82,7 +95,7 @@ impl<M: Machine> Kernel<M> {
             Met::Nobody if deadline.0 <= now.0 => Err::<u64, _>(Error::TimedOut).into(),
             Met::Nobody => {
                 let at = (Line::Receivers(endpoint), 0);
-                self.wait_at(cpu, now, caller.thread, at, Some(handle.slot), deadline);
+                self.wait_at(cpu, now, caller.thread, at, Some(by), deadline);
                 Outcome::Settled
             }
         }
@@ -110,7 +123,7 @@ impl<M: Machine> Kernel<M> {
         }
         // Whether anybody has heard it makes no difference to whoever waits for the next one.
         let _ = self.reply_to_caller(cpu, caller.thread);
-        self.receive(cpu, now, caller, handle, deadline)
+        self.next_message(cpu, now, caller, (endpoint, handle.slot), deadline)
     }
 
     pub(super) fn cancel(
@@ -124,7 +137,7 @@ impl<M: Machine> Kernel<M> {
             WaitsFor::InLine(_) => self.wake_from_line(cpu, thread, Err(Error::Cancelled)),
             WaitsFor::Reply(server) => {
                 self.leave_server(server);
-                self.wake(cpu, thread, Err(Error::Cancelled), coldframe_scheduler::Wake::Event);
+                self.wake(cpu, thread, Err(Error::Cancelled), Wake::Event);
             }
             _ => return Err(Error::BadState),
         }
