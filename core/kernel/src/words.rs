@@ -12,6 +12,7 @@ pub(crate) const WAKES_A_STEP: u64 = 32;
 
 impl<M: Machine> Kernel<M> {
     /// Who waits in a line.
+    #[inline(always)]
     pub(crate) fn line(&mut self, line: Line) -> (Waiters<'_>, &mut Queue) {
         let Self { waiters, processes, objects, endpoints, .. } = self;
         let queue = match line {
@@ -26,6 +27,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// How urgent a waiting thread is: by what it owns, for what it was lent has gone back.
+    #[inline]
     fn rank(&self, thread: u32) -> Rank {
         let context = self.rows.rows()[thread as usize].context();
         Rank::of_level(Level::new(context.class(), context.priority()).index())
@@ -46,7 +48,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// A thread that is about to wait takes its place in a line.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_place(&mut self, thread: u32, (line, place): (Line, u64), by: Option<u32>) {
         let rank = self.rank(thread);
         let (mut waiters, queue) = self.line(line);
