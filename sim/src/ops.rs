@@ -1,16 +1,21 @@
 //! Programs as lists of operations: what generators, fuzzers and drawn worlds are made of.
 
 use coldframe_abi::{
-    Call, CapabilityHandle, CapabilityRights, Class, CpuId, Deadline, EndpointHandle, ExitCode, GroupHandle,
-    Kind, Message, Nanos, Number, ObjectHandle, PageRights, Priority, ProcessHandle, Request, ThreadHandle,
-    UserAddress, UserRange, Word,
+    CapabilityHandle, CapabilityRights, Class, CpuId, Message, Nanos, Number, ObjectHandle, Priority,
+    Request, UserAddress, UserRange,
 };
 use coldframe_hal::{Access, Clock, Cpu, Trap};
 use hal_host::{HardwareFormat, HostCpu, HostMachine};
 
-use crate::typed::Typed;
 use crate::window::{MemoryOp, Next, Window};
 use crate::world::{UserStep, Userland};
+
+mod names;
+mod requests;
+
+pub use names::{AUTHORITIES, ENDPOINTS, GROUPS, LAST, OBJECTS, PROCESSES};
+use names::{Named, Names};
+use requests::word_at;
 
 /// One operation of a program. A `slot` names one of the threads or groups that the world has made so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -178,33 +183,8 @@ pub enum Op {
     },
 }
 
-/// This slot is the one that was made last.
-pub const LAST: u8 = 63;
-/// From here on a slot is one of the groups, where names of every kind are meant.
-pub const GROUPS: u8 = 64;
-/// From here on it is one of the processes.
-pub const PROCESSES: u8 = 128;
-/// From here on it is one of the memory objects.
-pub const OBJECTS: u8 = 192;
-/// From here on it is one of the endpoints.
-pub const ENDPOINTS: u8 = 216;
-/// From here on it is one of the authorities.
-pub const AUTHORITIES: u8 = 240;
-
 /// The page of words that the threads of a process share.
 pub const WORDS: UserRange = UserRange { start: UserAddress(0x1_0000), length: 4_096 };
-
-/// How many threads or groups of a world can be named.
-const SLOTS: usize = 32;
-
-/// A word that is remembered from the last call.
-const KEEPS_THREAD: u64 = 1;
-const KEEPS_GROUP: u64 = 2;
-const KEEPS_PROCESS: u64 = 3;
-const KEEPS_OBJECT: u64 = 4;
-const KEEPS_MAPPING: u64 = 5;
-const KEEPS_AUTHORITY: u64 = 6;
-const KEEPS_ENDPOINT: u64 = 7;
 
 /// The registers of a thread that runs operations, beside `world::COMPUTES`.
 const SUM: usize = 0;
@@ -215,13 +195,7 @@ const KEEPS: usize = 2;
 #[derive(Clone, Debug, Default)]
 pub struct Programs {
     programs: Vec<Vec<Op>>,
-    threads: Vec<u64>,
-    groups: Vec<u64>,
-    processes: Vec<u64>,
-    objects: Vec<u64>,
-    mappings: Vec<u64>,
-    authorities: Vec<u64>,
-    endpoints: Vec<u64>,
+    names: Names,
     /// How many messages have been written: no two are alike.
     messages: u64,
     made: usize,
@@ -238,13 +212,7 @@ impl Programs {
     pub const fn new(programs: Vec<Vec<Op>>, most: usize) -> Self {
         Self {
             programs,
-            threads: Vec::new(),
-            groups: Vec::new(),
-            processes: Vec::new(),
-            objects: Vec::new(),
-            mappings: Vec::new(),
-            authorities: Vec::new(),
-            endpoints: Vec::new(),
+            names: Names::new(),
             messages: 0,
             made: 0,
             most,
@@ -256,12 +224,12 @@ impl Programs {
 
     /// A name that a program has from the start.
     pub fn keep_authority(&mut self, authority: CapabilityHandle) {
-        self.keep(KEEPS_AUTHORITY, authority.to_word());
+        self.names.keep(Named::Authority, authority.to_word());
     }
 
     /// A name that a program has from the start.
     pub fn keep_object(&mut self, object: ObjectHandle) {
-        self.keep(KEEPS_OBJECT, object.to_word());
+        self.names.keep(Named::Object, object.to_word());
     }
 
     /// How many calls with drawn arguments have been made.
@@ -276,170 +244,12 @@ impl Programs {
         self.memory_operations
     }
 
-    fn thread(&self, slot: u8) -> ThreadHandle {
-        ThreadHandle::from_word(pick(&self.threads, slot))
-    }
-
-    fn capability(&self, slot: u8) -> CapabilityHandle {
-        let names = match slot {
-            AUTHORITIES.. => &self.authorities,
-            ENDPOINTS.. => &self.endpoints,
-            OBJECTS.. => &self.objects,
-            PROCESSES.. => &self.processes,
-            GROUPS.. => &self.groups,
-            _ => &self.threads,
-        };
-        CapabilityHandle::from_word(pick(names, slot % GROUPS))
-    }
-
-    fn object(&self, slot: u8) -> ObjectHandle {
-        ObjectHandle::from_word(pick(&self.objects, slot))
-    }
-
-    fn endpoint(&self, slot: u8) -> EndpointHandle {
-        EndpointHandle::from_word(pick(&self.endpoints, slot))
-    }
-
     /// A message that nobody has sent before.
     fn message(&mut self) -> Message {
         self.messages += 1;
         let words = std::array::from_fn(|word| self.messages * 16 + word as u64);
         Message { label: self.messages, words, wants_reply: false }
     }
-
-    fn process(&self, slot: u8) -> ProcessHandle {
-        ProcessHandle::from_word(pick(&self.processes, slot))
-    }
-
-    fn keep(&mut self, keeps: u64, word: u64) {
-        let names = match keeps {
-            KEEPS_THREAD => &mut self.threads,
-            KEEPS_GROUP => &mut self.groups,
-            KEEPS_OBJECT => &mut self.objects,
-            KEEPS_MAPPING => &mut self.mappings,
-            KEEPS_AUTHORITY => &mut self.authorities,
-            KEEPS_ENDPOINT => &mut self.endpoints,
-            _ => &mut self.processes,
-        };
-        if names.len() == SLOTS {
-            names.remove(0);
-        }
-        names.push(word);
-    }
-
-    fn call(&self, op: Op, now: coldframe_abi::Instant) -> Option<Request> {
-        let call = match op {
-            Op::Null => Call::Null {},
-            Op::Yield => Call::YieldNow {},
-            Op::Sleep(span) => Call::Sleep { until: Deadline::at(now.after(span)) },
-            Op::Spawn { program } => {
-                let program = u64::from(program) % self.programs.len() as u64;
-                // The stack register holds the number of the thread's window.
-                let stack = first_window(FIRST_MADE + self.made);
-                Call::ThreadCreate { entry: UserAddress(0), stack, argument: Word(program) }
-            }
-            Op::Join { slot, within } => {
-                Call::ThreadJoin { thread: self.thread(slot), deadline: until(now, within) }
-            }
-            Op::Exit => Call::ThreadExit { result: Word(0) },
-            Op::SetClass { slot, class } => Call::SetClass { thread: self.thread(slot), class },
-            Op::SetPriority { slot, priority } => Call::SetPriority { thread: self.thread(slot), priority },
-            Op::SetAffinity { slot, cpus } => {
-                Call::SetAffinity { thread: self.thread(slot), bank: Word(0), cpus: Word(cpus) }
-            }
-            Op::Suspend { slot } => Call::ThreadSuspend { thread: self.thread(slot) },
-            Op::Resume { slot } => Call::ThreadResume { thread: self.thread(slot) },
-            Op::GroupCreate => Call::GroupCreate {},
-            Op::SetGroup { slot, group } => Call::SetGroup {
-                thread: self.thread(slot),
-                group: GroupHandle::from_word(pick(&self.groups, group)),
-            },
-            Op::Offline(cpu) => Call::CpuOffline { cpu },
-            Op::Online(cpu) => Call::CpuOnline { cpu },
-            Op::CpuTime { slot } => Call::CpuTime { thread: self.thread(slot) },
-            Op::CapabilityCopy { slot, rights, badge } => {
-                Call::CapabilityCopy { capability: self.capability(slot), rights, badge: Word(badge) }
-            }
-            Op::CapabilityDelete { slot } => Call::CapabilityDelete { capability: self.capability(slot) },
-            Op::CapabilityRevoke { slot } => Call::CapabilityRevoke { capability: self.capability(slot) },
-            Op::CapabilityInspect { slot } => Call::CapabilityInspect { capability: self.capability(slot) },
-            Op::CapabilitySame { one, other } => {
-                Call::CapabilitySame { one: self.capability(one), other: self.capability(other) }
-            }
-            Op::CapabilityNext { slot } => Call::CapabilityNext { after: self.capability(slot) },
-            Op::ThreadSelf => Call::ThreadSelf {},
-            Op::ProcessCreate { frames } => Call::ProcessCreate { frames: Word(frames) },
-            Op::ProcessThread { process, program } => {
-                let program = u64::from(program) % self.programs.len() as u64;
-                let stack = first_window(FIRST_MADE + self.made);
-                let (process, entry) = (self.process(process), UserAddress(0));
-                Call::ProcessThread { process, entry, stack, argument: Word(program) }
-            }
-            Op::ProcessGive { process, slot, rights, badge } => {
-                let (process, capability) = (self.process(process), self.capability(slot));
-                Call::ProcessGive { process, capability, rights, badge: Word(badge) }
-            }
-            Op::ProcessRestrict { process, calls } => {
-                Call::ProcessRestrict { process: self.process(process), calls: Word(calls) }
-            }
-            Op::ProcessKill { process } => {
-                Call::ProcessKill { process: self.process(process), status: ExitCode(9) }
-            }
-            Op::ProcessWait { process, within } => {
-                Call::ProcessWait { process: self.process(process), deadline: until(now, within) }
-            }
-            Op::ProcessUse { process } => Call::ProcessUse { process: self.process(process) },
-            Op::Write { start, length } => {
-                Call::ConsoleWrite { text: UserRange { start: UserAddress(start), length } }
-            }
-            Op::ProcessExit => Call::ProcessExit { status: ExitCode(3) },
-            Op::WordWait { word, expected, within } => Call::WordWait {
-                address: word_at(word),
-                expected: Word(expected),
-                deadline: until(now, within),
-            },
-            Op::WordWake { word, most } => Call::WordWake { address: word_at(word), most: Word(most) },
-            Op::WordsUnmap => Call::MemoryUnmap { range: WORDS },
-            Op::WordsReserve => Call::MemoryReserve { range: WORDS, rights: PageRights::ReadWrite },
-            Op::ObjectCreate => Call::ObjectCreate { length: Word(WORDS.length) },
-            Op::ObjectWait { slot, word, expected, within } => Call::ObjectWait {
-                object: self.object(slot),
-                offset: Word(u64::from(word) * 8),
-                expected: Word(expected),
-                deadline: until(now, within),
-            },
-            Op::ObjectWake { slot, word, most } => {
-                let offset = Word(u64::from(word) * 8);
-                Call::ObjectWake { object: self.object(slot), offset, most: Word(most) }
-            }
-            Op::ObjectDestroy { slot } => Call::ObjectDestroy { object: self.object(slot) },
-            Op::EndpointCreate => Call::EndpointCreate {},
-            Op::Send { slot, within } => {
-                Call::Send { endpoint: self.endpoint(slot), deadline: until(now, within) }
-            }
-            Op::Receive { slot, within } => {
-                Call::Receive { endpoint: self.endpoint(slot), deadline: until(now, within) }
-            }
-            Op::Call { slot, within } => {
-                Call::Call { endpoint: self.endpoint(slot), deadline: until(now, within) }
-            }
-            Op::Reply => Call::Reply {},
-            Op::ReplyReceive { slot, within } => {
-                Call::ReplyReceive { endpoint: self.endpoint(slot), deadline: until(now, within) }
-            }
-            Op::Cancel { slot } => Call::Cancel { thread: self.thread(slot) },
-            Op::Raw(request) => return Some(request),
-            Op::Any { number, seed } => return Some(self.any(number, seed, now)),
-            Op::Compute(_) | Op::Memory(_) | Op::WordStore { .. } | Op::Fault | Op::Again { .. } => {
-                return None;
-            }
-        };
-        Some(call.encode())
-    }
-}
-
-fn until(now: coldframe_abi::Instant, within: Option<Nanos>) -> Deadline {
-    within.map_or(Deadline::NEVER, |span| Deadline::at(now.after(span)))
 }
 
 /// Who has a window has this in the upper half of its stack register: no random word does.
@@ -521,62 +331,6 @@ impl Programs {
     }
 }
 
-impl Programs {
-    fn any(&self, number: Number, seed: u32, now: coldframe_abi::Instant) -> Request {
-        let lists = [
-            &self.threads,
-            &self.groups,
-            &self.processes,
-            &self.objects,
-            &self.mappings,
-            &self.authorities,
-            &self.endpoints,
-        ];
-        let program = self.programs.len() as u64;
-        let stack = first_window(FIRST_MADE + self.made).0;
-        Typed { lists, now, program, stack }.request(number, seed)
-    }
-}
-
-/// What a call makes that is worth to be remembered.
-const fn kept_of(result: Kind) -> u64 {
-    match result {
-        Kind::Thread => KEEPS_THREAD,
-        Kind::Group => KEEPS_GROUP,
-        Kind::Process => KEEPS_PROCESS,
-        Kind::Object => KEEPS_OBJECT,
-        Kind::Mapping => KEEPS_MAPPING,
-        Kind::Endpoint => KEEPS_ENDPOINT,
-        // Whatever a capability is for: it is tried as one to memory.
-        Kind::Capability => KEEPS_OBJECT,
-        _ => 0,
-    }
-}
-
-/// One of the words that the threads of a process share.
-const fn word_at(word: u8) -> UserAddress {
-    UserAddress(WORDS.start.0 + word as u64 * 8)
-}
-
-fn kept_as(slot: u8) -> u64 {
-    match slot {
-        AUTHORITIES.. => KEEPS_AUTHORITY,
-        ENDPOINTS.. => KEEPS_ENDPOINT,
-        OBJECTS.. => KEEPS_OBJECT,
-        PROCESSES.. => KEEPS_PROCESS,
-        GROUPS.. => KEEPS_GROUP,
-        _ => KEEPS_THREAD,
-    }
-}
-
-fn pick(names: &[u64], slot: u8) -> u64 {
-    match names.last() {
-        None => 0,
-        Some(last) if slot == LAST => *last,
-        Some(_) => names[usize::from(slot) % names.len()],
-    }
-}
-
 impl<F: HardwareFormat> Userland<F> for Programs {
     fn next(&mut self, cpu: &mut HostCpu<F>, machine: &mut HostMachine<F>) -> UserStep {
         let now = cpu.now();
@@ -585,8 +339,10 @@ impl<F: HardwareFormat> Userland<F> for Programs {
         }
         let registers = cpu.registers();
         let keeps = std::mem::take(&mut registers.saved[KEEPS]);
-        if keeps != 0 && registers.reply.status == 0 {
-            self.keep(keeps, registers.reply.value);
+        if let Some(named) = Named::from_word(keeps)
+            && registers.reply.status == 0
+        {
+            self.names.keep(named, registers.reply.value);
         }
         let program = &self.programs[registers.argument as usize % self.programs.len()];
         let mut op = program.get(registers.program_counter as usize).copied().unwrap_or(Op::Exit);
@@ -599,10 +355,10 @@ impl<F: HardwareFormat> Userland<F> for Programs {
         match op {
             Op::Compute(span) => return UserStep::Compute(span),
             Op::Memory(op) => {
-                let child = pick(&self.processes, registers.program_counter as u8);
+                let child = self.names.process(registers.program_counter as u8);
                 let Some(number) = window_number(registers.stack) else { return UserStep::Went };
                 self.memory_operations += 1;
-                self.window(number).show_to(ProcessHandle::from_word(child));
+                self.window(number).show_to(child);
                 let next = self.window(number).begin(op);
                 return self.touch(cpu, machine, number, next);
             }
@@ -624,32 +380,32 @@ impl<F: HardwareFormat> Userland<F> for Programs {
             Op::Spawn { .. } if self.made >= self.most => op = Op::Null,
             Op::Spawn { .. } => {
                 self.made += 1;
-                registers.saved[KEEPS] = KEEPS_THREAD;
+                registers.saved[KEEPS] = Named::Thread.to_word();
             }
             Op::Any { number, .. } => {
                 self.drawn_calls += 1;
-                let kept = kept_of(number.description().result);
-                if kept == KEEPS_THREAD && self.made >= self.most {
+                let made = Named::made(number.description().result);
+                if made == Some(Named::Thread) && self.made >= self.most {
                     op = Op::Null;
                 } else {
-                    self.made += usize::from(kept == KEEPS_THREAD);
-                    registers.saved[KEEPS] = kept;
+                    self.made += usize::from(made == Some(Named::Thread));
+                    registers.saved[KEEPS] = made.map_or(0, Named::to_word);
                 }
             }
-            Op::ThreadSelf => registers.saved[KEEPS] = KEEPS_THREAD,
-            Op::GroupCreate => registers.saved[KEEPS] = KEEPS_GROUP,
-            Op::ObjectCreate => registers.saved[KEEPS] = KEEPS_OBJECT,
-            Op::EndpointCreate => registers.saved[KEEPS] = KEEPS_ENDPOINT,
+            Op::ThreadSelf => registers.saved[KEEPS] = Named::Thread.to_word(),
+            Op::GroupCreate => registers.saved[KEEPS] = Named::Group.to_word(),
+            Op::ObjectCreate => registers.saved[KEEPS] = Named::Object.to_word(),
+            Op::EndpointCreate => registers.saved[KEEPS] = Named::Endpoint.to_word(),
             Op::CapabilityCopy { slot, .. } => {
-                registers.saved[KEEPS] = kept_as(slot);
+                registers.saved[KEEPS] = Named::of_slot(slot).to_word();
             }
             // Whoever shares the list of names gets to hear of it, and may be the one that it was given to.
-            Op::ProcessGive { slot, .. } => registers.saved[KEEPS] = kept_as(slot),
-            Op::ProcessCreate { .. } => registers.saved[KEEPS] = KEEPS_PROCESS,
+            Op::ProcessGive { slot, .. } => registers.saved[KEEPS] = Named::of_slot(slot).to_word(),
+            Op::ProcessCreate { .. } => registers.saved[KEEPS] = Named::Process.to_word(),
             Op::ProcessThread { .. } if self.made >= self.most => op = Op::Null,
             Op::ProcessThread { .. } => {
                 self.made += 1;
-                registers.saved[KEEPS] = KEEPS_THREAD;
+                registers.saved[KEEPS] = Named::Thread.to_word();
             }
             _ => {}
         }

@@ -8,7 +8,7 @@ use crate::source::Random;
 /// What arguments are made of.
 pub(crate) struct Typed<'a> {
     /// The names that the programs share: threads, groups, processes, objects, mappings, authorities, endpoints.
-    pub(crate) lists: [&'a Vec<u64>; 7],
+    pub(crate) lists: &'a [Vec<u64>; 7],
     pub(crate) now: Instant,
     /// How many programs there are.
     pub(crate) program: u64,
@@ -54,7 +54,7 @@ impl Typed<'_> {
 
     fn name(&self, list: usize, picks: &mut Picks) -> u64 {
         let list = if picks.below(16) == 0 { picks.below(7) as usize } else { list };
-        let names = self.lists[list];
+        let names = &self.lists[list];
         match names.len() as u64 {
             0 => picks.below(3),
             // Most are new: old ones name nothing any more.

@@ -1,0 +1,137 @@
+//! The names that the programs of a world share, by what they are for.
+
+use coldframe_abi::{
+    CapabilityHandle, EndpointHandle, GroupHandle, Kind, ObjectHandle, ProcessHandle, ThreadHandle,
+};
+
+/// This slot is the one that was made last.
+pub const LAST: u8 = 63;
+/// From here on a slot is one of the groups, where names of every kind are meant.
+pub const GROUPS: u8 = 64;
+/// From here on it is one of the processes.
+pub const PROCESSES: u8 = 128;
+/// From here on it is one of the memory objects.
+pub const OBJECTS: u8 = 192;
+/// From here on it is one of the endpoints.
+pub const ENDPOINTS: u8 = 216;
+/// From here on it is one of the authorities.
+pub const AUTHORITIES: u8 = 240;
+
+/// How many names of a kind are remembered.
+const MOST: usize = 32;
+
+/// What a name is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    Thread,
+    Group,
+    Process,
+    Object,
+    Mapping,
+    Authority,
+    Endpoint,
+}
+
+impl Named {
+    const ALL: [Self; 7] = [
+        Self::Thread,
+        Self::Group,
+        Self::Process,
+        Self::Object,
+        Self::Mapping,
+        Self::Authority,
+        Self::Endpoint,
+    ];
+
+    /// What a call makes that is worth to be remembered.
+    pub(super) const fn made(result: Kind) -> Option<Self> {
+        Some(match result {
+            Kind::Thread => Self::Thread,
+            Kind::Group => Self::Group,
+            Kind::Process => Self::Process,
+            Kind::Mapping => Self::Mapping,
+            Kind::Endpoint => Self::Endpoint,
+            // Whatever a capability is for: it is tried as one to memory.
+            Kind::Object | Kind::Capability => Self::Object,
+            _ => return None,
+        })
+    }
+
+    /// What a slot is for where names of every kind are meant.
+    pub(super) const fn of_slot(slot: u8) -> Self {
+        match slot {
+            AUTHORITIES.. => Self::Authority,
+            ENDPOINTS.. => Self::Endpoint,
+            OBJECTS.. => Self::Object,
+            PROCESSES.. => Self::Process,
+            GROUPS.. => Self::Group,
+            _ => Self::Thread,
+        }
+    }
+
+    /// As a register holds it: zero is nothing.
+    pub(super) const fn to_word(self) -> u64 {
+        self as u64 + 1
+    }
+
+    /// From the register.
+    pub(super) fn from_word(word: u64) -> Option<Self> {
+        Self::ALL.get((word as usize).checked_sub(1)?).copied()
+    }
+}
+
+/// All names, the oldest of each kind first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names([Vec<u64>; Named::ALL.len()]);
+
+impl Names {
+    pub(super) const fn new() -> Self {
+        Self([const { Vec::new() }; Named::ALL.len()])
+    }
+
+    /// A list for each kind.
+    pub(super) const fn lists(&self) -> &[Vec<u64>; Named::ALL.len()] {
+        &self.0
+    }
+
+    pub(super) fn keep(&mut self, named: Named, word: u64) {
+        let names = &mut self.0[named as usize];
+        if names.len() == MOST {
+            names.remove(0);
+        }
+        names.push(word);
+    }
+
+    fn pick(&self, named: Named, slot: u8) -> u64 {
+        let names = &self.0[named as usize];
+        match names.last() {
+            None => 0,
+            Some(last) if slot == LAST => *last,
+            Some(_) => names[usize::from(slot) % names.len()],
+        }
+    }
+
+    pub(super) fn capability(&self, slot: u8) -> CapabilityHandle {
+        CapabilityHandle::from_word(self.pick(Named::of_slot(slot), slot % GROUPS))
+    }
+
+    pub(super) fn thread(&self, slot: u8) -> ThreadHandle {
+        ThreadHandle::from_word(self.pick(Named::Thread, slot))
+    }
+
+    pub(super) fn group(&self, slot: u8) -> GroupHandle {
+        GroupHandle::from_word(self.pick(Named::Group, slot))
+    }
+
+    pub(super) fn process(&self, slot: u8) -> ProcessHandle {
+        ProcessHandle::from_word(self.pick(Named::Process, slot))
+    }
+
+    pub(super) fn object(&self, slot: u8) -> ObjectHandle {
+        ObjectHandle::from_word(self.pick(Named::Object, slot))
+    }
+
+    pub(super) fn endpoint(&self, slot: u8) -> EndpointHandle {
+        EndpointHandle::from_word(self.pick(Named::Endpoint, slot))
+    }
+}
