@@ -11,7 +11,7 @@ const PAGE: u64 = 4_096;
 const WORDS: UserRange = UserRange { start: UserAddress(0x20_0000_0000), length: PAGE };
 const SHOWN: UserRange = UserRange { start: UserAddress(0x20_0010_0000), length: PAGE };
 /// How often each thread takes the locks of the runtime.
-const ROUNDS: u32 = 400;
+const ROUNDS: u32 = 100;
 /// Where the first thread leaves the name of an object for the others.
 const NAME: UserAddress = word(100);
 
