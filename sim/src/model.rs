@@ -215,7 +215,7 @@ impl Model {
                 generation: process.generation(),
                 parent: None,
                 ended: None,
-                calls: u64::MAX,
+                calls: [u64::MAX; 2],
                 watcher: None,
                 counts: counts::Counts::default(),
             };

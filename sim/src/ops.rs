@@ -98,6 +98,7 @@ pub enum Op {
     },
     ProcessRestrict {
         process: u8,
+        bank: u8,
         calls: u64,
     },
     ProcessKill {

@@ -7,12 +7,14 @@
 #![forbid(unsafe_code)]
 
 mod argument;
+mod calls;
 mod error;
 mod message;
 mod table;
 mod words;
 
 pub use argument::{Argument, Kind, Request};
+pub use calls::CallSet;
 pub use error::{Error, Reply};
 pub use message::{MESSAGE_WORDS, Message};
 pub use table::{Call, Calls, Description, Number, Parameter, Sys, TABLE};

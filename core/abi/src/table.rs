@@ -388,8 +388,9 @@ syscalls! {
     44 process_map ProcessMap(process: ProcessHandle as [FILL], object: ObjectHandle as [READ], offset: Word, range: UserRange, rights: PageRights) -> MappingHandle;
     errors [BadHandle, NoRight, BadState, BadArgument, BadAddress, Occupied, NoMemory, OverBudget];
 
-    #[doc = "Lets a process make only the calls whose bits are set, of those that it may make now."]
-    45 process_restrict ProcessRestrict(process: ProcessHandle as [FILL], calls: Word) -> (); errors [BadHandle, NoRight, BadState];
+    #[doc = "Lets a process make only the calls whose bits are set, counted from call 64 * bank, of those that it may."]
+    45 process_restrict ProcessRestrict(process: ProcessHandle as [FILL], bank: Word, calls: Word) -> ();
+    errors [BadHandle, NoRight, BadState, BadArgument];
 
     #[doc = "Ends a process, all its threads and all processes that it has made."]
     46 process_kill ProcessKill(process: ProcessHandle as [MANAGE], status: ExitCode) -> (); errors [BadHandle, NoRight];

@@ -1,6 +1,6 @@
 //! How a kernel comes into being, and its first processes with it.
 
-use coldframe_abi::{Class, CpuId, Priority, UserAddress};
+use coldframe_abi::{CallSet, Class, CpuId, Priority, UserAddress};
 use coldframe_capability::CHUNK;
 use coldframe_hal::paging::{Format, Rights};
 use coldframe_hal::{CpuSet, FRAME_BYTES, Frame, Machine, PhysicalMemory, Store, UserRegisters};
@@ -182,7 +182,7 @@ impl<M: Machine> Kernel<M> {
     /// Makes a process out of the budget of another, or of what nobody has.
     pub(crate) fn make_process(&mut self, parent: u32, limit: u64) -> Result<u32, BootError> {
         let process = self.take_process_row()?;
-        let calls = if parent == NONE { u64::MAX } else { self.process(parent).calls };
+        let calls = if parent == NONE { CallSet::ALL } else { self.process(parent).calls };
         let of_parent = if parent == NONE { &mut self.budget } else { &mut self.process(parent).budget };
         let mut budget = match of_parent.split(limit) {
             Ok(budget) => budget,

@@ -34,7 +34,7 @@ impl<M: Machine> Kernel<M> {
         let thread = self.current(cpu)?;
         let process = self.threads.rows()[thread as usize].process;
         let row = &self.processes.rows()[process as usize];
-        let allowed = row.ended.is_none() && row.calls >> (number & 63) & 1 == 1;
+        let allowed = row.ended.is_none() && row.calls.contains_word(number);
         if !allowed || self.off || self.queues.rows()[usize::from(cpu.id().0)].is_kicked() {
             return None;
         }

@@ -1,6 +1,6 @@
 //! Processes and scheduling groups as objects.
 
-use coldframe_abi::{Authority, ExitCode};
+use coldframe_abi::{Authority, CallSet, ExitCode};
 use coldframe_capability::Holdings;
 use coldframe_hal::{CpuSet, Tag};
 use coldframe_ipc::Queue;
@@ -28,8 +28,8 @@ pub struct Process<F> {
     pub(crate) capabilities: u32,
     /// Who waits for its end.
     pub(crate) watcher: u32,
-    /// The calls that it may make, a bit each.
-    pub(crate) calls: u64,
+    /// The calls that it may make.
+    pub(crate) calls: CallSet,
     /// What is counted of it.
     pub(crate) counts: Counts,
     /// The capability to each authority that stands for it.
@@ -80,7 +80,7 @@ impl<F> Default for Process<F> {
             previous_sibling: NONE,
             capabilities: 0,
             watcher: NONE,
-            calls: u64::MAX,
+            calls: CallSet::ALL,
             counts: Counts::default(),
             authorities: [NONE; Authority::ALL.len()],
             space: None,
@@ -140,9 +140,9 @@ impl<F> Process<F> {
         if self.watcher == NONE { None } else { Some(self.watcher) }
     }
 
-    /// The calls that it may make, a bit each.
+    /// The calls that it may make.
     #[must_use]
-    pub const fn calls(&self) -> u64 {
+    pub const fn calls(&self) -> CallSet {
         self.calls
     }
 

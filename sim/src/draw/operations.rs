@@ -104,11 +104,12 @@ pub(super) fn process_op(source: &mut dyn Source) -> Op {
             other => other,
         },
         10 => {
-            // One call less, or one in four.
+            // One call less, or one in four of a bank.
             let mut half = || u64::from(source.choose(u32::MAX)) << 32 | u64::from(source.choose(u32::MAX));
             let many = half() | half();
-            let calls = if source.choose(2) == 0 { many } else { !(1 << source.choose(TABLE.len() as u32)) };
-            Op::ProcessRestrict { process, calls }
+            let one = source.choose(TABLE.len() as u32);
+            let (bank, calls) = if source.choose(2) == 0 { (0, many) } else { (one / 64, !(1 << (one % 64))) };
+            Op::ProcessRestrict { process, bank: bank as u8, calls }
         }
         11 => Op::ProcessKill { process },
         12 => Op::ProcessWait { process, within: None },

@@ -19,7 +19,8 @@ pub(super) struct Process {
     pub(super) generation: u32,
     pub(super) parent: Option<usize>,
     pub(super) ended: Option<u64>,
-    pub(super) calls: u64,
+    /// A bit for each call that it may make.
+    pub(super) calls: [u64; 2],
     pub(super) watcher: Option<u32>,
     pub(super) counts: Counts,
 }
@@ -31,7 +32,7 @@ impl Model {
     /// Whether a process may make a call.
     pub(super) fn may_call(&self, caller: u32, number: Number) -> bool {
         let process = self.process_of(caller).and_then(|process| self.processes.get(&process));
-        process.is_none_or(|process| process.calls >> number as u64 & 1 == 1)
+        process.is_none_or(|process| process.calls[number as usize / 64] >> (number as u64 % 64) & 1 == 1)
     }
 
     /// Processes whose maker has ended end too, one after the other.
@@ -57,7 +58,7 @@ impl Model {
             generation: 0,
             parent: None,
             ended: None,
-            calls: u64::MAX,
+            calls: [u64::MAX; 2],
             watcher: None,
             counts: Counts::default(),
         });
@@ -135,11 +136,10 @@ impl Model {
                 Err(error) => Expected::Answer(Err(error)),
             },
             Number::ProcessRestrict => {
-                Expected::Answer(self.process_to_fill(view, caller, words[0]).map(|process| {
-                    if let Some(process) = self.processes.get_mut(&process) {
-                        process.calls &= words[1];
-                    }
-                    0
+                Expected::Answer(self.process_to_fill(view, caller, words[0]).and_then(|process| {
+                    let known = self.processes.get_mut(&process).ok_or(Error::BadHandle)?;
+                    *known.calls.get_mut(words[1] as usize).ok_or(Error::BadArgument)? &= words[2];
+                    Ok(0)
                 }))
             }
             Number::ProcessKill => {
@@ -188,7 +188,7 @@ impl Model {
         if self.processes.get(&process).is_some_and(|known| known.generation >= generation) {
             return Err(reused(now, format!("process {process}")));
         }
-        let calls = self.processes.get(&maker).map_or(u64::MAX, |maker| maker.calls);
+        let calls = self.processes.get(&maker).map_or([u64::MAX; 2], |maker| maker.calls);
         let known = Process {
             generation,
             parent: Some(maker),

@@ -68,8 +68,9 @@ impl Programs {
                 let (process, capability) = (self.names.process(process), self.names.capability(slot));
                 Call::ProcessGive { process, capability, rights, badge: Word(badge) }
             }
-            Op::ProcessRestrict { process, calls } => {
-                Call::ProcessRestrict { process: self.names.process(process), calls: Word(calls) }
+            Op::ProcessRestrict { process, bank, calls } => {
+                let process = self.names.process(process);
+                Call::ProcessRestrict { process, bank: Word(bank.into()), calls: Word(calls) }
             }
             Op::ProcessKill { process } => {
                 Call::ProcessKill { process: self.names.process(process), status: ExitCode(9) }

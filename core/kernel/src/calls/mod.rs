@@ -15,9 +15,6 @@ use coldframe_hal::{Clock, Cpu, Event, Machine, UserRegisters};
 
 use crate::{Kernel, Life, Task};
 
-// Which calls a process may make is a bit each of one word.
-const _: () = assert!(coldframe_abi::TABLE.len() <= 64, "there are more calls than bits for them");
-
 /// What a call has come to.
 pub(crate) enum Outcome {
     /// The caller gets this answer and goes on.
@@ -64,7 +61,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn syscall(&mut self, cpu: &mut M::Cpu, now: Instant, caller: Caller) -> Option<Error> {
         let calls = self.process(caller.process).calls;
         let outcome = match Call::decode(&cpu.registers().request()) {
-            Ok(call) if calls >> call.number() as u64 & 1 == 0 => Outcome::Answer(Err(Error::NotAllowed)),
+            Ok(call) if !calls.contains(call.number()) => Outcome::Answer(Err(Error::NotAllowed)),
             Ok(call) => {
                 self.trace(cpu, Event::Call(call.number()));
                 self.perform(cpu, now, caller, call)
@@ -144,8 +141,8 @@ impl<M: Machine> Kernel<M> {
                     Err(error) => Err::<u64, _>(error).into(),
                 }
             }
-            Call::ProcessRestrict { process, calls } => {
-                self.process_restrict(caller, process, calls.0).into()
+            Call::ProcessRestrict { process, bank, calls } => {
+                self.process_restrict(caller, process, (bank.0, calls.0)).into()
             }
             Call::ProcessKill { process, status } => self.process_kill(cpu, caller, process, status).into(),
             Call::ProcessWait { process, deadline } => self.process_wait(cpu, now, caller, process, deadline),

@@ -103,11 +103,10 @@ impl<M: Machine> Kernel<M> {
         &mut self,
         caller: Caller,
         handle: ProcessHandle,
-        calls: u64,
+        (bank, calls): (u64, u64),
     ) -> Result<(), Error> {
         let process = self.fillable(caller, handle)?;
-        self.process(process).calls &= calls;
-        Ok(())
+        if self.process(process).calls.restrict(bank, calls) { Ok(()) } else { Err(Error::BadArgument) }
     }
 
     pub(super) fn process_kill(

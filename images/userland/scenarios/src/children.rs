@@ -94,7 +94,7 @@ async fn is_killed<G: Ground>(sys: &Recorder<'_, G>) {
 
 async fn is_restricted<G: Ground>(sys: &Recorder<'_, G>, code: ObjectHandle, data: ObjectHandle) {
     let Some(process) = made(sys, code, data).await else { return };
-    let _ = sys.process_restrict(process, Word(!(1 << Number::ProcessExit as u64))).await;
+    let _ = sys.process_restrict(process, Word(0), Word(!(1 << Number::ProcessExit as u64))).await;
     let _ = sys.process_thread(process, CODE.start, UserAddress(0), Word(DATA.start.0)).await;
     // It may not end as it wants to, runs on into what is no instruction, and ends because of that.
     let _ = sys.process_wait(process, Deadline::NEVER).await;
