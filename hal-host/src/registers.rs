@@ -50,4 +50,12 @@ impl UserRegisters for HostRegisters {
     fn program_counter(&self) -> u64 {
         self.program_counter
     }
+
+    fn stack(&self) -> u64 {
+        self.stack
+    }
+
+    fn go_on_at(&mut self, program_counter: u64, stack: u64) {
+        (self.program_counter, self.stack) = (program_counter, stack);
+    }
 }

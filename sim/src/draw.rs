@@ -106,6 +106,13 @@ pub const KINDS: &[Kind] = &[
         draw: plans::messages,
     },
     Kind {
+        name: "signals",
+        about: "1 to 4 CPUs, threads that raise signals and have faults that others handle, while these are killed",
+        steps: 10_000,
+        compared: None,
+        draw: plans::signals,
+    },
+    Kind {
         name: "servers",
         about: "1 or 2 CPUs, servers that reply and receive for ever, clients that call, and seldom anything else",
         steps: 1_500,

@@ -7,9 +7,11 @@ mod answers;
 mod calls;
 mod capabilities;
 mod counts;
+mod faults;
 mod messages;
 mod names;
 mod processes;
+mod signals;
 mod words;
 
 use std::cmp::Reverse;
@@ -102,6 +104,11 @@ struct Thread {
     joiner: Option<u32>,
     /// Whose call it has received and not replied to.
     owes: Option<u32>,
+    /// By whose name its faults are sent, and whether it waits to hear what becomes of one.
+    handler: Option<names::Key>,
+    is_faulted: bool,
+    /// Where it has to go on after one, and with which stack.
+    goes_on_at: Option<(u64, u64)>,
     /// The message that it finds when it goes on.
     inbox: Option<Message>,
     /// It has made a call and not found the answer yet.
@@ -137,8 +144,11 @@ pub(crate) struct Model {
     processes: BTreeMap<usize, processes::Process>,
     /// How each process has ended, by row and generation.
     statuses: BTreeMap<(usize, u32), u64>,
-    /// Those whose maker has ended and that have not, as far as is known.
-    orphans: Vec<usize>,
+    /// Those that are about to end, as far as is known, and with which status: their maker has ended, or whoever handled
+    /// the fault of a thread.
+    doomed: Vec<(usize, u64)>,
+    /// What has been raised at endpoints and not received, by row and generation.
+    signals: BTreeMap<(u32, u32), u64>,
     /// How many threads of each process have not ended.
     alive: Vec<u32>,
     online: Vec<bool>,
@@ -201,6 +211,9 @@ impl Model {
                     counts: counts::Counts::default(),
                     joiner: None,
                     owes: None,
+                    handler: None,
+                    is_faulted: false,
+                    goes_on_at: None,
                     inbox: None,
                     asks: false,
                     is_refused: false,
@@ -217,6 +230,8 @@ impl Model {
                 ended: None,
                 calls: [u64::MAX; 2],
                 watcher: None,
+                bell: None,
+                handler: None,
                 counts: counts::Counts::default(),
             };
             model.processes.insert(number, known);
@@ -304,22 +319,23 @@ impl Model {
                 self.call((kernel, view), was, before, registers.reply, now)?;
                 self.count_refusal(view, was, registers.reply, now)?;
             }
-            Trap::PageFault { .. } => {
+            Trap::PageFault { cause, address, access } => {
                 self.count(was, Counter::Faults);
                 // Whether that has to be is for the oracles of memory to say.
                 let process = self.thread(was).map(|thread| thread.process);
-                if let Some(process) = process.filter(|process| view.processes[*process].ended().is_some()) {
-                    self.end_process_with(process, FAULTED);
+                let is_fault = view.threads[was as usize].fault().is_some()
+                    || process.is_some_and(|process| view.processes[process].ended().is_some());
+                if is_fault {
+                    self.has_fault(view, was, (Some(access), cause, address), before, now)?;
                 }
             }
-            Trap::Fault { .. } => {
-                if let Some(process) = self.thread(was).map(|thread| thread.process) {
-                    self.end_process_with(process, FAULTED);
-                }
+            Trap::Fault { cause, address } => {
+                self.has_fault(view, was, (None, cause, address), before, now)?;
             }
             _ => {}
         }
-        self.end_orphans(view);
+        self.end_doomed(view);
+        self.ring_bells(view, now);
         if !self.lines.is_empty() || !self.asks_again.is_empty() {
             self.end_waits_by_work(kernel, view, now);
         }
@@ -478,6 +494,11 @@ impl Model {
         thread.state = State::Goes { answer: None };
         let (found, inbox) = (cpu.peek().reply, thread.inbox.take());
         let message = cpu.peek().message;
+        let place = (cpu.peek().program_counter, cpu.peek().stack);
+        let expected = thread.goes_on_at.take();
+        demand(expected.is_none_or(|expected| expected == place), MODEL, now, || {
+            format!("thread {runs} goes on at {place:x?} and should at {expected:x?}")
+        })?;
         demand(inbox.is_none_or(|inbox| inbox == message), MODEL, now, || {
             format!("thread {runs} finds {message:?} and should find {inbox:?}")
         })?;

@@ -1,8 +1,8 @@
 //! Programs as lists of operations: what generators, fuzzers and drawn worlds are made of.
 
 use coldframe_abi::{
-    CapabilityHandle, CapabilityRights, Class, CpuId, Message, Nanos, Number, ObjectHandle, Priority,
-    Request, UserAddress, UserRange,
+    Arrival, CapabilityHandle, CapabilityRights, Class, CpuId, Message, Nanos, Number, ObjectHandle,
+    Priority, Request, UserAddress, UserRange,
 };
 use coldframe_hal::{Access, Clock, Cpu, Trap};
 use hal_host::{HardwareFormat, HostCpu, HostMachine};
@@ -171,6 +171,23 @@ pub enum Op {
     Cancel {
         slot: u8,
     },
+    Signal {
+        slot: u8,
+        bits: u64,
+    },
+    ProcessNotify {
+        process: u8,
+        slot: u8,
+        bits: u64,
+    },
+    ThreadHandler {
+        thread: u8,
+        slot: u8,
+    },
+    ProcessHandler {
+        process: u8,
+        slot: u8,
+    },
     /// A call of the table with arguments of the kinds that it takes, most of them such as there are.
     Any {
         number: Number,
@@ -249,7 +266,8 @@ impl Programs {
     fn message(&mut self) -> Message {
         self.messages += 1;
         let words = std::array::from_fn(|word| self.messages * 16 + word as u64);
-        Message { label: self.messages, words, wants_reply: false }
+        // Few labels: each is one of the answers to a fault.
+        Message { label: self.messages % 4, words, arrival: Arrival::Sent }
     }
 }
 

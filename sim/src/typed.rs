@@ -85,7 +85,9 @@ impl Typed<'_> {
                 2 => picks.one_of(&[USER_END - 8, USER_END, u64::MAX - 7]),
                 _ => range(picks).0,
             },
-            Kind::CapabilityRights => picks.one_of(&[0x7f, 0x63, 0x61, 0x43, 0x0c, 0x4c, 0x01, 0x00, 0x100]),
+            Kind::CapabilityRights => {
+                picks.one_of(&[0xff, 0x7f, 0x63, 0x61, 0x43, 0x0c, 0x4c, 0x8c, 0x01, 0x00, 0x100])
+            }
             Kind::PageRights => picks.one_of(&[1, 2, 2, 3, 0, 4]),
             Kind::Deadline => match picks.below(4) {
                 0 => 0,
@@ -113,6 +115,7 @@ impl Typed<'_> {
                 ]),
                 // One call less.
                 "calls" => !(1 << picks.below(64)),
+                "bits" => picks.one_of(&[0, 1, 1, 2, 3]),
                 "frames" => picks.one_of(&[0, 1, 2, 6, 20, 60]),
                 "length" => picks.one_of(&[PAGE, PAGE, 3 * PAGE, 0, 8]),
                 "offset" => picks.one_of(&[0, 0, 0, 8, 4, PAGE, 1 << 20]),

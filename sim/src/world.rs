@@ -121,7 +121,7 @@ fn fast_way<F: HardwareFormat>(
     if due {
         return Ok(());
     }
-    let Some(FastReply { reply, wants_reply, .. }) = fast.fast(&mut on, number, first, second) else {
+    let Some(FastReply { reply, arrival, .. }) = fast.fast(&mut on, number, first, second) else {
         let state = |kernel: &Kernel<HostMachine<F>>, cpu: &HostCpu<F>| {
             let mut hasher = DefaultHasher::new();
             kernel.hash_state(&mut hasher);
@@ -135,7 +135,7 @@ fn fast_way<F: HardwareFormat>(
     let registers = on.registers();
     registers.reply = reply;
     if Number::from_word(number).is_some_and(|number| number.description().receives) {
-        registers.message.wants_reply = wants_reply;
+        registers.message.arrival = arrival;
     }
     let (mut slow, mut long) = (kernel.clone(), cpu.clone());
     let resume = slow.enter(&mut long, Trap::Syscall);

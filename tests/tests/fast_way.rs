@@ -2,7 +2,9 @@
 
 use std::hash::{DefaultHasher, Hasher};
 
-use coldframe_abi::{Call, CpuId, Deadline, EndpointHandle, Message, Number, Request, UserAddress, Word};
+use coldframe_abi::{
+    Arrival, Call, CpuId, Deadline, EndpointHandle, Message, Number, Request, UserAddress, Word,
+};
 use coldframe_hal::paging::Sv39;
 use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{Kernel, Resume};
@@ -14,7 +16,7 @@ struct Pair {
     endpoint: EndpointHandle,
 }
 
-const WORDS: Message = Message { label: 5, words: [1, 2, 3, 4, 5, 6, 7], wants_reply: false };
+const WORDS: Message = Message { label: 5, words: [1, 2, 3, 4, 5, 6, 7], arrival: Arrival::Sent };
 
 impl Pair {
     /// A client that runs, and a server that waits to receive.
@@ -50,7 +52,7 @@ impl Pair {
         let answered =
             self.kernel.fast(&mut self.cpu, request.number, request.arguments[0], request.arguments[1])?;
         let registers = self.cpu.registers();
-        (registers.reply, registers.message.wants_reply) = (answered.reply, answered.wants_reply);
+        (registers.reply, registers.message.arrival) = (answered.reply, answered.arrival);
         Some(answered.reply.value)
     }
 
@@ -76,7 +78,7 @@ fn a_call_and_its_reply_take_the_fast_way() {
         let sent = Message { label: round, ..WORDS };
         assert_eq!(pair.fast(pair.call(), sent), Some(0), "the call of round {round}");
         assert_eq!(pair.cpu.peek().argument, 1, "the server goes on");
-        assert_eq!(pair.cpu.peek().message, Message { wants_reply: true, ..sent });
+        assert_eq!(pair.cpu.peek().message, Message { arrival: Arrival::Called, ..sent });
         let answer = Message { label: round + 100, ..WORDS };
         assert_eq!(pair.fast(pair.reply_receive(), answer), Some(0), "the reply of round {round}");
         assert_eq!(pair.cpu.peek().argument, 0, "the client goes on");

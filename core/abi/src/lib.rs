@@ -9,6 +9,7 @@
 mod argument;
 mod calls;
 mod error;
+mod fault;
 mod message;
 mod table;
 mod words;
@@ -16,7 +17,8 @@ mod words;
 pub use argument::{Argument, Kind, Request};
 pub use calls::CallSet;
 pub use error::{Error, Reply};
-pub use message::{MESSAGE_WORDS, Message};
+pub use fault::{FaultAnswer, FaultKind, FaultReport};
+pub use message::{Arrival, MESSAGE_WORDS, Message};
 pub use table::{Call, Calls, Description, Number, Parameter, Sys, TABLE};
 pub use words::{
     Authority, CapabilityHandle, CapabilityKind, CapabilityRights, CapabilityState, Class, Counter,

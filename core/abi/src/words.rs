@@ -333,10 +333,12 @@ impl CapabilityRights {
     pub const FILL: Self = Self(1 << 5);
     /// Derive other capabilities from this one.
     pub const COPY: Self = Self(1 << 6);
+    /// Raise signals at it.
+    pub const SIGNAL: Self = Self(1 << 7);
     /// All that can be.
-    pub const ALL: Self = Self(0x7f);
+    pub const ALL: Self = Self(0xff);
     /// Each of them, and what it is called.
-    pub const NAMED: [(Self, &'static str); 7] = [
+    pub const NAMED: [(Self, &'static str); 8] = [
         (Self::INSPECT, "inspect"),
         (Self::MANAGE, "manage"),
         (Self::READ, "read"),
@@ -344,6 +346,7 @@ impl CapabilityRights {
         (Self::EXECUTE, "execute"),
         (Self::FILL, "fill"),
         (Self::COPY, "copy"),
+        (Self::SIGNAL, "signal"),
     ];
 
     /// These and those.
@@ -356,6 +359,12 @@ impl CapabilityRights {
     #[must_use]
     pub const fn within(self, other: Self) -> bool {
         self.0 & !other.0 == 0
+    }
+
+    /// Whether something of what is allowed here is allowed there.
+    #[must_use]
+    pub const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 }
 

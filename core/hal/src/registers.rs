@@ -35,4 +35,12 @@ pub trait UserRegisters: Clone + Default + 'static {
 
     /// Where the thread goes on.
     fn program_counter(&self) -> u64;
+
+    /// Its stack.
+    fn stack(&self) -> u64;
+
+    /// Lets it go on somewhere else, and with another stack.
+    ///
+    /// Precondition: both are addresses of the user half, or the end of it.
+    fn go_on_at(&mut self, program_counter: u64, stack: u64);
 }

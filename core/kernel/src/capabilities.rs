@@ -260,7 +260,8 @@ impl<M: Machine> Kernel<M> {
         for row in chunk * CHUNK..(chunk + 1) * CHUNK {
             if self.capability(row).holder().is_some() {
                 let target = self.capability(row).target();
-                if self.tell_left_alone(cpu, row) {
+                // A thread of another process may wait by it: one whose faults are handled here.
+                if self.wake_users(cpu, row) || self.tell_left_alone(cpu, row) {
                     return true;
                 }
                 self.drop_capability(row);

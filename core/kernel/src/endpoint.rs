@@ -14,7 +14,11 @@ use crate::tables::grow_to;
 const OF_ENDPOINT: CapabilityRights = CapabilityRights::READ
     .and(CapabilityRights::WRITE)
     .and(CapabilityRights::INSPECT)
-    .and(CapabilityRights::COPY);
+    .and(CapabilityRights::COPY)
+    .and(CapabilityRights::SIGNAL);
+
+/// Whoever may do one of these can be waited for.
+pub(crate) const COMES: CapabilityRights = CapabilityRights::WRITE.and(CapabilityRights::SIGNAL);
 
 /// Where messages are handed over: those who wait on either side, and who may come.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,7 +26,9 @@ pub struct Endpoint {
     pub(crate) generation: u32,
     /// The next free row.
     next: u32,
-    /// How many capabilities name it, may receive from it, and may send to it.
+    /// What has been raised and not received.
+    pub(crate) signals: u64,
+    /// How many capabilities name it, may receive from it, and may send or signal to it.
     pub(crate) capabilities: u32,
     pub(crate) readers: u32,
     pub(crate) writers: u32,
@@ -37,6 +43,7 @@ impl Default for Endpoint {
         Self {
             generation: 0,
             next: NONE,
+            signals: 0,
             capabilities: 0,
             readers: 0,
             writers: 0,
@@ -53,10 +60,22 @@ impl Endpoint {
         self.generation
     }
 
-    /// How many capabilities name it, may receive from it, and may send to it.
+    /// What has been raised and not received.
+    #[must_use]
+    pub const fn signals(&self) -> u64 {
+        self.signals
+    }
+
+    /// How many capabilities name it, may receive from it, and may send or signal to it.
     #[must_use]
     pub const fn names(&self) -> (u32, u32, u32) {
         (self.capabilities, self.readers, self.writers)
+    }
+
+    /// Whether there is nothing to receive.
+    #[inline]
+    pub(crate) const fn is_quiet(&self) -> bool {
+        self.senders.is_empty() && self.signals == 0
     }
 
     /// Who waits to be received.
@@ -99,7 +118,7 @@ impl<M: Machine> Kernel<M> {
         let row = self.endpoint_row(endpoint);
         row.capabilities += 1;
         row.readers += u32::from(CapabilityRights::READ.within(rights));
-        row.writers += u32::from(CapabilityRights::WRITE.within(rights));
+        row.writers += u32::from(COMES.meets(rights));
     }
 
     /// One capability less names an endpoint; it goes with the last one.
@@ -107,7 +126,7 @@ impl<M: Machine> Kernel<M> {
         let row = self.endpoint_row(endpoint);
         row.capabilities -= 1;
         row.readers -= u32::from(CapabilityRights::READ.within(rights));
-        row.writers -= u32::from(CapabilityRights::WRITE.within(rights));
+        row.writers -= u32::from(COMES.meets(rights));
         if row.capabilities > 0 {
             return;
         }

@@ -5,7 +5,7 @@ use coldframe_hal::{Clock, Cpu, Event, Machine, Store, Trap};
 use coldframe_scheduler::timer::STEPS_PER_ENTRY;
 use coldframe_scheduler::{Kick, NONE, Wake};
 
-use crate::{Kernel, reaper};
+use crate::{Fault, Kernel, reaper};
 
 /// How many threads or timers an off-line CPU gives away in one step.
 const EVACUATE_STEP: usize = 64;
@@ -48,7 +48,7 @@ impl<M: Machine> Kernel<M> {
         match trap {
             Trap::Syscall => self.call_made(cpu, now),
             Trap::PageFault { cause, address, access } => self.page_fault(cpu, now, cause, address, access),
-            Trap::Fault { cause, address } => self.fault(cpu, cause, address),
+            Trap::Fault { cause, address } => self.fault(cpu, now, Fault { access: None, cause, address }),
             Trap::Timer => self.of_cpu(cpu).armed = None,
             Trap::Kick | Trap::Again => {}
         }

@@ -1,7 +1,9 @@
 //! The fast way: a few hot calls, tried before the registers are saved. It changes nothing unless it can finish, and then
 //! it comes to what `enter` would have come to (KRN-26).
 
-use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Counter, Deadline, Number, Reply};
+use coldframe_abi::{
+    Arrival, CapabilityHandle, CapabilityKind, CapabilityRights, Counter, Deadline, Number, Reply,
+};
 use coldframe_capability::{Capabilities, Capability};
 use coldframe_hal::{Clock, Cpu, Machine, Store, UserRegisters};
 use coldframe_scheduler::NONE;
@@ -14,18 +16,19 @@ use crate::{Kernel, Line, WaitsFor};
 pub struct FastReply {
     /// The answer.
     pub reply: Reply,
-    /// Whether the sender of the message that it finds waits for a reply.
-    pub wants_reply: bool,
+    /// How the message has come that it finds.
+    pub arrival: Arrival,
     /// Whether that is another thread than the one that has made the call.
     pub passed: bool,
 }
 
 /// The calls that have a fast way, a bit each.
-pub const FAST_CALLS: u64 = 1 << NULL | 1 << CALL | 1 << REPLY_RECEIVE;
+pub const FAST_CALLS: u64 = 1 << NULL | 1 << CALL | 1 << REPLY_RECEIVE | 1 << SIGNAL;
 
 const NULL: u64 = Number::Null as u64;
 const CALL: u64 = Number::Call as u64;
 const REPLY_RECEIVE: u64 = Number::ReplyReceive as u64;
+const SIGNAL: u64 = Number::Signal as u64;
 
 impl<M: Machine> Kernel<M> {
     /// Tries a call of the running thread, given its number and its first two arguments.
@@ -42,9 +45,10 @@ impl<M: Machine> Kernel<M> {
         match number {
             NULL => {
                 self.count(thread, Counter::Calls);
-                Some(FastReply { reply: Reply::ok(0), wants_reply: false, passed: false })
+                Some(FastReply { reply: Reply::ok(0), arrival: Arrival::Sent, passed: false })
             }
             CALL if second == Deadline::NEVER.0 => self.fast_call(cpu, caller, first),
+            SIGNAL => self.fast_signal(caller, first, second),
             REPLY_RECEIVE if second == Deadline::NEVER.0 => self.fast_reply_receive(cpu, caller, first),
             _ => None,
         }
@@ -77,7 +81,7 @@ impl<M: Machine> Kernel<M> {
         (row.caller, row.waits_for) = (caller.thread, WaitsFor::Nothing);
         self.thread(caller.thread).waits_for = WaitsFor::Reply(server);
         self.pass(cpu, caller.thread, server);
-        Some(FastReply { reply: Reply::ok(badge), wants_reply: true, passed: true })
+        Some(FastReply { reply: Reply::ok(badge), arrival: Arrival::Called, passed: true })
     }
 
     /// `reply_receive` to a caller that waits, where no message is waiting: it goes on at once.
@@ -86,7 +90,7 @@ impl<M: Machine> Kernel<M> {
         let (capability, endpoint) = self.endpoint_named(caller, word, CapabilityRights::READ)?;
         let row = &self.endpoints.rows()[endpoint as usize];
         let to = self.threads.rows()[caller.thread as usize].caller;
-        let alone = row.receivers.is_empty() && row.senders.is_empty() && row.writers > 0;
+        let alone = row.receivers.is_empty() && row.is_quiet() && row.writers > 0;
         if !alone || to == NONE || !self.can_pass(cpu, caller, to) {
             return None;
         }
@@ -97,7 +101,21 @@ impl<M: Machine> Kernel<M> {
         let row = self.thread(caller.thread);
         (row.caller, row.waits_for) = (NONE, WaitsFor::InLine(line));
         self.pass(cpu, caller.thread, to);
-        Some(FastReply { reply: Reply::ok(0), wants_reply: false, passed: true })
+        Some(FastReply { reply: Reply::ok(0), arrival: Arrival::Sent, passed: true })
+    }
+
+    /// `signal` where nobody waits.
+    #[inline]
+    fn fast_signal(&mut self, caller: Caller, word: u64, bits: u64) -> Option<FastReply> {
+        let (capability, endpoint) = self.endpoint_named(caller, word, CapabilityRights::SIGNAL)?;
+        let badge = self.capability(capability).badge();
+        let row = &mut self.endpoints.rows_mut()[endpoint as usize];
+        if (badge != 0 && bits & !badge != 0) || row.readers == 0 || !row.receivers.is_empty() {
+            return None;
+        }
+        row.signals |= bits;
+        self.count(caller.thread, Counter::Calls);
+        Some(FastReply { reply: Reply::ok(0), arrival: Arrival::Sent, passed: false })
     }
 
     /// Whether the running thread can pass the CPU on to one that waits, and nothing else has to be done for that.
@@ -105,7 +123,8 @@ impl<M: Machine> Kernel<M> {
     fn can_pass(&mut self, cpu: &mut M::Cpu, caller: Caller, to: u32) -> bool {
         let here = cpu.id();
         let row = &self.threads.rows()[to as usize];
-        let (process, light) = (row.process, row.registers.is_light() && !row.suspended);
+        let (process, light) =
+            (row.process, row.registers.is_light() && !row.suspended && row.fault.is_none());
         light
             && cpu.registers().is_light()
             && self.timers.rows()[to as usize].deadline().is_none()

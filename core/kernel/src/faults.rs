@@ -5,7 +5,7 @@ use coldframe_hal::paging::{Entry, Ownership};
 use coldframe_hal::{Access, Machine};
 use coldframe_memory::{Flush, Repair};
 
-use crate::{After, Kernel};
+use crate::{After, Fault, Kernel};
 
 impl<M: Machine> Kernel<M> {
     /// The page table does not allow what the running thread did.
@@ -45,7 +45,7 @@ impl<M: Machine> Kernel<M> {
                 return;
             }
             Ok(Repair::Promised(_) | Repair::Refused) | Err(_) => {
-                self.fault(cpu, cause, address);
+                self.fault(cpu, now, Fault { access: Some(access), cause, address });
                 return;
             }
         };

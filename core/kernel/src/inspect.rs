@@ -164,7 +164,8 @@ impl<M: Machine> Kernel<M> {
         self.state.hash(hasher);
         for process in self.processes.rows() {
             (process.generation, process.parent, process.first_child, process.capabilities).hash(hasher);
-            (process.watcher, process.calls, process.holdings, process.ended, &process.budget).hash(hasher);
+            (process.watcher, process.bell, process.handler, process.calls).hash(hasher);
+            (process.holdings, process.ended, &process.budget).hash(hasher);
             (process.words, process.authorities, process.counts).hash(hasher);
             (process.first_waiter, process.to_wake, &process.round, process.active_on).hash(hasher);
         }

@@ -1,9 +1,10 @@
 //! How messages get from one thread to another, and what becomes of those who wait for one.
 
-use coldframe_abi::{CapabilityKind, CapabilityRights, Deadline, Error, Instant, Message};
+use coldframe_abi::{Arrival, CapabilityKind, CapabilityRights, Deadline, Error, Instant, Message};
 use coldframe_hal::{Cpu, Machine, Store, UserRegisters};
 use coldframe_scheduler::{NONE, Wake};
 
+use crate::endpoint::COMES;
 use crate::words::WAKES_A_STEP;
 use crate::{Kernel, Line, Registers, WaitsFor};
 
@@ -31,14 +32,16 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// The registers of a thread that runs here or waits.
-    fn registers_of<'a>(&'a mut self, cpu: &'a mut M::Cpu, thread: u32) -> &'a mut Registers<M> {
+    pub(crate) fn registers_of<'a>(&'a mut self, cpu: &'a mut M::Cpu, thread: u32) -> &'a mut Registers<M> {
         if self.of_cpu(cpu).loaded == thread { cpu.registers() } else { &mut self.thread(thread).registers }
     }
 
     /// Copies a message from one thread to another, of which at most one runs.
-    fn carry(&mut self, cpu: &mut M::Cpu, from: u32, to: u32, wants_reply: bool) {
-        let message = self.registers_of(cpu, from).message();
-        self.registers_of(cpu, to).deliver(Message { wants_reply, ..message });
+    fn carry(&mut self, cpu: &mut M::Cpu, from: u32, to: u32, arrival: Arrival) {
+        let fault = self.thread(from).fault;
+        let registers = self.registers_of(cpu, from);
+        let message = fault.map_or_else(|| registers.message(), |fault| fault.message(registers));
+        self.registers_of(cpu, to).deliver(Message { arrival, ..message });
     }
 
     /// What is written on the name by which a thread waits.
@@ -50,7 +53,7 @@ impl<M: Machine> Kernel<M> {
     /// A thread that waits to receive gets a message of the running one.
     pub(crate) fn hand_to_receiver(&mut self, cpu: &mut M::Cpu, from: u32, to: u32, badge: u64) {
         self.leave_line(to);
-        self.carry(cpu, from, to, false);
+        self.carry(cpu, from, to, Arrival::Sent);
         self.wake(cpu, to, Ok(badge), Wake::Start);
     }
 
@@ -64,7 +67,7 @@ impl<M: Machine> Kernel<M> {
         deadline: Deadline,
     ) {
         self.leave_line(to);
-        self.carry(cpu, from, to, true);
+        self.carry(cpu, from, to, Arrival::Called);
         self.thread(to).caller = from;
         self.wait(cpu, now, WaitsFor::Reply(to), deadline);
         self.wake(cpu, to, Ok(badge), Wake::Start);
@@ -74,7 +77,7 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn take_from_sender(&mut self, cpu: &mut M::Cpu, from: u32, to: u32) -> u64 {
         let badge = self.badge_of_waiting(from);
         let calls = matches!(self.thread(from).waits_for, WaitsFor::InLine(Line::Callers(_)));
-        self.carry(cpu, from, to, calls);
+        self.carry(cpu, from, to, if calls { Arrival::Called } else { Arrival::Sent });
         if calls {
             self.leave_line(from);
             self.thread(from).waits_for = WaitsFor::Reply(to);
@@ -94,7 +97,11 @@ impl<M: Machine> Kernel<M> {
             return Err(Error::PeerGone);
         }
         let to = core::mem::replace(&mut self.thread(from).caller, NONE);
-        self.carry(cpu, from, to, false);
+        if let Some(fault) = self.thread(to).fault {
+            self.follow_handler(cpu, from, to, fault);
+            return Ok(());
+        }
+        self.carry(cpu, from, to, Arrival::Sent);
         self.wake(cpu, to, Ok(0), Wake::Start);
         Ok(())
     }
@@ -134,7 +141,7 @@ impl<M: Machine> Kernel<M> {
         let (readers, writers) = (endpoint.readers, endpoint.writers);
         let lines = [
             (CapabilityRights::READ.within(rights) && readers == 1, Line::Senders(target.row)),
-            (CapabilityRights::WRITE.within(rights) && writers == 1, Line::Receivers(target.row)),
+            (COMES.meets(rights) && writers == 1, Line::Receivers(target.row)),
         ];
         lines.into_iter().filter(|(is_last, _)| *is_last).find_map(|(_, line)| {
             let (waiters, queue) = self.line(line);

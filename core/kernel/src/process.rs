@@ -7,7 +7,7 @@ use coldframe_ipc::Queue;
 use coldframe_memory::{AddressSpace, Budget};
 use coldframe_scheduler::NONE;
 
-use crate::{Counts, Round};
+use crate::{Bell, Counts, LentName, Round};
 
 /// A process, by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +28,10 @@ pub struct Process<F> {
     pub(crate) capabilities: u32,
     /// Who waits for its end.
     pub(crate) watcher: u32,
+    /// Who else is told then.
+    pub(crate) bell: Bell,
+    /// By which name the faults of new threads are sent.
+    pub(crate) handler: LentName,
     /// The calls that it may make.
     pub(crate) calls: CallSet,
     /// What is counted of it.
@@ -80,6 +84,8 @@ impl<F> Default for Process<F> {
             previous_sibling: NONE,
             capabilities: 0,
             watcher: NONE,
+            bell: Bell::default(),
+            handler: LentName::default(),
             calls: CallSet::ALL,
             counts: Counts::default(),
             authorities: [NONE; Authority::ALL.len()],
@@ -138,6 +144,18 @@ impl<F> Process<F> {
     #[must_use]
     pub const fn watcher(&self) -> Option<u32> {
         if self.watcher == NONE { None } else { Some(self.watcher) }
+    }
+
+    /// What is raised when nothing is left of it.
+    #[must_use]
+    pub const fn bell(&self) -> Bell {
+        self.bell
+    }
+
+    /// By which name the faults of new threads are sent.
+    #[must_use]
+    pub const fn handler(&self) -> LentName {
+        self.handler
     }
 
     /// The calls that it may make.

@@ -201,6 +201,9 @@ impl<M: Machine> Kernel<M> {
         if space.take_down(&mut means) == Teardown::More {
             return Step::More;
         }
+        if !self.ring(cpu, process) {
+            return Step::More;
+        }
         self.process(process).space = None;
         self.return_budget(process);
         self.leave_parent(cpu, process);

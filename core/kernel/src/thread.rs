@@ -2,7 +2,7 @@
 
 use coldframe_scheduler::NONE;
 
-use crate::{Counts, Work};
+use crate::{Counts, Fault, LentName, Work};
 
 /// Whether a row of the thread table is in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -67,6 +67,9 @@ pub struct Thread<R> {
     pub(crate) joiner: u32,
     /// Whose call it has received and not replied to.
     pub(crate) caller: u32,
+    /// By which name its faults are sent, and the one that somebody has to say something about.
+    pub(crate) handler: LentName,
+    pub(crate) fault: Option<Fault>,
     pub(crate) result: u64,
     /// The capability that came with it, while that is there, and how many there are in all.
     pub(crate) capability: u32,
@@ -94,6 +97,8 @@ impl<R: Default> Default for Thread<R> {
             waits_for: WaitsFor::Nothing,
             joiner: NONE,
             caller: NONE,
+            handler: LentName::default(),
+            fault: None,
             result: 0,
             capability: NONE,
             capabilities: 0,
@@ -143,6 +148,18 @@ impl<R> Thread<R> {
     #[must_use]
     pub const fn caller(&self) -> Option<u32> {
         if self.caller == NONE { None } else { Some(self.caller) }
+    }
+
+    /// By which name its faults are sent.
+    #[must_use]
+    pub const fn handler(&self) -> LentName {
+        self.handler
+    }
+
+    /// The fault that somebody has to say something about.
+    #[must_use]
+    pub const fn fault(&self) -> Option<Fault> {
+        self.fault
     }
 
     /// What it has asked for and has not got yet.

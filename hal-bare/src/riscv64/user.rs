@@ -1,6 +1,6 @@
 //! User mode as a function: it is called with registers and returns when it traps.
 
-use coldframe_abi::{Message, Reply, Request};
+use coldframe_abi::{Arrival, Message, Reply, Request};
 use coldframe_hal::{Trap, UserRegisters};
 use coldframe_kernel::{FAST_CALLS, FastReply};
 
@@ -38,8 +38,8 @@ impl Call {
         Some([self.a[7], self.a[0], self.a[1]])
     }
 
-    pub(crate) fn answer(&mut self, FastReply { reply, wants_reply, .. }: FastReply) {
-        (self.a[0], self.a[1], self.a[2]) = (reply.status, reply.value, u64::from(wants_reply));
+    pub(crate) fn answer(&mut self, FastReply { reply, arrival, .. }: FastReply) {
+        (self.a[0], self.a[1], self.a[2]) = (reply.status, reply.value, arrival as u64);
     }
 
     /// Changes from the thread that has made the call to one that waits in one. Words of a message stay where they are.
@@ -132,13 +132,13 @@ impl UserRegisters for Registers {
     fn message(&self) -> Message {
         let mut words = [0; coldframe_abi::MESSAGE_WORDS];
         words.copy_from_slice(&self.x[19..26]);
-        Message { label: self.x[18], words, wants_reply: self.x[12] != 0 }
+        Message { label: self.x[18], words, arrival: Arrival::from_word(self.x[12]) }
     }
 
     fn deliver(&mut self, message: Message) {
         self.x[18] = message.label;
         self.x[19..26].copy_from_slice(&message.words);
-        self.x[12] = u64::from(message.wants_reply);
+        self.x[12] = message.arrival as u64;
     }
 
     fn is_light(&self) -> bool {
@@ -147,6 +147,14 @@ impl UserRegisters for Registers {
 
     fn program_counter(&self) -> u64 {
         self.pc
+    }
+
+    fn stack(&self) -> u64 {
+        self.x[2]
+    }
+
+    fn go_on_at(&mut self, program_counter: u64, stack: u64) {
+        (self.pc, self.x[2]) = (program_counter, stack);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::ops::{Deref, DerefMut};
 
-use coldframe_abi::{Message, Reply, Request};
+use coldframe_abi::{Arrival, Message, Reply, Request};
 use coldframe_hal::{Trap, UserRegisters};
 use coldframe_kernel::{FAST_CALLS, FastReply};
 
@@ -79,8 +79,8 @@ impl Call {
         (self.rip < END_OF_USER).then_some([self.rax, self.rdi, self.rsi])
     }
 
-    pub(crate) fn answer(&mut self, FastReply { reply, wants_reply, .. }: FastReply) {
-        (self.rax, self.rdx, self.rdi) = (reply.status, reply.value, u64::from(wants_reply));
+    pub(crate) fn answer(&mut self, FastReply { reply, arrival, .. }: FastReply) {
+        (self.rax, self.rdx, self.rdi) = (reply.status, reply.value, arrival as u64);
     }
 
     /// Changes from the thread that has made the call to one that waits in one. Words of a message stay where they are.
@@ -221,13 +221,13 @@ impl UserRegisters for Registers {
 
     fn message(&self) -> Message {
         let words = [self.r12, self.r13, self.r14, self.r15, self.r8, self.r9, self.r10];
-        Message { label: self.rbx, words, wants_reply: self.rdi != 0 }
+        Message { label: self.rbx, words, arrival: Arrival::from_word(self.rdi) }
     }
 
     fn deliver(&mut self, message: Message) {
         self.rbx = message.label;
         [self.r12, self.r13, self.r14, self.r15, self.r8, self.r9, self.r10] = message.words;
-        self.rdi = u64::from(message.wants_reply);
+        self.rdi = message.arrival as u64;
     }
 
     fn is_light(&self) -> bool {
@@ -236,6 +236,14 @@ impl UserRegisters for Registers {
 
     fn program_counter(&self) -> u64 {
         self.rip
+    }
+
+    fn stack(&self) -> u64 {
+        self.rsp
+    }
+
+    fn go_on_at(&mut self, program_counter: u64, stack: u64) {
+        (self.rip, self.rsp) = (program_counter, stack);
     }
 }
 

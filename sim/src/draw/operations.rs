@@ -108,7 +108,8 @@ pub(super) fn process_op(source: &mut dyn Source) -> Op {
             let mut half = || u64::from(source.choose(u32::MAX)) << 32 | u64::from(source.choose(u32::MAX));
             let many = half() | half();
             let one = source.choose(TABLE.len() as u32);
-            let (bank, calls) = if source.choose(2) == 0 { (0, many) } else { (one / 64, !(1 << (one % 64))) };
+            let (bank, calls) =
+                if source.choose(2) == 0 { (0, many) } else { (one / 64, !(1 << (one % 64))) };
             Op::ProcessRestrict { process, bank: bank as u8, calls }
         }
         11 => Op::ProcessKill { process },
@@ -173,6 +174,36 @@ pub(super) fn message_op(source: &mut dyn Source) -> Op {
         }
         30 => Op::Cancel { slot: self::slot(source) },
         _ => Op::Reply,
+    }
+}
+
+/// An operation on signals or faults, few enough endpoints that threads meet.
+pub(super) fn signal_op(source: &mut dyn Source) -> Op {
+    let slot = source.choose(3) as u8;
+    let within = [None, Some(micros(source, 60)), Some(Nanos(0))][source.choose(3) as usize];
+    let bits = [1, 2, 4, 3, 0][source.choose(5) as usize];
+    match source.choose(32) {
+        0..5 => Op::Signal { slot, bits },
+        5..9 => Op::Receive { slot, within },
+        9..12 => Op::ReplyReceive { slot, within },
+        12..15 => Op::Fault,
+        15 => Op::Reply,
+        16 | 17 => Op::ThreadHandler { thread: self::slot(source), slot },
+        18 | 19 => Op::ProcessNotify { process: source.choose(3) as u8, slot, bits },
+        20 => Op::ProcessHandler { process: source.choose(3) as u8, slot },
+        21 | 22 => {
+            let rights = CapabilityRights([0x80, 0xc0, 0x88, 0x4, 0xcc, 0x8][source.choose(6) as usize]);
+            Op::CapabilityCopy { slot: ENDPOINTS + slot, rights, badge: u64::from(source.choose(4)) }
+        }
+        23 => Op::CapabilityDelete { slot: ENDPOINTS + slot },
+        24 => Op::CapabilityRevoke { slot: ENDPOINTS + slot },
+        25 => Op::EndpointCreate,
+        26 => {
+            let rights = CapabilityRights([0x8c, 0x4, 0x80][source.choose(3) as usize]);
+            Op::ProcessGive { process: 0, slot: ENDPOINTS + slot, rights, badge: 0 }
+        }
+        27 => Op::Cancel { slot: self::slot(source) },
+        _ => message_op(source),
     }
 }
 

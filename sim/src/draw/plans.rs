@@ -4,8 +4,8 @@ use coldframe_abi::{CapabilityRights, Nanos};
 
 use super::Plan;
 use super::operations::{
-    any_call, any_op, between, capability_op, memory_op, message_op, micros, priority, process_op, raw, slot,
-    word_op,
+    any_call, any_op, between, capability_op, memory_op, message_op, micros, priority, process_op, raw,
+    signal_op, slot, word_op,
 };
 use crate::ops::{ENDPOINTS, LAST, OBJECTS, Op};
 use crate::source::Source;
@@ -380,6 +380,76 @@ pub(super) fn messages(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     }
 }
 
+pub(super) fn signals(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
+    let cpus = cpus.unwrap_or(between(source, 1, 4) as u16);
+    let count = between(source, 2, 4);
+    let mut programs = vec![vec![Op::EndpointCreate, Op::EndpointCreate, Op::EndpointCreate]];
+    // The faults of most threads are handled, and most of those who handle them stay.
+    let handled = source.choose(4) != 0;
+    let handler = 1 + count as u8;
+    if handled {
+        programs[0].push(Op::Spawn { program: handler });
+        programs[0].extend([Op::ThreadSelf, Op::ThreadHandler { thread: LAST, slot: 0 }]);
+    }
+    programs[0].extend(starter(between(source, 2, 6), count));
+    for _ in 0..count {
+        let mut ops = Vec::new();
+        for _ in 0..between(source, 3, 14) {
+            let op = match source.choose(20) {
+                0 => Op::Sleep(Nanos(u64::from(source.choose(3_000)))),
+                1 => Op::Spawn { program: source.choose(5) as u8 },
+                2 => Op::Suspend { slot: slot(source) },
+                3 | 4 => Op::Resume { slot: slot(source) },
+                5 => [Op::Yield, Op::Exit, Op::Compute(micros(source, 100))][source.choose(3) as usize],
+                6 | 7 => {
+                    // A process whose faults and whose end others hear of, or one that handles theirs.
+                    let slot = source.choose(3) as u8;
+                    let rights = CapabilityRights(0x8c);
+                    let program = [handler, handler + 1][source.choose(2) as usize];
+                    ops.push(Op::ProcessCreate { frames: 40 });
+                    ops.push(Op::ProcessGive { process: LAST, slot: ENDPOINTS + slot, rights, badge: 0 });
+                    ops.push(Op::ProcessNotify { process: LAST, slot, bits: 1 });
+                    ops.push(Op::ProcessHandler { process: LAST, slot });
+                    ops.push(Op::ProcessThread { process: LAST, program });
+                    ops.push(Op::Sleep(Nanos(u64::from(source.choose(8_000)))));
+                    [Op::ProcessKill { process: LAST }, Op::Fault, Op::Yield][source.choose(3) as usize]
+                }
+                8 => match process_op(source) {
+                    Op::ProcessRestrict { .. } => Op::Yield,
+                    other => other,
+                },
+                _ => signal_op(source),
+            };
+            ops.push(op);
+        }
+        ops.push(Op::Again { times: between(source, 1, 40) as u16 });
+        programs.push(ops);
+    }
+    let slot = [0, 0, LAST][source.choose(3) as usize];
+    let mut handles = vec![Op::ReplyReceive { slot, within: None }];
+    handles.push([Op::Yield, Op::Yield, Op::Yield, Op::Fault, Op::Exit][source.choose(5) as usize]);
+    handles.push(Op::Again { times: 200 });
+    programs.push(handles);
+    programs.push(vec![Op::Fault, Op::Signal { slot: LAST, bits: 2 }, Op::Fault, Op::Exit]);
+    // One that stays, so that those who wait for ever go on.
+    let keeper = programs.len() as u64;
+    let mut serves = vec![Op::Sleep(Nanos::from_micros(40))];
+    serves.extend((0..3).map(|slot| Op::Signal { slot, bits: 4 }));
+    serves.extend((0..3).map(|slot| Op::ReplyReceive { slot, within: Some(Nanos::from_micros(10)) }));
+    serves.extend([Op::Reply, Op::Again { times: 300 }]);
+    programs.push(serves);
+    programs[0].push(Op::Spawn { program: keeper as u8 });
+    Plan {
+        cpus,
+        programs,
+        processes: vec![0, 0],
+        threads: 40,
+        budget: 900,
+        refuse_every: refusals(source),
+        device: false,
+    }
+}
+
 /// What disturbs servers and clients now and then.
 fn disturbance(source: &mut dyn Source) -> Op {
     match source.choose(10) {
@@ -412,7 +482,7 @@ pub(super) fn servers(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
             ops.push(match source.choose(seldom) {
                 0 => disturbance(source),
                 _ if serves => Op::ReplyReceive { slot: 0, within: None },
-                1 => Op::Null,
+                1 => [Op::Null, Op::Signal { slot: 0, bits: 1 }][source.choose(2) as usize],
                 _ => Op::Call { slot: 0, within: None },
             });
         }

@@ -10,7 +10,7 @@ use coldframe_kernel::{Inspection, Kernel};
 use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
 use super::names::{Name, Named};
-use super::{Model, Slot, State, Thread, fail, messages};
+use super::{Model, Slot, State, Thread, fail};
 use crate::oracle::Violation;
 
 /// How many bytes one call writes at most.
@@ -127,6 +127,11 @@ impl Model {
                 self.message_call(view, number, caller, before, now)
             }
             Number::Cancel => self.cancel(view, caller, words[0]),
+            Number::Signal => self.signal(view, caller, before, now),
+            Number::ProcessNotify => self.process_notify(view, caller, before, now),
+            Number::ThreadHandler | Number::ProcessHandler => {
+                Expected::Answer(self.takes_handler(view, number, caller, words))
+            }
             Number::Null | Number::YieldNow => Expected::Answer(Ok(0)),
             Number::MemoryQuery if words[0] >= self.user_end => Expected::Answer(Err(Error::BadAddress)),
             Number::MemoryQuery | Number::MemoryUse => Expected::Any,
@@ -281,6 +286,8 @@ impl Model {
                 counts: Default::default(),
                 joiner: None,
                 owes: None,
+                is_faulted: false,
+                goes_on_at: None,
                 inbox: None,
                 asks: false,
                 is_refused: false,
@@ -330,8 +337,10 @@ impl Model {
         let Some(thread) = self.thread_mut(caller) else { return Expected::Nothing };
         thread.state = State::Ended { result };
         let (process, joiner, owes) = (thread.process, thread.joiner.take(), thread.owes.take());
-        if let Some(caller) = owes {
-            self.expect(caller, Err(Error::PeerGone));
+        match owes {
+            Some(caller) if self.is_faulted(caller) => self.ends_by_fault(caller),
+            Some(caller) => self.expect(caller, Err(Error::PeerGone)),
+            None => {}
         }
         if let Some(joiner) = joiner {
             self.thread_is_gone(caller);
@@ -373,7 +382,7 @@ impl Model {
             }
             self.threads[thread as usize].holder = None;
             if let Some(caller) = owes.filter(|caller| self.thread(*caller).is_some()) {
-                self.set_state(caller, State::Hears { either: messages::NO_REPLY });
+                self.loses_server(caller);
             }
             if let Some(joiner) = joiner.filter(|joiner| self.thread(*joiner).is_some()) {
                 // A thread of another process, which hears of it when the reaper comes by.

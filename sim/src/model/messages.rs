@@ -1,6 +1,8 @@
 //! Calls that hand messages over: who gets which, from whom, and who owes whom a reply.
 
-use coldframe_abi::{CapabilityKind, CapabilityRights, Error, Instant, Message, Number};
+use coldframe_abi::{
+    Arrival, CapabilityKind, CapabilityRights, Error, FaultAnswer, Instant, Message, Number,
+};
 use coldframe_kernel::Inspection;
 use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
@@ -17,16 +19,20 @@ pub(super) const LEFT_ALONE: &[Answer] =
 /// What a thread sends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Letter {
-    message: Message,
-    badge: u64,
-    calls: bool,
+    pub(super) message: Message,
+    pub(super) badge: u64,
+    pub(super) calls: bool,
 }
 
 /// An endpoint that a thread has named: row and generation, and what is written on the name.
-struct Place {
-    row: u32,
-    generation: u32,
-    badge: u64,
+pub(super) struct Place {
+    pub(super) row: u32,
+    pub(super) generation: u32,
+    pub(super) badge: u64,
+}
+
+const fn arrival(calls: bool) -> Arrival {
+    if calls { Arrival::Called } else { Arrival::Sent }
 }
 
 /// Whether a call hands a message over.
@@ -67,7 +73,7 @@ impl Model {
         }
     }
 
-    fn place<F: HardwareFormat>(
+    pub(super) fn place<F: HardwareFormat>(
         &self,
         view: &Inspection<'_, HostMachine<F>>,
         caller: u32,
@@ -92,7 +98,7 @@ impl Model {
         match self.first_in(Line::Receivers(row, generation), 0) {
             Some(receiver) if !calls || until > now => {
                 self.stops_waiting(receiver.thread, Some(Ok(badge)));
-                self.finds(receiver.thread, Message { wants_reply: calls, ..message });
+                self.finds(receiver.thread, Message { arrival: arrival(calls), ..message });
                 if !calls {
                     return Ok(Some(0));
                 }
@@ -118,6 +124,10 @@ impl Model {
         if self.thread(caller).is_some_and(|thread| thread.owes.is_some()) {
             return Err(Error::BadState);
         }
+        if let Some(bits) = self.signals.remove(&(row, generation)) {
+            self.finds(caller, Message::SIGNALLED);
+            return Ok(Some(bits));
+        }
         let first = self.first_in(Line::Senders(row, generation), 0);
         if let Some(Waiting { thread: sender, letter: Some(letter), .. }) = first {
             if letter.calls {
@@ -127,7 +137,7 @@ impl Model {
             } else {
                 self.stops_waiting(sender, Some(Ok(0)));
             }
-            self.finds(caller, Message { wants_reply: letter.calls, ..letter.message });
+            self.finds(caller, Message { arrival: arrival(letter.calls), ..letter.message });
             return Ok(Some(letter.badge));
         }
         if view.endpoints[row as usize].names().2 == 0 {
@@ -136,7 +146,7 @@ impl Model {
         self.waits_there(caller, Line::Receivers(row, generation), None, Instant(words[1]), now)
     }
 
-    fn waits_there(
+    pub(super) fn waits_there(
         &mut self,
         caller: u32,
         line: Line,
@@ -154,18 +164,22 @@ impl Model {
 
     fn replies(&mut self, server: u32, message: Message) -> Result<u64, Error> {
         let caller = self.thread_mut(server).and_then(|thread| thread.owes.take()).ok_or(Error::PeerGone)?;
-        self.finds(caller, Message { wants_reply: false, ..message });
+        if self.is_faulted(caller) {
+            self.hears_of_fault(caller, FaultAnswer::from_message(&message));
+            return Ok(0);
+        }
+        self.finds(caller, Message { arrival: Arrival::Sent, ..message });
         self.expect(caller, Ok(0));
         Ok(0)
     }
 
-    fn finds(&mut self, thread: u32, message: Message) {
+    pub(super) fn finds(&mut self, thread: u32, message: Message) {
         if let Some(thread) = self.thread_mut(thread) {
             thread.inbox = Some(message);
         }
     }
 
-    fn awaits_reply(&mut self, caller: u32, server: u32) {
+    pub(super) fn awaits_reply(&mut self, caller: u32, server: u32) {
         if let Some(server) = self.thread_mut(server) {
             server.owes = Some(caller);
         }
@@ -189,6 +203,8 @@ impl Model {
             Err(error) => return Expected::Answer(Err(error)),
         };
         match self.thread(thread).map(|thread| thread.state) {
+            // It waits for no message that it has asked for.
+            _ if self.is_faulted(thread) => return Expected::Answer(Err(Error::BadState)),
             Some(State::InLine) => self.stops_waiting(thread, Some(Err(Error::Cancelled))),
             Some(State::AwaitsReply { server }) => {
                 self.owes_nothing(server);

@@ -22,6 +22,10 @@ pub(super) struct Process {
     /// A bit for each call that it may make.
     pub(super) calls: [u64; 2],
     pub(super) watcher: Option<u32>,
+    /// By whose name which signals are raised when nothing is left of it.
+    pub(super) bell: Option<(Key, u64)>,
+    /// By whose name the faults of new threads are sent.
+    pub(super) handler: Option<Key>,
     pub(super) counts: Counts,
 }
 
@@ -35,20 +39,24 @@ impl Model {
         process.is_none_or(|process| process.calls[number as usize / 64] >> (number as u64 % 64) & 1 == 1)
     }
 
-    /// Processes whose maker has ended end too, one after the other.
-    pub(super) fn end_orphans<F: HardwareFormat>(&mut self, view: &Inspection<'_, HostMachine<F>>) {
-        if self.orphans.is_empty() {
+    /// Processes whose maker has ended end too, one after the other, and so do those whose faults nobody handles.
+    pub(super) fn end_doomed<F: HardwareFormat>(&mut self, view: &Inspection<'_, HostMachine<F>>) {
+        if self.doomed.is_empty() {
             return;
         }
-        let orphans = std::mem::take(&mut self.orphans);
-        for process in orphans {
+        let doomed = std::mem::take(&mut self.doomed);
+        // Of two reasons the one counts that came first.
+        let (named, others): (Vec<_>, Vec<_>) = doomed.into_iter().partition(|(process, status)| {
+            view.processes[*process].ended().is_some_and(|ended| u64::from(ended.0) == *status)
+        });
+        for (process, status) in named.into_iter().chain(others) {
             let generation = self.processes.get(&process).map(|process| process.generation);
             let row = &view.processes[process];
             // Its row may have gone to another since, and then it has ended as well.
             if row.ended().is_some() || Some(row.generation()) != generation {
-                self.end_process_with(process, KILLED);
+                self.end_process_with(process, status);
             } else {
-                self.orphans.push(process);
+                self.doomed.push((process, status));
             }
         }
     }
@@ -60,6 +68,8 @@ impl Model {
             ended: None,
             calls: [u64::MAX; 2],
             watcher: None,
+            bell: None,
+            handler: None,
             counts: Counts::default(),
         });
         if known.ended.is_some() {
@@ -69,12 +79,12 @@ impl Model {
         self.statuses.insert((process, known.generation), status);
         let children =
             self.processes.iter().filter(|(_, other)| other.parent == Some(process) && other.ended.is_none());
-        self.orphans.extend(children.map(|(child, _)| *child));
+        self.doomed.extend(children.map(|(child, _)| (*child, KILLED)));
         self.end_process(process);
     }
 
     /// The process that a name of the caller is for.
-    fn process_named<F: HardwareFormat>(
+    pub(super) fn process_named<F: HardwareFormat>(
         &mut self,
         view: &Inspection<'_, HostMachine<F>>,
         caller: u32,
@@ -89,7 +99,7 @@ impl Model {
         if self.is_there(name.what) { Ok(process as usize) } else { Err(Error::BadHandle) }
     }
 
-    fn process_to_fill<F: HardwareFormat>(
+    pub(super) fn process_to_fill<F: HardwareFormat>(
         &mut self,
         view: &Inspection<'_, HostMachine<F>>,
         caller: u32,
@@ -195,6 +205,8 @@ impl Model {
             ended: None,
             calls,
             watcher: None,
+            bell: None,
+            handler: None,
             counts: Counts::default(),
         };
         self.processes.insert(process, known);
@@ -240,6 +252,7 @@ impl Model {
             return wrong(format!("a new thread is called {root:?} and {name:?}"));
         };
         let Some(maker) = self.thread(caller).copied() else { return Ok(Expected::Nothing) };
+        let handler = self.processes.get(&process).and_then(|process| process.handler);
         let slot = self.slot(thread);
         if slot.holder.is_some() || generation <= slot.generation {
             return Err(reused(now, format!("thread {thread}")));
@@ -255,6 +268,9 @@ impl Model {
                 counts: Counts::default(),
                 joiner: None,
                 owes: None,
+                handler,
+                is_faulted: false,
+                goes_on_at: None,
                 inbox: None,
                 asks: false,
                 is_refused: false,

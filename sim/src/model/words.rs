@@ -190,12 +190,22 @@ impl Model {
 
     /// Who is first at a place: the most urgent, and among equals whoever came first.
     pub(super) fn first_in(&self, line: Line, place: u64) -> Option<Waiting> {
+        self.first_of(line, place, |_| true)
+    }
+
+    /// Who is first of those at a place of whom this is true.
+    pub(super) fn first_of(
+        &self,
+        line: Line,
+        place: u64,
+        is_one: impl Fn(&Waiting) -> bool,
+    ) -> Option<Waiting> {
         let rank = |waiting: &&Waiting| {
             let settings = self.thread(waiting.thread).map(|thread| thread.settings);
             settings.map(|settings| (std::cmp::Reverse((settings.class, settings.priority)), waiting.order))
         };
-        let here = self.lines.iter().filter(|waiting| waiting.line == line && waiting.place == place);
-        here.min_by_key(rank).copied()
+        let is_here = |waiting: &&Waiting| waiting.line == line && waiting.place == place && is_one(waiting);
+        self.lines.iter().filter(is_here).min_by_key(rank).copied()
     }
 
     /// A thread does not wait in its line any more, and hears this, if that is known.
@@ -231,6 +241,15 @@ impl Model {
         for (thread, before) in std::mem::take(&mut self.asks_again) {
             match self.thread(thread).map(|thread| thread.state) {
                 // What the call had to wait for has come, and it has been made once more.
+                Some(State::Works { call: call @ (Number::Signal | Number::ProcessNotify) }) => {
+                    let expected = match call {
+                        Number::Signal => self.signal(view, thread, &before, now),
+                        _ => self.process_notify(view, thread, &before, now),
+                    };
+                    if let Expected::Answer(answer) = expected {
+                        self.expect(thread, answer);
+                    }
+                }
                 Some(State::Works { call }) if carries(call) => {
                     if let Expected::Answer(answer) = self.message_call(view, call, thread, &before, now) {
                         self.expect(thread, answer);
@@ -257,6 +276,12 @@ impl Model {
                 Line::Process(_) | Line::Object(..) if !worked => continue,
                 Line::Process(_) => Error::NotMapped,
                 Line::Object(..) => Error::BadHandle,
+                Line::Senders(..) if self.is_faulted(waiting.thread) => {
+                    if worked || reaped {
+                        self.ends_by_fault(waiting.thread);
+                    }
+                    continue;
+                }
                 Line::Senders(..) | Line::Receivers(..) => {
                     if worked || reaped {
                         self.stops_waiting(waiting.thread, None);

@@ -118,6 +118,21 @@ impl Programs {
                 Call::ReplyReceive { endpoint: self.names.endpoint(slot), deadline: until(now, within) }
             }
             Op::Cancel { slot } => Call::Cancel { thread: self.names.thread(slot) },
+            Op::Signal { slot, bits } => {
+                Call::Signal { endpoint: self.names.endpoint(slot), bits: Word(bits) }
+            }
+            Op::ProcessNotify { process, slot, bits } => Call::ProcessNotify {
+                process: self.names.process(process),
+                endpoint: self.names.endpoint(slot),
+                bits: Word(bits),
+            },
+            Op::ThreadHandler { thread, slot } => {
+                Call::ThreadHandler { thread: self.names.thread(thread), endpoint: self.names.endpoint(slot) }
+            }
+            Op::ProcessHandler { process, slot } => {
+                let (process, endpoint) = (self.names.process(process), self.names.endpoint(slot));
+                Call::ProcessHandler { process, endpoint }
+            }
             Op::Raw(request) => return Some(request),
             Op::Any { number, seed } => return Some(self.any(number, seed, now)),
             Op::Compute(_) | Op::Memory(_) | Op::WordStore { .. } | Op::Fault | Op::Again { .. } => {

@@ -69,7 +69,8 @@ pub(super) fn audit<F: HardwareFormat>(
                     let (names, readers, writers) = &mut scratch.of_endpoints[target.row as usize];
                     *names += 1;
                     *readers += u32::from(CapabilityRights::READ.within(rights));
-                    *writers += u32::from(CapabilityRights::WRITE.within(rights));
+                    let comes = CapabilityRights::WRITE.and(CapabilityRights::SIGNAL).meets(rights);
+                    *writers += u32::from(comes);
                     let generation = view.endpoints[target.row as usize].generation();
                     demand(generation == target.generation, AUTHORITY, now, || {
                         format!("capability {row} names endpoint {target:?}, which has had {generation}")

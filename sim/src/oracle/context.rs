@@ -8,10 +8,20 @@ use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
 use super::{CONTEXT_KEPT, Violation, demand};
 
+/// What a thread was up to when it left its CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    Interrupted,
+    /// It gets an answer.
+    InCall,
+    /// It may be told to go on somewhere else.
+    InFault,
+}
+
 /// What each thread looked like when it left its CPU, by thread.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Contexts {
-    left_with: Vec<Option<(HostRegisters, bool)>>,
+    left_with: Vec<Option<(HostRegisters, Left)>>,
     /// Who has made a call that has not been answered.
     calling: Vec<bool>,
 }
@@ -38,22 +48,25 @@ impl Contexts {
         if resume == Resume::User {
             *self.calling(runs) = false;
         }
+        let left = if in_call { Left::InCall } else { Left::Interrupted };
         if was == runs {
             if was != NONE && was != 0 {
-                return same(before, in_call, cpu.peek(), was, now);
+                return same(before, left, cpu.peek(), was, now);
             }
             return Ok(());
         }
         if was != NONE && was != 0 {
-            *self.slot(was) = Some((*before, in_call));
+            let in_fault = kernel.inspect().threads[was as usize].fault().is_some();
+            let left = if in_fault { Left::InFault } else { left };
+            *self.slot(was) = Some((*before, left));
         }
         if runs != NONE && runs != 0
-            && let Some((registers, in_call)) = self.slot(runs).take()
+            && let Some((registers, left)) = self.slot(runs).take()
             // A row whose thread has ended meanwhile starts anew.
             && cpu.peek().argument == registers.argument
             && cpu.peek().saved != [0; 4]
         {
-            return same(&registers, in_call, cpu.peek(), runs, now);
+            return same(&registers, left, cpu.peek(), runs, now);
         }
         Ok(())
     }
@@ -68,7 +81,7 @@ impl Contexts {
     }
 
     #[inline]
-    fn slot(&mut self, thread: u32) -> &mut Option<(HostRegisters, bool)> {
+    fn slot(&mut self, thread: u32) -> &mut Option<(HostRegisters, Left)> {
         let thread = thread as usize;
         if self.left_with.len() <= thread {
             self.left_with.resize(thread + 1, None);
@@ -79,16 +92,18 @@ impl Contexts {
 
 fn same(
     before: &HostRegisters,
-    in_call: bool,
+    left: Left,
     after: &HostRegisters,
     thread: u32,
     now: Instant,
 ) -> Result<(), Violation> {
-    // Whether the message is the right one is for the model to say.
-    let answered = if in_call {
-        HostRegisters { reply: after.reply, message: after.message, ..*before }
-    } else {
-        *before
+    // Whether the message is the right one, and the place to go on at, is for the model to say.
+    let answered = match left {
+        Left::Interrupted => *before,
+        Left::InCall => HostRegisters { reply: after.reply, message: after.message, ..*before },
+        Left::InFault => {
+            HostRegisters { program_counter: after.program_counter, stack: after.stack, ..*before }
+        }
     };
     demand(answered == *after, CONTEXT_KEPT, now, || {
         format!("thread {thread} left with {before:?} and came back with {after:?}")

@@ -97,10 +97,12 @@ fn nobody_is_missed<F: HardwareFormat>(
     let (_, readers, writers) = row.names();
     let fits = (sender.is_none() || receiver.is_none())
         && (sender.is_none() || readers > 0)
-        && (receiver.is_none() || writers > 0);
+        && (receiver.is_none() || writers > 0)
+        && (receiver.is_none() || row.signals() == 0);
     demand(fits, QUEUED, now, || {
         format!(
-            "at endpoint {endpoint} thread {sender:?} waits to send and {receiver:?} to receive; {readers} names may receive there and {writers} send"
+            "at endpoint {endpoint} thread {sender:?} waits to send and {receiver:?} to receive, signals {:#x} have been raised; {readers} names may receive there and {writers} send",
+            row.signals()
         )
     })
 }
@@ -184,8 +186,11 @@ fn users_fit<F: HardwareFormat>(
         while let Some(thread) = next {
             listed += 1;
             let row = &view.waiters[thread as usize];
-            let holder = Some(view.threads[thread as usize].process());
-            let fits = row.by() == Some(number) && capability.holder() == holder;
+            let waiting = &view.threads[thread as usize];
+            // Who has had a fault waits by the name that somebody has lent for that.
+            let lent = waiting.fault().and_then(|_| waiting.handler().holder());
+            let holder = lent.unwrap_or(waiting.process());
+            let fits = row.by() == Some(number) && capability.holder() == Some(holder);
             demand(fits && listed <= view.waiters.len(), QUEUED, now, || {
                 format!(
                     "capability {number} of {:?} lists thread {thread}, which waits by {:?}",

@@ -1,15 +1,15 @@
 //! Calls that hand messages over.
 
 use coldframe_abi::{
-    CapabilityKind, CapabilityRights, Deadline, EndpointHandle, Error, Instant, ThreadHandle,
+    CapabilityKind, CapabilityRights, Deadline, EndpointHandle, Error, Instant, Message, ThreadHandle,
 };
-use coldframe_hal::Machine;
+use coldframe_hal::{Cpu, Machine, UserRegisters};
 use coldframe_scheduler::Wake;
 
 use super::{Caller, Outcome};
 use crate::messages::Met;
 use crate::work::told;
-use crate::{Kernel, Line, WaitsFor};
+use crate::{Kernel, LentName, Line, WaitsFor};
 
 impl<M: Machine> Kernel<M> {
     pub(super) fn endpoint_create(&mut self, caller: Caller) -> Result<u64, Error> {
@@ -17,7 +17,7 @@ impl<M: Machine> Kernel<M> {
         Ok(self.handle_of(capability).to_word())
     }
 
-    fn endpoint(
+    pub(super) fn endpoint(
         &self,
         caller: Caller,
         handle: EndpointHandle,
@@ -88,6 +88,11 @@ impl<M: Machine> Kernel<M> {
         (endpoint, by): (u32, u32),
         deadline: Deadline,
     ) -> Outcome {
+        let signals = core::mem::take(&mut self.endpoint_row(endpoint).signals);
+        if signals != 0 {
+            cpu.registers().deliver(Message::SIGNALLED);
+            return Ok(signals).into();
+        }
         match self.meet(cpu, Line::Senders(endpoint)) {
             Met::Ghosts => self.call_again(caller),
             Met::Thread(from) => Ok(self.take_from_sender(cpu, from, caller.thread)).into(),
@@ -114,7 +119,7 @@ impl<M: Machine> Kernel<M> {
             Err(error) => return Err::<u64, _>(error).into(),
         };
         let row = self.endpoint_row(endpoint);
-        if row.senders.is_empty() && row.writers > 0 && deadline.0 > now.0 {
+        if row.is_quiet() && row.writers > 0 && deadline.0 > now.0 {
             // It waits before its caller goes on, which then finds the CPU free: the two take turns on one.
             let at = (Line::Receivers(endpoint), 0);
             self.wait_at(cpu, now, caller.thread, at, Some(handle.slot), deadline);
@@ -126,6 +131,43 @@ impl<M: Machine> Kernel<M> {
         self.next_message(cpu, now, caller, (endpoint, handle.slot), deadline)
     }
 
+    pub(super) fn signal(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        handle: EndpointHandle,
+        bits: u64,
+    ) -> Outcome {
+        let endpoint = match self.signalled(caller, handle, bits) {
+            Ok(endpoint) => endpoint,
+            Err(error) => return Err::<u64, _>(error).into(),
+        };
+        if self.endpoint_row(endpoint).readers == 0 {
+            return Err::<u64, _>(Error::PeerGone).into();
+        }
+        if self.raise(cpu, endpoint, bits) { Ok(0).into() } else { self.call_again(caller) }
+    }
+
+    /// The endpoint at which the caller may raise these signals.
+    pub(super) fn signalled(&self, caller: Caller, handle: EndpointHandle, bits: u64) -> Result<u32, Error> {
+        let endpoint = self.endpoint(caller, handle, CapabilityRights::SIGNAL)?;
+        let badge = self.capability(handle.slot).badge();
+        if badge == 0 || bits & !badge == 0 { Ok(endpoint) } else { Err(Error::NoRight) }
+    }
+
+    /// From now on the faults of a thread are sent by a name of the caller's.
+    pub(super) fn thread_handler(
+        &mut self,
+        caller: Caller,
+        handle: ThreadHandle,
+        endpoint: EndpointHandle,
+    ) -> Result<(), Error> {
+        self.endpoint(caller, endpoint, CapabilityRights::WRITE)?;
+        let thread = self.alive(caller, handle, CapabilityRights::MANAGE)?;
+        self.thread(thread).handler = LentName::new(caller.process, endpoint.into());
+        Ok(())
+    }
+
     pub(super) fn cancel(
         &mut self,
         cpu: &mut M::Cpu,
@@ -133,6 +175,10 @@ impl<M: Machine> Kernel<M> {
         handle: ThreadHandle,
     ) -> Result<(), Error> {
         let thread = self.alive(caller, handle, CapabilityRights::MANAGE)?;
+        if self.thread(thread).fault.is_some() {
+            // It waits for no message that it has asked for.
+            return Err(Error::BadState);
+        }
         match self.thread(thread).waits_for {
             WaitsFor::InLine(_) => self.wake_from_line(cpu, thread, Err(Error::Cancelled)),
             WaitsFor::Reply(server) => {

@@ -176,6 +176,14 @@ impl<M: Machine> Kernel<M> {
                 self.reply_receive(cpu, now, caller, endpoint, deadline)
             }
             Call::Cancel { thread } => self.cancel(cpu, caller, thread).into(),
+            Call::Signal { endpoint, bits } => self.signal(cpu, caller, endpoint, bits.0),
+            Call::ProcessNotify { process, endpoint, bits } => {
+                self.process_notify(cpu, caller, process, endpoint, bits.0)
+            }
+            Call::ProcessHandler { process, endpoint } => {
+                self.process_handler(caller, process, endpoint).into()
+            }
+            Call::ThreadHandler { thread, endpoint } => self.thread_handler(caller, thread, endpoint).into(),
             Call::MemoryUse {} => Ok(self.memory_use(caller.process)).into(),
         }
     }

@@ -1,8 +1,8 @@
 //! Calls about processes: made empty, filled by whoever made them, started by their first thread.
 
 use coldframe_abi::{
-    CapabilityHandle, CapabilityKind, CapabilityRights, Deadline, Error, ExitCode, Instant, ProcessHandle,
-    UserAddress,
+    CapabilityHandle, CapabilityKind, CapabilityRights, Deadline, EndpointHandle, Error, ExitCode, Instant,
+    ProcessHandle, UserAddress,
 };
 use coldframe_capability::{GROUND, Target};
 use coldframe_hal::paging::Format;
@@ -13,7 +13,7 @@ use super::{Caller, Outcome};
 use crate::boot::BootError;
 use crate::capabilities::{OF_PROCESS, OF_THREAD};
 use crate::work::told;
-use crate::{Kernel, Life, Registers, WaitsFor};
+use crate::{Bell, Kernel, LentName, Life, Registers, WaitsFor};
 
 impl<M: Machine> Kernel<M> {
     pub(super) fn process_create(&mut self, caller: Caller, frames: u64) -> Result<u64, Error> {
@@ -82,6 +82,7 @@ impl<M: Machine> Kernel<M> {
         let row = self.thread(thread);
         row.life = Life::Alive;
         row.registers = Registers::<M>::start(entry.0, stack.0, argument);
+        self.thread(thread).handler = self.process(process).handler;
         // In the maker's group: to make processes makes no time.
         self.start_thread(cpu, caller.thread, thread);
         Ok(self.handle_of(name).to_word())
@@ -147,6 +148,54 @@ impl<M: Machine> Kernel<M> {
         self.process(process).watcher = caller.thread;
         self.wait(cpu, now, WaitsFor::EndOfProcess(process), deadline);
         Outcome::Settled
+    }
+
+    /// Whoever is to be told of the end of a process: the last one who wanted, unless another's name stands.
+    pub(super) fn process_notify(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        handle: ProcessHandle,
+        endpoint: EndpointHandle,
+        bits: u64,
+    ) -> Outcome {
+        match self.take_bell(caller, handle, endpoint, bits) {
+            // It has gone already.
+            Ok(process) if self.process(process).space.is_none() && !self.ring(cpu, process) => {
+                self.call_again(caller)
+            }
+            done => done.map(|_| ()).into(),
+        }
+    }
+
+    fn take_bell(
+        &mut self,
+        caller: Caller,
+        handle: ProcessHandle,
+        endpoint: EndpointHandle,
+        bits: u64,
+    ) -> Result<u32, Error> {
+        let process = self.target(caller, handle, CapabilityKind::Process, CapabilityRights::INSPECT)?;
+        self.signalled(caller, endpoint, bits)?;
+        let old = self.process(process).bell.name;
+        let taken = old.holder().is_some_and(|holder| holder != caller.process);
+        if taken && self.lent_endpoint(old, CapabilityRights::SIGNAL).is_some() {
+            return Err(Error::Busy);
+        }
+        self.process(process).bell = Bell { name: LentName::new(caller.process, endpoint.into()), bits };
+        Ok(process)
+    }
+
+    pub(super) fn process_handler(
+        &mut self,
+        caller: Caller,
+        handle: ProcessHandle,
+        endpoint: EndpointHandle,
+    ) -> Result<(), Error> {
+        self.endpoint(caller, endpoint, CapabilityRights::WRITE)?;
+        let process = self.fillable(caller, handle)?;
+        self.process(process).handler = LentName::new(caller.process, endpoint.into());
+        Ok(())
     }
 
     pub(super) fn process_use(&mut self, caller: Caller, handle: ProcessHandle) -> Result<u64, Error> {

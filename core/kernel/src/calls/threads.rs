@@ -31,6 +31,7 @@ impl<M: Machine> Kernel<M> {
         let row = self.thread(thread);
         row.life = Life::Alive;
         row.registers = Registers::<M>::start(entry.0, stack.0, argument);
+        self.thread(thread).handler = self.thread(caller.thread).handler;
         self.start_thread(cpu, caller.thread, thread);
         Ok(self.handle_of(capability).to_word())
     }

@@ -1,0 +1,92 @@
+//! Signals: bits that stay at an endpoint until somebody receives them, raised by programs and by the kernel.
+
+use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Message};
+use coldframe_capability::Capabilities;
+use coldframe_hal::{Machine, Store, UserRegisters};
+use coldframe_scheduler::{NONE, Wake};
+
+use crate::messages::Met;
+use crate::{Kernel, Line};
+
+/// A capability by which the kernel does something for its holder later: only if it still stands then (KRN-27).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LentName {
+    holder: u32,
+    handle: CapabilityHandle,
+}
+
+impl Default for LentName {
+    fn default() -> Self {
+        Self { holder: NONE, handle: CapabilityHandle { slot: NONE, generation: 0 } }
+    }
+}
+
+impl LentName {
+    /// The capability that a process calls so.
+    #[must_use]
+    pub const fn new(holder: u32, handle: CapabilityHandle) -> Self {
+        Self { holder, handle }
+    }
+
+    /// Whose it is, if any has been lent.
+    #[must_use]
+    pub const fn holder(&self) -> Option<u32> {
+        if self.holder == NONE { None } else { Some(self.holder) }
+    }
+
+    /// What its holder calls it.
+    #[must_use]
+    pub const fn handle(&self) -> CapabilityHandle {
+        self.handle
+    }
+}
+
+/// What is raised when nothing is left of a process, and where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Bell {
+    /// By which name.
+    pub name: LentName,
+    /// Which signals.
+    pub bits: u64,
+}
+
+impl<M: Machine> Kernel<M> {
+    /// The endpoint that a lent name is for, if it still stands and allows this.
+    pub(crate) fn lent_endpoint(&self, name: LentName, rights: CapabilityRights) -> Option<u32> {
+        let holder = name.holder()?;
+        if self.processes.rows()[holder as usize].ended.is_some() {
+            return None;
+        }
+        let CapabilityHandle { slot, generation } = name.handle;
+        let rows = self.capabilities.rows();
+        let found = Capabilities::named(rows, holder, (slot, generation), CapabilityKind::Endpoint, rights);
+        found.ok().map(|target| target.row)
+    }
+
+    /// Raises signals at an endpoint; false if nothing has happened, because only such as have ended were in the way.
+    pub(crate) fn raise(&mut self, cpu: &mut M::Cpu, endpoint: u32, bits: u64) -> bool {
+        match self.meet(cpu, Line::Receivers(endpoint)) {
+            Met::Ghosts => return false,
+            Met::Thread(to) if bits != 0 => {
+                self.leave_line(to);
+                self.registers_of(cpu, to).deliver(Message::SIGNALLED);
+                self.wake(cpu, to, Ok(bits), Wake::Start);
+            }
+            _ => self.endpoint_row(endpoint).signals |= bits,
+        }
+        true
+    }
+
+    /// Nothing is left of a process: whoever wanted to be told is; false if that has to be tried again.
+    pub(crate) fn ring(&mut self, cpu: &mut M::Cpu, process: u32) -> bool {
+        let Bell { name, bits } = self.process(process).bell;
+        let rung = match self.lent_endpoint(name, CapabilityRights::SIGNAL) {
+            Some(endpoint) => self.raise(cpu, endpoint, bits),
+            None => true,
+        };
+        if rung {
+            self.process(process).bell = Bell::default();
+        }
+        rung
+    }
+}
