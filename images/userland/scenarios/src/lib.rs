@@ -18,6 +18,7 @@ mod recorder;
 mod registers;
 mod scheduling;
 mod suspend;
+mod tended;
 mod threads;
 mod time;
 mod woken;
@@ -63,4 +64,5 @@ scenarios! {
     10 children: "processes are made, shown memory, run, restricted, killed and waited for";
     11 woken: "threads wait at words, are woken in order, and hear when a word or a name goes";
     12 peers: "threads send, receive, call and reply, in order, and hear when nobody is left who could answer";
+    13 tended: "signals are raised and stay until received; faults are handled by others, or end a process";
 }

@@ -4,8 +4,8 @@ use core::cell::RefCell;
 use core::fmt::{self, Write};
 
 use coldframe_abi::{
-    CapabilityRights, CapabilityState, Deadline, Kind, Message, Number, PageRights, PageState, Reply,
-    Request, Sys,
+    Arrival, CapabilityRights, CapabilityState, Deadline, Kind, Message, Number, PageRights, PageState,
+    Reply, Request, Sys,
 };
 
 use crate::{Ground, Part, SCENARIOS};
@@ -107,7 +107,10 @@ impl<G: Ground> Sys for Recorder<'_, G> {
                 text(line, " sent", &message)?;
             }
             if row.is_some_and(|row| row.receives) && reply.status == 0 {
-                text(line, " received", &received)?;
+                match received.arrival {
+                    Arrival::Signalled => line.write_str(" signals")?,
+                    _ => text(line, " received", &received)?,
+                }
             }
             Ok(())
         })
@@ -190,7 +193,7 @@ fn argument(line: &mut Line, past: &mut Past, kind: Kind, word: u64) -> fmt::Res
 }
 
 fn rights(line: &mut Line, rights: CapabilityRights) -> fmt::Result {
-    const LETTERS: &[u8; 7] = b"imrwxfc";
+    const LETTERS: &[u8; 8] = b"imrwxfcs";
     for (bit, letter) in LETTERS.iter().enumerate() {
         line.write_char(if rights.0 >> bit & 1 == 1 { char::from(*letter) } else { '-' })?;
     }
