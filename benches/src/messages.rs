@@ -1,6 +1,6 @@
 //! A client and a server on one simulated CPU, as they are measured: the ways a call and its reply can take.
 
-use coldframe_abi::{Call, CpuId, Deadline, EndpointHandle, Request, UserAddress, Word};
+use coldframe_abi::{Call, Carries, CpuId, Deadline, EndpointHandle, Request, UserAddress, Word};
 use coldframe_hal::paging::Sv39;
 use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{Kernel, Resume};
@@ -57,7 +57,7 @@ impl Pair {
     fn fast(&mut self, request: Request) {
         self.cpu.registers().request = request;
         let [first, second, ..] = request.arguments;
-        let answered = self.kernel.fast(&mut self.cpu, request.number, first, second);
+        let answered = self.kernel.fast(&mut self.cpu, request.number, [first, second], Carries::NONE);
         assert!(answered.is_some(), "nothing is in the way");
     }
 

@@ -106,6 +106,13 @@ pub const KINDS: &[Kind] = &[
         draw: plans::messages,
     },
     Kind {
+        name: "parcels",
+        about: "1 to 4 CPUs, threads whose messages carry capabilities, copied or moved, while names go and peers are killed",
+        steps: 10_000,
+        compared: None,
+        draw: plans::parcels,
+    },
+    Kind {
         name: "signals",
         about: "1 to 4 CPUs, threads that raise signals and have faults that others handle, while these are killed",
         steps: 10_000,

@@ -8,6 +8,7 @@ mod calls;
 mod capabilities;
 mod counts;
 mod faults;
+mod handing;
 mod messages;
 mod names;
 mod processes;
@@ -107,6 +108,10 @@ struct Thread {
     /// By whose name its faults are sent, and whether it waits to hear what becomes of one.
     handler: Option<names::Key>,
     is_faulted: bool,
+    /// With how many capabilities it takes messages.
+    accepts: usize,
+    /// It has replied in a call that is made once more.
+    has_replied: bool,
     /// Where it has to go on after one, and with which stack.
     goes_on_at: Option<(u64, u64)>,
     /// The message that it finds when it goes on.
@@ -162,6 +167,11 @@ pub(crate) struct Model {
     lines: Vec<words::Waiting>,
     /// Those whose calls are made once more, and what they had in their registers.
     asks_again: Vec<(u32, HostRegisters)>,
+    /// What messages named before this entry, and who has a CPU after it.
+    sources: Vec<(names::Key, coldframe_capability::Capability)>,
+    loaded: Option<(u32, HostRegisters)>,
+    /// What was found wrong on the way.
+    complaint: Option<String>,
     /// How many waits there have been.
     waits: u64,
     /// Ranges that programs can print from.
@@ -213,6 +223,8 @@ impl Model {
                     owes: None,
                     handler: None,
                     is_faulted: false,
+                    accepts: 0,
+                    has_replied: false,
                     goes_on_at: None,
                     inbox: None,
                     asks: false,
@@ -305,6 +317,7 @@ impl Model {
         now: Instant,
     ) -> Result<(), Violation> {
         let here = usize::from(cpu.id().0);
+        self.loaded = Some((kernel.loaded(cpu.id()), *cpu.peek()));
         let refused = kernel.machine().refused();
         self.is_refused = std::mem::replace(&mut self.refused, refused) != refused;
         self.charge(here, now);
@@ -340,6 +353,9 @@ impl Model {
             self.end_waits_by_work(kernel, view, now);
         }
         self.end_waits(view, now);
+        if let Some(complaint) = self.complaint.take() {
+            return fail(now, complaint);
+        }
         let runs = kernel.loaded(cpu.id());
         self.running[here] = (runs != NONE && runs != 0).then_some((runs, now));
         if resume == Resume::User { self.may_go_on(view, runs, cpu, now) } else { Ok(()) }

@@ -1,11 +1,11 @@
 //! Programs as lists of operations: what generators, fuzzers and drawn worlds are made of.
 
 use coldframe_abi::{
-    Arrival, CapabilityHandle, CapabilityRights, Class, CpuId, Message, Nanos, Number, ObjectHandle,
-    Priority, Request, UserAddress, UserRange,
+    CapabilityHandle, CapabilityRights, Carries, Class, CpuId, MOST_CARRIED, Message, Nanos, Number,
+    ObjectHandle, Priority, Request, UserAddress, UserRange,
 };
 use coldframe_hal::{Access, Clock, Cpu, Trap};
-use hal_host::{HardwareFormat, HostCpu, HostMachine};
+use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
 use crate::window::{MemoryOp, Next, Window};
 use crate::world::{UserStep, Userland};
@@ -171,6 +171,10 @@ pub enum Op {
     Cancel {
         slot: u8,
     },
+    /// From now on the thread takes messages with so many capabilities.
+    Accept {
+        count: u8,
+    },
     Signal {
         slot: u8,
         bits: u64,
@@ -216,6 +220,8 @@ pub struct Programs {
     names: Names,
     /// How many messages have been written: no two are alike.
     messages: u64,
+    /// Whether messages carry capabilities now and then: somebody takes them.
+    carries: bool,
     made: usize,
     most: usize,
     /// The memory of the threads, by the number in their stack register.
@@ -227,9 +233,11 @@ pub struct Programs {
 impl Programs {
     /// These programs, which may make `most` threads in all.
     #[must_use]
-    pub const fn new(programs: Vec<Vec<Op>>, most: usize) -> Self {
+    pub fn new(programs: Vec<Vec<Op>>, most: usize) -> Self {
+        let carries = programs.iter().flatten().any(|op| matches!(op, Op::Accept { .. }));
         Self {
             programs,
+            carries,
             names: Names::new(),
             messages: 0,
             made: 0,
@@ -267,7 +275,34 @@ impl Programs {
         self.messages += 1;
         let words = std::array::from_fn(|word| self.messages * 16 + word as u64);
         // Few labels: each is one of the answers to a fault.
-        Message { label: self.messages % 4, words, arrival: Arrival::Sent }
+        let message = Message { label: self.messages % 4, words, ..Message::default() };
+        if !self.carries || !self.messages.is_multiple_of(3) {
+            return message;
+        }
+        // Most carry one or two, copied or moved, and a few what nobody can carry.
+        let draw = (self.messages.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 24) as u32;
+        let count = [1, 1, 1, 2, 2, 3, 4, 5][(draw & 7) as usize];
+        let moved = [0, 0, 1, 3, 2, 15, 1, 0][(draw >> 3 & 7) as usize];
+        let mut words = message.words;
+        for (index, word) in words.iter_mut().enumerate().take(count) {
+            let draw = draw >> (6 + 5 * index as u32);
+            let first = [ENDPOINTS, ENDPOINTS, 0, PROCESSES, OBJECTS, AUTHORITIES, ENDPOINTS, GROUPS];
+            *word = self.names.capability(first[(draw & 7) as usize] + (draw >> 3 & 3) as u8).to_word();
+        }
+        Message { words, ..message }.carrying(Carries::new(count as u8, moved))
+    }
+
+    /// Names that have come with a message are used from now on, as if they were for whatever is wanted.
+    fn keep_carried(&mut self, registers: &mut HostRegisters) {
+        let message = registers.message;
+        if !self.carries || registers.reply.status != 0 || message.carries == Carries::NONE {
+            return;
+        }
+        registers.message.carries = Carries::NONE;
+        for word in &message.words[..message.carries.count().min(MOST_CARRIED)] {
+            let named = [Named::Endpoint, Named::Endpoint, Named::Thread, Named::Process];
+            self.names.keep(named[(word % 4) as usize], *word);
+        }
     }
 }
 
@@ -357,6 +392,7 @@ impl<F: HardwareFormat> Userland<F> for Programs {
             return step;
         }
         let registers = cpu.registers();
+        self.keep_carried(registers);
         let keeps = std::mem::take(&mut registers.saved[KEEPS]);
         if let Some(named) = Named::from_word(keeps)
             && registers.reply.status == 0

@@ -137,6 +137,18 @@ impl Watch {
         self.model.add_readable(start, end);
     }
 
+    /// Notes what the entry that follows may change before anybody can look.
+    #[inline]
+    pub fn before_entry<F: HardwareFormat>(
+        &mut self,
+        kernel: &Kernel<HostMachine<F>>,
+        trap: Trap,
+        was: u32,
+        before: &HostRegisters,
+    ) {
+        self.model.before_entry(&kernel.inspect(), trap, was, before);
+    }
+
     /// Judges one entry by what it has touched.
     ///
     /// # Errors

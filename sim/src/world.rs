@@ -121,7 +121,8 @@ fn fast_way<F: HardwareFormat>(
     if due {
         return Ok(());
     }
-    let Some(FastReply { reply, arrival, .. }) = fast.fast(&mut on, number, first, second) else {
+    let carries = on.peek().message.carries;
+    let Some(FastReply { reply, arrival, .. }) = fast.fast(&mut on, number, [first, second], carries) else {
         let state = |kernel: &Kernel<HostMachine<F>>, cpu: &HostCpu<F>| {
             let mut hasher = DefaultHasher::new();
             kernel.hash_state(&mut hasher);
@@ -362,6 +363,7 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
         {
             fast_way(kernel, cpu, self.now)?;
         }
+        self.watch.before_entry(&self.kernel, trap, was, &before);
         let resume = self.kernel.enter(here, trap);
         if let Some((mut kernel, mut cpu)) = twin {
             kernel.forget_decisions();

@@ -16,7 +16,7 @@ struct Pair {
     endpoint: EndpointHandle,
 }
 
-const WORDS: Message = Message { label: 5, words: [1, 2, 3, 4, 5, 6, 7], arrival: Arrival::Sent };
+const WORDS: Message = Message { label: 5, words: [1, 2, 3, 4, 5, 6, 7], ..Message::new(0, [0; 4]) };
 
 impl Pair {
     /// A client that runs, and a server that waits to receive.
@@ -49,8 +49,8 @@ impl Pair {
     fn fast(&mut self, request: Request, message: Message) -> Option<u64> {
         let registers = self.cpu.registers();
         (registers.request, registers.message) = (request, message);
-        let answered =
-            self.kernel.fast(&mut self.cpu, request.number, request.arguments[0], request.arguments[1])?;
+        let [first, second, ..] = request.arguments;
+        let answered = self.kernel.fast(&mut self.cpu, request.number, [first, second], message.carries)?;
         let registers = self.cpu.registers();
         (registers.reply, registers.message.arrival) = (answered.reply, answered.arrival);
         Some(answered.reply.value)

@@ -72,6 +72,8 @@ errors! {
     PeerGone = 17,
     /// Another thread has ended the caller's wait.
     Cancelled = 18,
+    /// Whoever would receive the message takes no such capabilities, or has no room for them.
+    Refused = 19,
 }
 
 impl fmt::Display for Error {

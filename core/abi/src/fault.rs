@@ -1,6 +1,6 @@
 //! What a thread's handler hears of its fault, and what it can answer.
 
-use crate::{Arrival, Message};
+use crate::{Arrival, Carries, Message};
 
 /// A fault, as the message that the kernel makes of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -37,7 +37,7 @@ impl FaultReport {
     #[must_use]
     pub const fn to_message(self) -> Message {
         let words = [self.cause, self.address, self.program_counter, self.stack, 0, 0, 0];
-        Message { label: self.kind as u64, words, arrival: Arrival::Called }
+        Message { label: self.kind as u64, words, carries: Carries::NONE, arrival: Arrival::Called }
     }
 
     /// From what the handler has received.

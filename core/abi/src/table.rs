@@ -434,7 +434,7 @@ syscalls! {
 
     #[doc = "Sends a message; waits until somebody has received it."]
     57 send Send(endpoint: EndpointHandle as [WRITE], deadline: Deadline) sends -> ();
-    errors [BadHandle, NoRight, TimedOut, PeerGone, Cancelled];
+    errors [BadHandle, NoRight, BadArgument, Busy, Refused, TimedOut, PeerGone, Cancelled];
 
     #[doc = "Receives signals, or a message, the most urgent first; says which, or the badge of the name it came by."]
     58 receive Receive(endpoint: EndpointHandle as [READ], deadline: Deadline) -> Word, receives;
@@ -442,14 +442,14 @@ syscalls! {
 
     #[doc = "Sends a message and waits for the reply of whoever has received it."]
     59 call Call(endpoint: EndpointHandle as [WRITE], deadline: Deadline) sends -> (), receives;
-    errors [BadHandle, NoRight, TimedOut, PeerGone, Cancelled];
+    errors [BadHandle, NoRight, BadArgument, Busy, Refused, TimedOut, PeerGone, Cancelled];
 
     #[doc = "Replies to the call that the thread has received last, once."]
-    60 reply Reply() sends -> (); errors [PeerGone];
+    60 reply Reply() sends -> (); errors [PeerGone, BadHandle, NoRight, BadArgument, Busy, Refused];
 
     #[doc = "Replies, if somebody waits for that, and receives the next message, as `reply` and `receive` do."]
     61 reply_receive ReplyReceive(endpoint: EndpointHandle as [READ], deadline: Deadline) sends -> Word, receives;
-    errors [BadHandle, NoRight, TimedOut, PeerGone, Cancelled];
+    errors [BadHandle, NoRight, BadArgument, Busy, Refused, TimedOut, PeerGone, Cancelled];
 
     #[doc = "Ends the wait of a thread for a message, or at a word; it hears of it."]
     62 cancel Cancel(thread: ThreadHandle as [MANAGE]) -> (); errors [BadHandle, NoRight, BadState];
@@ -468,4 +468,7 @@ syscalls! {
     #[doc = "Has the faults of all threads that are started in a process from now on sent to an endpoint."]
     66 process_handler ProcessHandler(process: ProcessHandle as [FILL], endpoint: EndpointHandle as [WRITE]) -> ();
     errors [BadHandle, NoRight, BadState];
+
+    #[doc = "Says how many capabilities a message may bring that the calling thread receives; none before that."]
+    67 accept Accept(count: Word) -> (); errors [BadArgument];
 }

@@ -2,7 +2,7 @@
 //! it comes to what `enter` would have come to (KRN-26).
 
 use coldframe_abi::{
-    Arrival, CapabilityHandle, CapabilityKind, CapabilityRights, Counter, Deadline, Number, Reply,
+    Arrival, CapabilityHandle, CapabilityKind, CapabilityRights, Carries, Counter, Deadline, Number, Reply,
 };
 use coldframe_capability::{Capabilities, Capability};
 use coldframe_hal::{Clock, Cpu, Machine, Store, UserRegisters};
@@ -31,9 +31,15 @@ const REPLY_RECEIVE: u64 = Number::ReplyReceive as u64;
 const SIGNAL: u64 = Number::Signal as u64;
 
 impl<M: Machine> Kernel<M> {
-    /// Tries a call of the running thread, given its number and its first two arguments.
+    /// Tries a call of the running thread, given its number, its first two arguments, and what its message carries.
     #[inline]
-    pub fn fast(&mut self, cpu: &mut M::Cpu, number: u64, first: u64, second: u64) -> Option<FastReply> {
+    pub fn fast(
+        &mut self,
+        cpu: &mut M::Cpu,
+        number: u64,
+        [first, second]: [u64; 2],
+        carries: Carries,
+    ) -> Option<FastReply> {
         let thread = self.current(cpu)?;
         let process = self.threads.rows()[thread as usize].process;
         let row = &self.processes.rows()[process as usize];
@@ -47,6 +53,7 @@ impl<M: Machine> Kernel<M> {
                 self.count(thread, Counter::Calls);
                 Some(FastReply { reply: Reply::ok(0), arrival: Arrival::Sent, passed: false })
             }
+            CALL | REPLY_RECEIVE if carries != Carries::NONE => None,
             CALL if second == Deadline::NEVER.0 => self.fast_call(cpu, caller, first),
             SIGNAL => self.fast_signal(caller, first, second),
             REPLY_RECEIVE if second == Deadline::NEVER.0 => self.fast_reply_receive(cpu, caller, first),

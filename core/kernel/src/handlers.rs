@@ -70,7 +70,8 @@ impl<M: Machine> Kernel<M> {
             Met::Thread(to) => {
                 self.thread(thread).fault = Some(fault);
                 let badge = self.capability(by).badge();
-                self.call_receiver(cpu, now, (thread, to), badge, Deadline::NEVER);
+                self.call_receiver(cpu, now, (thread, to), badge, Deadline::NEVER)
+                    .unwrap_or_else(|error| unreachable!("a fault carries nothing: {error:?}"));
             }
             Met::Nobody => {
                 self.thread(thread).fault = Some(fault);

@@ -15,6 +15,7 @@ mod endpoint;
 mod enter;
 mod fast;
 mod faults;
+mod handing;
 mod handlers;
 mod inspect;
 mod kernel;

@@ -1,6 +1,6 @@
 //! How messages get from one thread to another, and what becomes of those who wait for one.
 
-use coldframe_abi::{Arrival, CapabilityKind, CapabilityRights, Deadline, Error, Instant, Message};
+use coldframe_abi::{Arrival, CapabilityKind, CapabilityRights, Carries, Deadline, Error, Instant, Message};
 use coldframe_hal::{Cpu, Machine, Store, UserRegisters};
 use coldframe_scheduler::{NONE, Wake};
 
@@ -36,12 +36,19 @@ impl<M: Machine> Kernel<M> {
         if self.of_cpu(cpu).loaded == thread { cpu.registers() } else { &mut self.thread(thread).registers }
     }
 
-    /// Copies a message from one thread to another, of which at most one runs.
-    fn carry(&mut self, cpu: &mut M::Cpu, from: u32, to: u32, arrival: Arrival) {
+    /// Carries a message from one thread to another, of which at most one runs, with all that it names.
+    ///
+    /// # Errors
+    /// Why nothing has happened.
+    fn carry(&mut self, cpu: &mut M::Cpu, from: u32, to: u32, arrival: Arrival) -> Result<(), Error> {
         let fault = self.thread(from).fault;
         let registers = self.registers_of(cpu, from);
-        let message = fault.map_or_else(|| registers.message(), |fault| fault.message(registers));
+        let mut message = fault.map_or_else(|| registers.message(), |fault| fault.message(registers));
+        if message.carries != Carries::NONE {
+            self.hand_on(from, to, &mut message)?;
+        }
         self.registers_of(cpu, to).deliver(Message { arrival, ..message });
+        Ok(())
     }
 
     /// What is written on the name by which a thread waits.
@@ -51,13 +58,26 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// A thread that waits to receive gets a message of the running one.
-    pub(crate) fn hand_to_receiver(&mut self, cpu: &mut M::Cpu, from: u32, to: u32, badge: u64) {
+    ///
+    /// # Errors
+    /// Why nothing has happened.
+    pub(crate) fn hand_to_receiver(
+        &mut self,
+        cpu: &mut M::Cpu,
+        from: u32,
+        to: u32,
+        badge: u64,
+    ) -> Result<(), Error> {
+        self.carry(cpu, from, to, Arrival::Sent)?;
         self.leave_line(to);
-        self.carry(cpu, from, to, Arrival::Sent);
         self.wake(cpu, to, Ok(badge), Wake::Start);
+        Ok(())
     }
 
     /// The running thread calls one that waits to receive, and waits for its reply.
+    ///
+    /// # Errors
+    /// Why nothing has happened.
     pub(crate) fn call_receiver(
         &mut self,
         cpu: &mut M::Cpu,
@@ -65,19 +85,27 @@ impl<M: Machine> Kernel<M> {
         (from, to): (u32, u32),
         badge: u64,
         deadline: Deadline,
-    ) {
+    ) -> Result<(), Error> {
+        self.carry(cpu, from, to, Arrival::Called)?;
         self.leave_line(to);
-        self.carry(cpu, from, to, Arrival::Called);
         self.thread(to).caller = from;
         self.wait(cpu, now, WaitsFor::Reply(to), deadline);
         self.wake(cpu, to, Ok(badge), Wake::Start);
+        Ok(())
     }
 
     /// The running thread gets the message of one that waits to be received; says what is written on its name.
-    pub(crate) fn take_from_sender(&mut self, cpu: &mut M::Cpu, from: u32, to: u32) -> u64 {
+    ///
+    /// # Errors
+    /// Why the sender has heard that it is not received.
+    pub(crate) fn take_from_sender(&mut self, cpu: &mut M::Cpu, from: u32, to: u32) -> Result<u64, Error> {
         let badge = self.badge_of_waiting(from);
         let calls = matches!(self.thread(from).waits_for, WaitsFor::InLine(Line::Callers(_)));
-        self.carry(cpu, from, to, if calls { Arrival::Called } else { Arrival::Sent });
+        let arrival = if calls { Arrival::Called } else { Arrival::Sent };
+        if let Err(error) = self.carry(cpu, from, to, arrival) {
+            self.wake_from_line(cpu, from, Err(error));
+            return Err(error);
+        }
         if calls {
             self.leave_line(from);
             self.thread(from).waits_for = WaitsFor::Reply(to);
@@ -85,23 +113,26 @@ impl<M: Machine> Kernel<M> {
         } else {
             self.wake_from_line(cpu, from, Ok(0));
         }
-        badge
+        Ok(badge)
     }
 
     /// The running thread replies to the call that it has received last.
     ///
     /// # Errors
-    /// `PeerGone` if there is none, or nobody waits for that any more.
+    /// `PeerGone` if there is none, or nobody waits for that any more; else why what goes along cannot, and nothing has
+    /// happened.
     pub(crate) fn reply_to_caller(&mut self, cpu: &mut M::Cpu, from: u32) -> Result<(), Error> {
         if !self.owes_reply(cpu, from) {
             return Err(Error::PeerGone);
         }
-        let to = core::mem::replace(&mut self.thread(from).caller, NONE);
+        let to = self.thread(from).caller;
         if let Some(fault) = self.thread(to).fault {
+            self.thread(from).caller = NONE;
             self.follow_handler(cpu, from, to, fault);
             return Ok(());
         }
-        self.carry(cpu, from, to, Arrival::Sent);
+        self.carry(cpu, from, to, Arrival::Sent)?;
+        self.thread(from).caller = NONE;
         self.wake(cpu, to, Ok(0), Wake::Start);
         Ok(())
     }

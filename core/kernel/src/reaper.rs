@@ -145,7 +145,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Forgets mappings and gives objects back, a few a step.
-    fn take_objects_down(&mut self, process: u32) -> Step {
+    fn take_objects_down(&mut self, cpu: &mut M::Cpu, process: u32) -> Step {
         for _ in 0..STEP {
             let mapping = self.process(process).first_mapping;
             if mapping == NONE {
@@ -173,6 +173,9 @@ impl<M: Machine> Kernel<M> {
             // It goes by itself.
             return Step::More;
         }
+        if !self.object_row(object).words.is_empty() && self.wake_those_at(cpu, object) {
+            return Step::More;
+        }
         let _ = self.take_down_object(object);
         Step::More
     }
@@ -190,7 +193,7 @@ impl<M: Machine> Kernel<M> {
         if self.process(process).first_group != NONE {
             return Step::More;
         }
-        match self.take_objects_down(process) {
+        match self.take_objects_down(cpu, process) {
             Step::Done => {}
             other => return other,
         }

@@ -70,6 +70,10 @@ pub struct Thread<R> {
     /// By which name its faults are sent, and the one that somebody has to say something about.
     pub(crate) handler: LentName,
     pub(crate) fault: Option<Fault>,
+    /// With how many capabilities it takes messages.
+    pub(crate) accepts: u8,
+    /// It has replied in a call that is made once more.
+    pub(crate) has_replied: bool,
     pub(crate) result: u64,
     /// The capability that came with it, while that is there, and how many there are in all.
     pub(crate) capability: u32,
@@ -99,6 +103,8 @@ impl<R: Default> Default for Thread<R> {
             caller: NONE,
             handler: LentName::default(),
             fault: None,
+            accepts: 0,
+            has_replied: false,
             result: 0,
             capability: NONE,
             capabilities: 0,
@@ -160,6 +166,12 @@ impl<R> Thread<R> {
     #[must_use]
     pub const fn fault(&self) -> Option<Fault> {
         self.fault
+    }
+
+    /// With how many capabilities it takes messages.
+    #[must_use]
+    pub const fn accepts(&self) -> u8 {
+        self.accepts
     }
 
     /// What it has asked for and has not got yet.

@@ -1,6 +1,6 @@
 //! User mode as a function: it is called with registers and returns when it traps.
 
-use coldframe_abi::{Arrival, Message, Reply, Request};
+use coldframe_abi::{Message, Reply, Request};
 use coldframe_hal::{Trap, UserRegisters};
 use coldframe_kernel::{FAST_CALLS, FastReply};
 
@@ -33,9 +33,9 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// The number and the first two arguments.
-    pub(crate) fn request(&self) -> Option<[u64; 3]> {
-        Some([self.a[7], self.a[0], self.a[1]])
+    /// The number, the first two arguments, and what a message carries.
+    pub(crate) fn request(&self) -> Option<[u64; 4]> {
+        Some([self.a[7], self.a[0], self.a[1], self.a[2]])
     }
 
     pub(crate) fn answer(&mut self, FastReply { reply, arrival, .. }: FastReply) {
@@ -132,13 +132,13 @@ impl UserRegisters for Registers {
     fn message(&self) -> Message {
         let mut words = [0; coldframe_abi::MESSAGE_WORDS];
         words.copy_from_slice(&self.x[19..26]);
-        Message { label: self.x[18], words, arrival: Arrival::from_word(self.x[12]) }
+        Message::from_registers(self.x[18], words, self.x[12])
     }
 
     fn deliver(&mut self, message: Message) {
         self.x[18] = message.label;
         self.x[19..26].copy_from_slice(&message.words);
-        self.x[12] = message.arrival as u64;
+        self.x[12] = message.tag();
     }
 
     fn is_light(&self) -> bool {

@@ -177,6 +177,17 @@ pub(super) fn message_op(source: &mut dyn Source) -> Op {
     }
 }
 
+/// An operation on messages that may carry something.
+pub(super) fn parcel_op(source: &mut dyn Source) -> Op {
+    match source.choose(12) {
+        0 | 1 => Op::Accept { count: source.choose(6) as u8 },
+        2 => capability_op(source),
+        3 => Op::CapabilityRevoke { slot: ENDPOINTS + source.choose(4) as u8 },
+        4 => Op::CapabilityDelete { slot: ENDPOINTS + source.choose(4) as u8 },
+        _ => message_op(source),
+    }
+}
+
 /// An operation on signals or faults, few enough endpoints that threads meet.
 pub(super) fn signal_op(source: &mut dyn Source) -> Op {
     let slot = source.choose(3) as u8;

@@ -4,8 +4,8 @@ use coldframe_abi::{CapabilityRights, Nanos};
 
 use super::Plan;
 use super::operations::{
-    any_call, any_op, between, capability_op, memory_op, message_op, micros, priority, process_op, raw,
-    signal_op, slot, word_op,
+    any_call, any_op, between, capability_op, memory_op, message_op, micros, parcel_op, priority, process_op,
+    raw, signal_op, slot, word_op,
 };
 use crate::ops::{ENDPOINTS, LAST, OBJECTS, Op};
 use crate::source::Source;
@@ -309,6 +309,20 @@ pub(super) fn words(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
 }
 
 pub(super) fn messages(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
+    exchange(source, cpus, message_op)
+}
+
+/// The same with messages that carry capabilities.
+pub(super) fn parcels(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
+    let mut plan = exchange(source, cpus, parcel_op);
+    plan.programs[0].insert(0, Op::ObjectCreate);
+    for program in &mut plan.programs[1..] {
+        program.insert(0, Op::Accept { count: [4, 4, 2, 1, 0][source.choose(5) as usize] });
+    }
+    plan
+}
+
+fn exchange(source: &mut dyn Source, cpus: Option<u16>, any: fn(&mut dyn Source) -> Op) -> Plan {
     let cpus = cpus.unwrap_or(between(source, 1, 4) as u16);
     let count = between(source, 2, 4);
     let mut programs = vec![vec![Op::EndpointCreate, Op::EndpointCreate, Op::EndpointCreate]];
@@ -351,7 +365,7 @@ pub(super) fn messages(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
                         Op::Send { slot, within: Some(micros(source, 60)) }
                     }
                 }
-                _ => message_op(source),
+                _ => any(source),
             };
             ops.push(op);
         }
@@ -401,6 +415,17 @@ pub(super) fn signals(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
                 2 => Op::Suspend { slot: slot(source) },
                 3 | 4 => Op::Resume { slot: slot(source) },
                 5 => [Op::Yield, Op::Exit, Op::Compute(micros(source, 100))][source.choose(3) as usize],
+                9 => {
+                    // A process that handles the faults of a thread of another, and ends.
+                    let (slot, thread) = (source.choose(3) as u8, slot(source));
+                    let rights = CapabilityRights(0x8c);
+                    ops.push(Op::ProcessCreate { frames: 40 });
+                    ops.push(Op::ProcessGive { process: LAST, slot: ENDPOINTS + slot, rights, badge: 0 });
+                    let manage = CapabilityRights(0x43);
+                    ops.push(Op::ProcessGive { process: LAST, slot: thread, rights: manage, badge: 0 });
+                    ops.push(Op::ProcessThread { process: LAST, program: handler + 2 });
+                    Op::Sleep(Nanos(u64::from(source.choose(8_000))))
+                }
                 6 | 7 => {
                     // A process whose faults and whose end others hear of, or one that handles theirs.
                     let slot = source.choose(3) as u8;
@@ -431,6 +456,11 @@ pub(super) fn signals(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     handles.push(Op::Again { times: 200 });
     programs.push(handles);
     programs.push(vec![Op::Fault, Op::Signal { slot: LAST, bits: 2 }, Op::Fault, Op::Exit]);
+    programs.push(vec![
+        Op::ThreadHandler { thread: LAST, slot: LAST },
+        Op::Sleep(Nanos(u64::from(source.choose(20_000)))),
+        Op::Exit,
+    ]);
     // One that stays, so that those who wait for ever go on.
     let keeper = programs.len() as u64;
     let mut serves = vec![Op::Sleep(Nanos::from_micros(40))];

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use coldframe_abi::{
-    Authority, CapabilityRights, Class, Deadline, Error, Instant, Kind, Nanos, Number, Priority, Reply,
-    Request,
+    Authority, CapabilityRights, Class, Deadline, Error, Instant, Kind, MOST_CARRIED, Nanos, Number,
+    Priority, Reply, Request,
 };
 use coldframe_kernel::{Inspection, Kernel};
 use hal_host::{HardwareFormat, HostMachine, HostRegisters};
@@ -124,9 +124,16 @@ impl Model {
                 Err(error) => return Err(refused(now, "endpoint_create", error)),
             },
             Number::Send | Number::Receive | Number::Call | Number::Reply | Number::ReplyReceive => {
-                self.message_call(view, number, caller, before, now)
+                self.message_call(view, number, caller, before, (given.result().err(), now))
             }
             Number::Cancel => self.cancel(view, caller, words[0]),
+            Number::Accept if words[0] > MOST_CARRIED as u64 => Expected::Answer(Err(Error::BadArgument)),
+            Number::Accept => {
+                if let Some(thread) = self.thread_mut(caller) {
+                    thread.accepts = words[0] as usize;
+                }
+                Expected::Answer(Ok(0))
+            }
             Number::Signal => self.signal(view, caller, before, now),
             Number::ProcessNotify => self.process_notify(view, caller, before, now),
             Number::ThreadHandler | Number::ProcessHandler => {
@@ -287,6 +294,8 @@ impl Model {
                 joiner: None,
                 owes: None,
                 is_faulted: false,
+                accepts: 0,
+                has_replied: false,
                 goes_on_at: None,
                 inbox: None,
                 asks: false,

@@ -3,6 +3,7 @@
 use coldframe_abi::{
     Arrival, CapabilityKind, CapabilityRights, Error, FaultAnswer, Instant, Message, Number,
 };
+use coldframe_capability::Capability;
 use coldframe_kernel::Inspection;
 use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
@@ -35,6 +36,13 @@ const fn arrival(calls: bool) -> Arrival {
     if calls { Arrival::Called } else { Arrival::Sent }
 }
 
+impl Place {
+    pub(super) const fn of(row: &Capability) -> Self {
+        let target = row.target();
+        Self { row: target.row, generation: target.generation, badge: row.badge() }
+    }
+}
+
 /// Whether a call hands a message over.
 pub(super) const fn carries(number: Number) -> bool {
     matches!(number, Number::Send | Number::Receive | Number::Call | Number::Reply | Number::ReplyReceive)
@@ -47,22 +55,42 @@ impl Model {
         number: Number,
         caller: u32,
         before: &HostRegisters,
-        now: Instant,
+        (heard, now): (Option<Error>, Instant),
     ) -> Expected {
+        let (words, message) = (&before.request.arguments, before.message);
         if view.threads[caller as usize].work().is_some() {
-            // Only such as have ended were in its way: the call is made once more.
-            self.set_state(caller, State::Works { call: number });
-            self.asks_again.push((caller, *before));
+            // Only such as have ended were in its way, or one whose message it does not take.
+            if number == Number::ReplyReceive {
+                self.replies_once(view, caller, message, now);
+            }
+            if matches!(number, Number::Receive | Number::ReplyReceive)
+                && let Ok(Place { row, generation, .. }) =
+                    self.place(view, caller, words[0], CapabilityRights::READ)
+            {
+                self.refuses(view, caller, Line::Senders(row, generation), now);
+            }
+            self.set_again(caller, number, before);
             return Expected::Nothing;
         }
-        let (words, message) = (&before.request.arguments, before.message);
         let answer = match number {
-            Number::Send => self.sends(view, caller, words, (message, false), now),
-            Number::Call => self.sends(view, caller, words, (message, true), now),
+            Number::Send => self.sends(view, caller, words, (message, false), (heard, now)),
+            Number::Call => self.sends(view, caller, words, (message, true), (heard, now)),
             Number::Receive => self.receives(view, caller, words, now),
-            Number::Reply => self.replies(caller, message).map(Some),
+            Number::Reply => self
+                .can_carry(view, caller, &message)
+                .and_then(|()| self.replies(view, caller, message, (heard, now)))
+                .map(Some),
             _ => self.place(view, caller, words[0], CapabilityRights::READ).and_then(|_| {
-                let _ = self.replies(caller, message);
+                let has_replied =
+                    self.thread_mut(caller).is_some_and(|thread| std::mem::take(&mut thread.has_replied));
+                if !has_replied {
+                    self.can_carry(view, caller, &message)?;
+                    match self.replies(view, caller, message, (heard, now)) {
+                        Ok(_) | Err(Error::PeerGone) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                let _ = self.place_now(view, caller, words[0], CapabilityRights::READ)?;
                 self.receives(view, caller, words, now)
             }),
         };
@@ -80,9 +108,25 @@ impl Model {
         word: u64,
         rights: CapabilityRights,
     ) -> Result<Place, Error> {
-        let row = self.row_named(view, caller, word, (CapabilityKind::Endpoint, rights))?;
-        let target = row.target();
-        Ok(Place { row: target.row, generation: target.generation, badge: row.badge() })
+        // The name itself may have gone along with the message.
+        let key = (self.process_of(caller).ok_or(Error::BadHandle)?, word);
+        if let Some((_, row)) = self.sources.iter().find(|(known, _)| *known == key)
+            && row.target().kind == CapabilityKind::Endpoint
+        {
+            return if rights.within(row.rights()) { Ok(Place::of(row)) } else { Err(Error::NoRight) };
+        }
+        self.place_now(view, caller, word, rights)
+    }
+
+    /// The same as it is after the entry.
+    fn place_now<F: HardwareFormat>(
+        &self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        word: u64,
+        rights: CapabilityRights,
+    ) -> Result<Place, Error> {
+        self.row_named(view, caller, word, (CapabilityKind::Endpoint, rights)).map(Place::of)
     }
 
     fn sends<F: HardwareFormat>(
@@ -91,12 +135,14 @@ impl Model {
         caller: u32,
         words: &[u64; 6],
         (message, calls): (Message, bool),
-        now: Instant,
+        (heard, now): (Option<Error>, Instant),
     ) -> Result<Option<u64>, Error> {
         let Place { row, generation, badge } = self.place(view, caller, words[0], CapabilityRights::WRITE)?;
         let until = Instant(words[1]);
+        self.can_carry(view, caller, &message)?;
         match self.first_in(Line::Receivers(row, generation), 0) {
             Some(receiver) if !calls || until > now => {
+                let message = self.hands_on(view, (caller, receiver.thread), message, heard, now)?;
                 self.stops_waiting(receiver.thread, Some(Ok(badge)));
                 self.finds(receiver.thread, Message { arrival: arrival(calls), ..message });
                 if !calls {
@@ -128,8 +174,18 @@ impl Model {
             self.finds(caller, Message::SIGNALLED);
             return Ok(Some(bits));
         }
-        let first = self.first_in(Line::Senders(row, generation), 0);
-        if let Some(Waiting { thread: sender, letter: Some(letter), .. }) = first {
+        while let Some(Waiting { thread: sender, letter: Some(letter), .. }) =
+            self.first_in(Line::Senders(row, generation), 0)
+        {
+            let heard = self.found(view, sender).reply.result().err();
+            let message = match self.hands_on(view, (sender, caller), letter.message, heard, now) {
+                Ok(message) => message,
+                Err(error) => {
+                    // It hears of that, and the next one is received.
+                    self.stops_waiting(sender, Some(Err(error)));
+                    continue;
+                }
+            };
             if letter.calls {
                 self.lines.retain(|waiting| waiting.thread != sender);
                 self.set_state(sender, State::AwaitsReply { server: caller });
@@ -137,7 +193,7 @@ impl Model {
             } else {
                 self.stops_waiting(sender, Some(Ok(0)));
             }
-            self.finds(caller, Message { arrival: arrival(letter.calls), ..letter.message });
+            self.finds(caller, Message { arrival: arrival(letter.calls), ..message });
             return Ok(Some(letter.badge));
         }
         if view.endpoints[row as usize].names().2 == 0 {
@@ -162,8 +218,35 @@ impl Model {
         Ok(None)
     }
 
-    fn replies(&mut self, server: u32, message: Message) -> Result<u64, Error> {
-        let caller = self.thread_mut(server).and_then(|thread| thread.owes.take()).ok_or(Error::PeerGone)?;
+    /// The first time that a call is made that is made once more.
+    fn replies_once<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        message: Message,
+        now: Instant,
+    ) {
+        if self.thread(caller).is_some_and(|thread| !thread.has_replied) {
+            let _ = self.replies(view, caller, message, (None, now));
+        }
+        if let Some(thread) = self.thread_mut(caller) {
+            thread.has_replied = true;
+        }
+    }
+
+    fn replies<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        server: u32,
+        message: Message,
+        (heard, now): (Option<Error>, Instant),
+    ) -> Result<u64, Error> {
+        let caller = self.thread(server).and_then(|thread| thread.owes).ok_or(Error::PeerGone)?;
+        let message = match self.is_faulted(caller) {
+            true => message,
+            false => self.hands_on(view, (server, caller), message, heard, now)?,
+        };
+        self.owes_nothing(server);
         if self.is_faulted(caller) {
             self.hears_of_fault(caller, FaultAnswer::from_message(&message));
             return Ok(0);

@@ -270,6 +270,8 @@ impl Model {
                 owes: None,
                 handler,
                 is_faulted: false,
+                accepts: 0,
+                has_replied: false,
                 goes_on_at: None,
                 inbox: None,
                 asks: false,

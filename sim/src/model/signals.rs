@@ -24,8 +24,7 @@ impl Model {
             && row.target().kind == CapabilityKind::Endpoint
             && rights.within(row.rights())
             && view.processes[holder].ended().is_none();
-        let target = row.target();
-        stands.then_some(Place { row: target.row, generation: target.generation, badge: row.badge() })
+        stands.then(|| Place::of(row))
     }
 
     /// Whether a call has met only such as have ended, and is made once more.

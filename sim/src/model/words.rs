@@ -251,7 +251,9 @@ impl Model {
                     }
                 }
                 Some(State::Works { call }) if carries(call) => {
-                    if let Expected::Answer(answer) = self.message_call(view, call, thread, &before, now) {
+                    if let Expected::Answer(answer) =
+                        self.message_call(view, call, thread, &before, (None, now))
+                    {
                         self.expect(thread, answer);
                     }
                 }

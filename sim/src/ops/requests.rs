@@ -118,6 +118,7 @@ impl Programs {
                 Call::ReplyReceive { endpoint: self.names.endpoint(slot), deadline: until(now, within) }
             }
             Op::Cancel { slot } => Call::Cancel { thread: self.names.thread(slot) },
+            Op::Accept { count } => Call::Accept { count: Word(count.into()) },
             Op::Signal { slot, bits } => {
                 Call::Signal { endpoint: self.names.endpoint(slot), bits: Word(bits) }
             }

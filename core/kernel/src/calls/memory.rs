@@ -13,6 +13,9 @@ use super::{Caller, Outcome};
 use crate::work::told;
 use crate::{Kernel, Mapping, Task, Work};
 
+/// How far below whoever pays for an object a process can be that it is shown to.
+const DEEPEST: usize = 32;
+
 impl<M: Machine> Kernel<M> {
     /// Lets the caller work on a range.
     pub(super) fn memory_work(&mut self, caller: Caller, range: UserRange, task: Task) -> Outcome {
@@ -85,6 +88,21 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
+    /// Whether a process ends before another does, or is that: what shows an object goes before whoever pays for it.
+    fn is_below(&mut self, process: u32, payer: u32) -> bool {
+        let mut at = process;
+        for _ in 0..DEEPEST {
+            if at == payer {
+                return true;
+            }
+            if at == NONE {
+                return false;
+            }
+            at = self.process(at).parent;
+        }
+        false
+    }
+
     fn new_mapping(
         &mut self,
         caller: Caller,
@@ -98,6 +116,10 @@ impl<M: Machine> Kernel<M> {
         let executes = if rights.executes() { CapabilityRights::EXECUTE } else { CapabilityRights::NONE };
         let needed = CapabilityRights::READ.and(writes).and(executes);
         let object = self.target(caller, handle, CapabilityKind::Object, needed)?;
+        let payer = self.object_row(object).process;
+        if !self.is_below(process, payer) {
+            return Err(Error::NoRight);
+        }
         let pages = Pages::check::<M::Paging>(range.start.0, range.length).ok_or(Error::BadAddress)?;
         let end = offset.checked_add(range.length).ok_or(Error::BadArgument)?;
         if !offset.is_multiple_of(FRAME_BYTES)

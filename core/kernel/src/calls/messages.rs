@@ -1,7 +1,8 @@
 //! Calls that hand messages over.
 
 use coldframe_abi::{
-    CapabilityKind, CapabilityRights, Deadline, EndpointHandle, Error, Instant, Message, ThreadHandle,
+    CapabilityKind, CapabilityRights, Carries, Deadline, EndpointHandle, Error, Instant, MOST_CARRIED,
+    Message, ThreadHandle,
 };
 use coldframe_hal::{Cpu, Machine, UserRegisters};
 use coldframe_scheduler::Wake;
@@ -40,17 +41,19 @@ impl<M: Machine> Kernel<M> {
             Ok(endpoint) => endpoint,
             Err(error) => return Err::<u64, _>(error).into(),
         };
+        if let Err(error) = self.can_carry(caller.process, &cpu.registers().message()) {
+            return Err::<u64, _>(error).into();
+        }
         let badge = self.capability(handle.slot).badge();
         match self.meet(cpu, Line::Receivers(endpoint)) {
             Met::Ghosts => self.call_again(caller),
             Met::Thread(to) if wants_reply && deadline.0 > now.0 => {
-                self.call_receiver(cpu, now, (caller.thread, to), badge, deadline);
-                Outcome::Settled
+                match self.call_receiver(cpu, now, (caller.thread, to), badge, deadline) {
+                    Ok(()) => Outcome::Settled,
+                    Err(error) => Err::<u64, _>(error).into(),
+                }
             }
-            Met::Thread(to) if !wants_reply => {
-                self.hand_to_receiver(cpu, caller.thread, to, badge);
-                Ok(0).into()
-            }
+            Met::Thread(to) if !wants_reply => self.hand_to_receiver(cpu, caller.thread, to, badge).into(),
             Met::Nobody if self.endpoint_row(endpoint).readers == 0 => Err::<u64, _>(Error::PeerGone).into(),
             _ if deadline.0 <= now.0 => Err::<u64, _>(Error::TimedOut).into(),
             _ => {
@@ -93,9 +96,16 @@ impl<M: Machine> Kernel<M> {
             cpu.registers().deliver(Message::SIGNALLED);
             return Ok(signals).into();
         }
-        match self.meet(cpu, Line::Senders(endpoint)) {
-            Met::Ghosts => self.call_again(caller),
-            Met::Thread(from) => Ok(self.take_from_sender(cpu, from, caller.thread)).into(),
+        let met = match self.meet(cpu, Line::Senders(endpoint)) {
+            Met::Thread(from) => match self.take_from_sender(cpu, from, caller.thread) {
+                Ok(badge) => return Ok(badge).into(),
+                // There may be another.
+                Err(_) => Met::Ghosts,
+            },
+            met => met,
+        };
+        match met {
+            Met::Ghosts | Met::Thread(_) => self.call_again(caller),
             Met::Nobody if self.endpoint_row(endpoint).writers == 0 => Err::<u64, _>(Error::PeerGone).into(),
             Met::Nobody if deadline.0 <= now.0 => Err::<u64, _>(Error::TimedOut).into(),
             Met::Nobody => {
@@ -118,17 +128,61 @@ impl<M: Machine> Kernel<M> {
             Ok(endpoint) => endpoint,
             Err(error) => return Err::<u64, _>(error).into(),
         };
+        let by = (endpoint, handle.slot);
+        if core::mem::take(&mut self.thread(caller.thread).has_replied) {
+            return self.after_reply(cpu, now, caller, by, deadline);
+        }
+        let message = cpu.registers().message();
+        if let Err(error) = self.can_carry(caller.process, &message) {
+            return Err::<u64, _>(error).into();
+        }
+        let bare = message.carries == Carries::NONE;
         let row = self.endpoint_row(endpoint);
-        if row.is_quiet() && row.writers > 0 && deadline.0 > now.0 {
+        if bare && row.is_quiet() && row.writers > 0 && deadline.0 > now.0 {
             // It waits before its caller goes on, which then finds the CPU free: the two take turns on one.
             let at = (Line::Receivers(endpoint), 0);
             self.wait_at(cpu, now, caller.thread, at, Some(handle.slot), deadline);
             let _ = self.reply_to_caller(cpu, caller.thread);
             return Outcome::Settled;
         }
-        // Whether anybody has heard it makes no difference to whoever waits for the next one.
-        let _ = self.reply_to_caller(cpu, caller.thread);
-        self.next_message(cpu, now, caller, (endpoint, handle.slot), deadline)
+        match self.reply_to_caller(cpu, caller.thread) {
+            // Whether anybody has heard it makes no difference to whoever waits for the next one. The name by which that
+            // is received may have gone along.
+            Ok(()) | Err(Error::PeerGone) => match self.endpoint(caller, handle, CapabilityRights::READ) {
+                Ok(_) => self.after_reply(cpu, now, caller, by, deadline),
+                Err(error) => Err::<u64, _>(error).into(),
+            },
+            Err(error) => Err::<u64, _>(error).into(),
+        }
+    }
+
+    /// What is left of `reply_receive`: if it is made once more, the reply has been given.
+    fn after_reply(
+        &mut self,
+        cpu: &mut M::Cpu,
+        now: Instant,
+        caller: Caller,
+        by: (u32, u32),
+        deadline: Deadline,
+    ) -> Outcome {
+        let outcome = self.next_message(cpu, now, caller, by, deadline);
+        let row = self.thread(caller.thread);
+        row.has_replied = row.work.is_some();
+        outcome
+    }
+
+    pub(super) fn reply(&mut self, cpu: &mut M::Cpu, caller: Caller) -> Result<(), Error> {
+        self.can_carry(caller.process, &cpu.registers().message())?;
+        self.reply_to_caller(cpu, caller.thread)
+    }
+
+    /// With how many capabilities the calling thread takes messages from now on.
+    pub(super) fn accept(&mut self, caller: Caller, count: u64) -> Result<(), Error> {
+        if count > MOST_CARRIED as u64 {
+            return Err(Error::BadArgument);
+        }
+        self.thread(caller.thread).accepts = count as u8;
+        Ok(())
     }
 
     pub(super) fn signal(

@@ -171,7 +171,8 @@ impl<M: Machine> Kernel<M> {
             Call::Send { endpoint, deadline } => self.send(cpu, now, caller, endpoint, deadline, false),
             Call::Receive { endpoint, deadline } => self.receive(cpu, now, caller, endpoint, deadline),
             Call::Call { endpoint, deadline } => self.send(cpu, now, caller, endpoint, deadline, true),
-            Call::Reply {} => self.reply_to_caller(cpu, caller.thread).into(),
+            Call::Reply {} => self.reply(cpu, caller).into(),
+            Call::Accept { count } => self.accept(caller, count.0).into(),
             Call::ReplyReceive { endpoint, deadline } => {
                 self.reply_receive(cpu, now, caller, endpoint, deadline)
             }

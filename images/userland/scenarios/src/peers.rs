@@ -1,6 +1,6 @@
 use coldframe_abi::{
-    Arrival, Calls, CapabilityRights, Deadline, EndpointHandle, Error, Message, PageRights, Priority,
-    ThreadHandle, UserAddress, UserRange, Word,
+    Calls, CapabilityRights, Deadline, EndpointHandle, Error, Message, PageRights, Priority, ThreadHandle,
+    UserAddress, UserRange, Word,
 };
 
 use crate::threads::{cornered, start};
@@ -99,7 +99,7 @@ async fn is_echoed<G: Ground>(sys: &Recorder<'_, G>, me: ThreadHandle, endpoint:
     let mut answered = 0;
     for round in 1..=ROUNDS {
         let message =
-            Message { label: round, words: core::array::from_fn(|at| round << at), arrival: Arrival::Sent };
+            Message { label: round, words: core::array::from_fn(|at| round << at), ..Message::default() };
         let reply = sys.ground().call(endpoint, Deadline::NEVER, message).await;
         answered += u64::from(reply == Ok(((), message)));
     }
@@ -133,7 +133,7 @@ async fn is_refused<G: Ground>(sys: &Recorder<'_, G>, endpoint: EndpointHandle) 
 
 async fn is_served<G: Ground>(sys: &Recorder<'_, G>, me: ThreadHandle, endpoint: EndpointHandle) {
     let Some(server) = cornered(sys, me, SERVER, 1).await else { return };
-    let whole = Message { label: 9, words: [1, 2, 3, 4, 5, 6, 7], arrival: Arrival::Sent };
+    let whole = Message { label: 9, words: [1, 2, 3, 4, 5, 6, 7], ..Message::default() };
     let _ = sys.call(endpoint, Deadline::NEVER, whole).await;
     let writes = CapabilityRights::WRITE.and(CapabilityRights::COPY);
     let Ok(badged) = sys.capability_copy(endpoint.into(), writes, Word(77)).await else { return };

@@ -104,12 +104,12 @@ impl<G: Ground> Sys for Recorder<'_, G> {
             let row = Number::from_word(request.number).map(Number::description);
             describe(line, past, &request, reply)?;
             if row.is_some_and(|row| row.sends) {
-                text(line, " sent", &message)?;
+                text(line, past, " sent", &message)?;
             }
             if row.is_some_and(|row| row.receives) && reply.status == 0 {
                 match received.arrival {
                     Arrival::Signalled => line.write_str(" signals")?,
-                    _ => text(line, " received", &received)?,
+                    _ => text(line, past, " received", &received)?,
                 }
             }
             Ok(())
@@ -136,11 +136,16 @@ fn describe(line: &mut Line, past: &mut Past, request: &Request, reply: Reply) -
 }
 
 /// A message, up to the last word that is not zero.
-fn text(line: &mut Line, what: &str, message: &Message) -> fmt::Result {
+fn text(line: &mut Line, past: &mut Past, what: &str, message: &Message) -> fmt::Result {
     write!(line, "{what} {}", message.label)?;
     let count = message.words.iter().rposition(|word| *word != 0).map_or(0, |last| last + 1);
-    for word in &message.words[..count] {
-        write!(line, ",{word}")?;
+    for (index, word) in message.words[..count].iter().enumerate() {
+        if index < message.carries.count() {
+            let how = if message.carries.moves(index) { "moved " } else { "" };
+            write!(line, ",{how}capability{}", nickname(past, *word))?;
+        } else {
+            write!(line, ",{word}")?;
+        }
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! RISC-V: `ecall` with the number in a7, status and value in a0 and a1.
 
-use coldframe_abi::{Arrival, Message, Reply, Request};
+use coldframe_abi::{Message, Reply, Request};
 
 core::arch::global_asm!(
     ".section .text._start",
@@ -39,12 +39,12 @@ pub(super) fn call(request: &Request) -> Reply {
     Reply { status, value }
 }
 
-/// A call with a message in s2 to s9; in a2 comes back whether a reply is wanted.
+/// A call with a message in s2 to s9; in a2 goes what it carries, and comes how it came.
 pub(super) fn exchange(request: &Request, message: &Message) -> (Reply, Message) {
     let [a0, a1, ..] = request.arguments;
     let mut label = message.label;
     let [mut s3, mut s4, mut s5, mut s6, mut s7, mut s8, mut s9] = message.words;
-    let (status, value, arrival): (u64, u64, u64);
+    let (status, value, tag): (u64, u64, u64);
     // SAFETY: as above; messages come in the registers that are named here; s0 and s1, which the compiler keeps for itself,
     // are put back.
     unsafe {
@@ -58,7 +58,7 @@ pub(super) fn exchange(request: &Request, message: &Message) -> (Reply, Message)
             "addi sp, sp, 16",
             inlateout("a0") a0 => status,
             inlateout("a1") a1 => value,
-            lateout("a2") arrival,
+            inlateout("a2") message.tag() => tag,
             inlateout("a7") request.number => _,
             lateout("a3") _, lateout("a4") _, lateout("a5") _, lateout("a6") _,
             lateout("ra") _, lateout("t0") _, lateout("t1") _, lateout("t2") _, lateout("t3") _,
@@ -68,7 +68,7 @@ pub(super) fn exchange(request: &Request, message: &Message) -> (Reply, Message)
         );
     }
     let words = [s3, s4, s5, s6, s7, s8, s9];
-    (Reply { status, value }, Message { label, words, arrival: Arrival::from_word(arrival) })
+    (Reply { status, value }, Message::from_registers(label, words, tag))
 }
 
 pub(super) fn counter() -> u64 {

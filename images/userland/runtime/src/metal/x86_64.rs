@@ -1,6 +1,6 @@
 //! x86_64: `syscall` with the number in rax, status and value in rax and rdx; `int 0x69` as the slow way.
 
-use coldframe_abi::{Arrival, Message, Number, Reply, Request};
+use coldframe_abi::{Message, Number, Reply, Request};
 
 core::arch::global_asm!(
     ".section .text._start",
@@ -49,12 +49,12 @@ pub(super) fn call(request: &Request) -> Reply {
     Reply { status, value }
 }
 
-/// A call with a message in rbx, r12 to r15 and r8 to r10; in rdi comes back whether a reply is wanted.
+/// A call with a message in rbx, r12 to r15 and r8 to r10; in rdx goes what it carries, in rdi comes how it came.
 pub(super) fn exchange(request: &Request, message: &Message) -> (Reply, Message) {
     let [rdi, rsi, ..] = request.arguments;
     let mut label = message.label;
     let [mut r12, mut r13, mut r14, mut r15, mut r8, mut r9, mut r10] = message.words;
-    let (status, value, arrival): (u64, u64, u64);
+    let (status, value, tag): (u64, u64, u64);
     // SAFETY: as above; messages come in the registers that are named here; rbx and rbp, which the compiler keeps for
     // itself, are put back.
     unsafe {
@@ -67,8 +67,8 @@ pub(super) fn exchange(request: &Request, message: &Message) -> (Reply, Message)
             "pop rbx",
             "pop rbp",
             inlateout("rax") request.number => status,
-            lateout("rdx") value,
-            inlateout("rdi") rdi => arrival,
+            inlateout("rdx") message.tag() => value,
+            inlateout("rdi") rdi => tag,
             inlateout("rsi") rsi => _,
             inlateout("rcx") label,
             inlateout("r12") r12, inlateout("r13") r13, inlateout("r14") r14, inlateout("r15") r15,
@@ -77,7 +77,7 @@ pub(super) fn exchange(request: &Request, message: &Message) -> (Reply, Message)
         );
     }
     let words = [r12, r13, r14, r15, r8, r9, r10];
-    (Reply { status, value }, Message { label, words, arrival: Arrival::from_word(arrival) })
+    (Reply { status, value }, Message::from_registers(label, words, tag))
 }
 
 pub(super) fn counter() -> u64 {

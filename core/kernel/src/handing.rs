@@ -1,0 +1,106 @@
+//! Capabilities that go along with a message: all of them change hands with it, or none does.
+
+use coldframe_abi::{
+    CapabilityHandle, CapabilityKind, CapabilityRights, Carries, Error, MOST_CARRIED, Message,
+};
+use coldframe_capability::Capabilities;
+use coldframe_hal::{Machine, Store};
+
+use crate::Kernel;
+
+/// The rows that a message names.
+#[derive(Clone, Copy, Default)]
+struct Carried {
+    rows: [u32; MOST_CARRIED],
+    count: usize,
+}
+
+impl<M: Machine> Kernel<M> {
+    /// Whether a process can send a message with all that it names.
+    ///
+    /// # Errors
+    /// Why it cannot: what it names is not there, may not go along, or is in use.
+    pub(crate) fn can_carry(&self, process: u32, message: &Message) -> Result<(), Error> {
+        if message.carries == Carries::NONE { Ok(()) } else { self.carried(process, message).map(|_| ()) }
+    }
+
+    fn carried(&self, process: u32, message: &Message) -> Result<Carried, Error> {
+        let mut carried = Carried { count: message.carries.count(), ..Carried::default() };
+        if carried.count > MOST_CARRIED {
+            return Err(Error::BadArgument);
+        }
+        for (index, word) in message.words.iter().enumerate().take(carried.count) {
+            let moves = message.carries.moves(index);
+            let row = self.may_carry(process, CapabilityHandle::from_word(*word), moves)?;
+            let twice = carried.rows[..index].iter().position(|other| *other == row);
+            if twice.is_some_and(|other| moves || message.carries.moves(other)) {
+                return Err(Error::BadArgument);
+            }
+            carried.rows[index] = row;
+        }
+        Ok(carried)
+    }
+
+    fn may_carry(&self, process: u32, handle: CapabilityHandle, moves: bool) -> Result<u32, Error> {
+        let name = (handle.slot, handle.generation);
+        let row = Capabilities::held(self.capabilities.rows(), process, name)?;
+        let capability = self.capability(row);
+        let target = capability.target();
+        // A mapping is where it is, and a group is its process's.
+        let goes = !matches!(target.kind, CapabilityKind::Mapping | CapabilityKind::Group);
+        if !goes || !(moves || CapabilityRights::COPY.within(capability.rights())) {
+            return Err(Error::NoRight);
+        }
+        if !self.is_there(target) {
+            return Err(Error::BadHandle);
+        }
+        if moves && capability.users().is_some() {
+            return Err(Error::Busy);
+        }
+        Ok(row)
+    }
+
+    /// Hands what a message names from one thread to another, and puts the other's names into it.
+    ///
+    /// # Errors
+    /// Why nothing has happened.
+    pub(crate) fn hand_on(&mut self, from: u32, to: u32, message: &mut Message) -> Result<(), Error> {
+        let (sender, receiver) = (self.thread(from).process, self.thread(to).process);
+        let carried = self.carried(sender, message)?;
+        if carried.count > usize::from(self.thread(to).accepts) {
+            return Err(Error::Refused);
+        }
+        let fresh = self.make_room(receiver, carried.count).ok_or(Error::Refused)?;
+        for index in 0..carried.count {
+            let (old, new) = (carried.rows[index], fresh[index]);
+            let capability = self.capability(old);
+            let (target, rights, badge) = (capability.target(), capability.rights(), capability.badge());
+            self.set_capability(new, old, target, rights, badge);
+            if message.carries.moves(index) {
+                self.drop_capability(old);
+                // An authority that a process moves to itself stands again.
+                self.stand(new);
+            }
+            message.words[index] = self.handle_of(new).to_word();
+        }
+        message.carries = Carries::new(carried.count as u8, 0);
+        Ok(())
+    }
+
+    /// So many free rows of a process, or none.
+    fn make_room(&mut self, process: u32, count: usize) -> Option<[u32; MOST_CARRIED]> {
+        let mut fresh = [0; MOST_CARRIED];
+        for index in 0..count {
+            match self.take_capability(process) {
+                Ok(row) => fresh[index] = row,
+                Err(_) => {
+                    for row in &fresh[..index] {
+                        self.return_capability(*row);
+                    }
+                    return None;
+                }
+            }
+        }
+        Some(fresh)
+    }
+}

@@ -1,0 +1,213 @@
+//! Capabilities that go along with messages: which may, who has them afterwards, and by what names.
+
+use coldframe_abi::{
+    CapabilityHandle, CapabilityKind, CapabilityRights, Carries, Error, Instant, MOST_CARRIED, Message,
+};
+use coldframe_capability::Capability;
+use coldframe_hal::Trap;
+use coldframe_kernel::Inspection;
+use hal_host::{HardwareFormat, HostMachine, HostRegisters};
+
+use super::messages::carries;
+use super::names::{Key, Named};
+use super::words::Line;
+use super::{Model, State};
+
+/// A capability as it was before the entry, and whether it is given up.
+struct Carried {
+    key: Key,
+    row: Capability,
+    moves: bool,
+}
+
+impl Model {
+    /// Notes what the messages name that this entry may hand over: afterwards it may be somebody else's.
+    pub(crate) fn before_entry<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        trap: Trap,
+        was: u32,
+        registers: &HostRegisters,
+    ) {
+        self.sources.clear();
+        let number = coldframe_abi::Number::from_word(registers.request.number);
+        let sends = trap == Trap::Syscall && number.is_some_and(carries);
+        let own = sends.then_some((was, registers.message));
+        let waiting = self.lines.iter().filter_map(|waiting| Some((waiting.thread, waiting.letter?.message)));
+        let messages: Vec<_> =
+            waiting.chain(own).filter(|(_, message)| message.carries != Carries::NONE).collect();
+        for (thread, message) in messages {
+            let Some(process) = self.process_of(thread) else { continue };
+            let by = registers.request.arguments[0];
+            let named = &message.words[..message.carries.count().min(MOST_CARRIED)];
+            for word in named.iter().chain((thread == was).then_some(&by)) {
+                let CapabilityHandle { slot, generation } = CapabilityHandle::from_word(*word);
+                let row = view.capabilities.get(slot as usize);
+                let held = |row: &&Capability| {
+                    row.generation() == generation && row.holder() == Some(process as u32)
+                };
+                if let Some(row) = row.filter(held) {
+                    self.sources.push(((process, *word), row.clone()));
+                }
+            }
+        }
+    }
+
+    /// Whether a process can send all that a message names.
+    pub(super) fn can_carry<F: HardwareFormat>(
+        &self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        message: &Message,
+    ) -> Result<(), Error> {
+        let process = self.process_of(caller).ok_or(Error::BadHandle)?;
+        if message.carries == Carries::NONE { Ok(()) } else { self.carried(view, process, message).map(drop) }
+    }
+
+    fn carried<F: HardwareFormat>(
+        &self,
+        view: &Inspection<'_, HostMachine<F>>,
+        process: usize,
+        message: &Message,
+    ) -> Result<Vec<Carried>, Error> {
+        let count = message.carries.count();
+        if count > MOST_CARRIED {
+            return Err(Error::BadArgument);
+        }
+        let mut all: Vec<Carried> = Vec::new();
+        for (index, word) in message.words[..count].iter().enumerate() {
+            let key = (process, *word);
+            let source = self.sources.iter().find(|(known, _)| *known == key);
+            let row = source.map(|(_, row)| row.clone()).ok_or(Error::BadHandle)?;
+            let moves = message.carries.moves(index);
+            let kind = row.target().kind;
+            let stays = matches!(kind, CapabilityKind::Mapping | CapabilityKind::Group);
+            if stays || !(moves || CapabilityRights::COPY.within(row.rights())) {
+                return Err(Error::NoRight);
+            }
+            if !self.is_usable(view, &row) {
+                return Err(Error::BadHandle);
+            }
+            if moves && row.users().is_some() {
+                return Err(Error::Busy);
+            }
+            if all.iter().any(|other| other.key == key && (moves || other.moves)) {
+                return Err(Error::BadArgument);
+            }
+            all.push(Carried { key, row, moves });
+        }
+        Ok(all)
+    }
+
+    fn is_usable<F: HardwareFormat>(
+        &self,
+        view: &Inspection<'_, HostMachine<F>>,
+        capability: &Capability,
+    ) -> bool {
+        let target = capability.target();
+        match target.kind {
+            CapabilityKind::None | CapabilityKind::Mapping => false,
+            CapabilityKind::Thread => self.is_there(Named::Thread(target.row, target.generation)),
+            CapabilityKind::Group => self.is_there(Named::Group(target.row, target.generation)),
+            CapabilityKind::Process => self.is_there(Named::Process(target.row, target.generation)),
+            CapabilityKind::Object => {
+                let object = &view.objects[target.row as usize];
+                object.generation() == target.generation
+                    && object.process().is_some()
+                    && !object.is_dying()
+                    && !object.is_arriving()
+            }
+            CapabilityKind::Authority | CapabilityKind::Endpoint => true,
+        }
+    }
+
+    /// What a thread has in its registers after this entry.
+    pub(super) fn found<F: HardwareFormat>(
+        &self,
+        view: &Inspection<'_, HostMachine<F>>,
+        thread: u32,
+    ) -> HostRegisters {
+        match &self.loaded {
+            Some((loaded, registers)) if *loaded == thread => *registers,
+            _ => *view.threads[thread as usize].registers(),
+        }
+    }
+
+    /// What a message names goes from one thread to another; says what the other finds. `heard` is why the sender has
+    /// heard that it does not.
+    pub(super) fn hands_on<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        (from, to): (u32, u32),
+        mut message: Message,
+        heard: Option<Error>,
+        now: Instant,
+    ) -> Result<Message, Error> {
+        if message.carries == Carries::NONE {
+            return Ok(message);
+        }
+        let (Some(sender), Some(receiver)) = (self.process_of(from), self.process_of(to)) else {
+            return Err(Error::BadHandle);
+        };
+        let carried = self.carried(view, sender, &message)?;
+        let accepts = self.thread(to).map_or(0, |thread| thread.accepts);
+        let short = self.is_short(view, to, Error::OverBudget) || self.is_short(view, to, Error::NoMemory);
+        if carried.len() > accepts || (short && heard == Some(Error::Refused)) {
+            return Err(Error::Refused);
+        }
+        let found = self.found(view, to).message;
+        for (index, Carried { key, row, moves }) in carried.iter().enumerate() {
+            let word = found.words[index];
+            message.words[index] = word;
+            let CapabilityHandle { slot, generation } = CapabilityHandle::from_word(word);
+            let arrived = view.capabilities.get(slot as usize).filter(|new| {
+                new.generation() == generation
+                    && new.holder() == Some(receiver as u32)
+                    && (new.target(), new.rights(), new.badge()) == (row.target(), row.rights(), row.badge())
+            });
+            let CapabilityHandle { slot: old, generation } = CapabilityHandle::from_word(key.1);
+            let left = &view.capabilities[old as usize];
+            let kept = left.generation() == generation && left.holder() == Some(sender as u32);
+            if arrived.is_none() || kept == *moves {
+                self.complaint = Some(format!(
+                    "thread {from} sends {key:x?} to thread {to}, moved: {moves}, kept: {kept}; it arrives as {word:#x}: {arrived:?}"
+                ));
+                return Ok(message);
+            }
+            let parent = self.names.find(*key).map(|_| *key);
+            if let Err(violation) = self.learn_for(view, receiver, word, parent, now) {
+                self.complaint = Some(violation.detail);
+            }
+            if *moves {
+                self.names.remove(*key);
+            }
+        }
+        message.carries = Carries::new(carried.len() as u8, 0);
+        Ok(message)
+    }
+
+    /// A call has met one whose message cannot be received, and is made once more.
+    pub(super) fn refuses<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        line: Line,
+        now: Instant,
+    ) {
+        let Some(first) = self.first_in(line, 0) else { return };
+        let Some(letter) = first.letter.filter(|letter| letter.message.carries != Carries::NONE) else {
+            return;
+        };
+        let heard = self.found(view, first.thread).reply.result().err();
+        let both = (first.thread, caller);
+        if let Err(error) = self.hands_on(view, both, letter.message, heard, now) {
+            self.stops_waiting(first.thread, Some(Err(error)));
+        }
+    }
+
+    /// What a call would have waited for, or refused, comes first; it is made once more.
+    pub(super) fn set_again(&mut self, caller: u32, call: coldframe_abi::Number, before: &HostRegisters) {
+        self.set_state(caller, State::Works { call });
+        self.asks_again.push((caller, *before));
+    }
+}
