@@ -11,8 +11,10 @@ mod console;
 mod cpus;
 mod faulty;
 mod ground;
+mod handed;
 mod names;
 mod pages;
+
 mod peers;
 mod recorder;
 mod registers;
@@ -65,4 +67,5 @@ scenarios! {
     11 woken: "threads wait at words, are woken in order, and hear when a word or a name goes";
     12 peers: "threads send, receive, call and reply, in order, and hear when nobody is left who could answer";
     13 tended: "signals are raised and stay until received; faults are handled by others, or end a process";
+    14 handed: "messages carry capabilities, copied or moved, all of them or none";
 }
