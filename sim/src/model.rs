@@ -172,6 +172,8 @@ pub(crate) struct Model {
     loaded: Option<(u32, HostRegisters)>,
     /// What was found wrong on the way.
     complaint: Option<String>,
+    /// A call is made that was made before.
+    makes_again: bool,
     /// How many waits there have been.
     waits: u64,
     /// Ranges that programs can print from.

@@ -238,7 +238,8 @@ impl Programs {
         Self {
             programs,
             carries,
-            names: Names::new(),
+            // Where names travel, new ones come faster than they are used.
+            names: Names::new(if carries { 4 } else { 0 }),
             messages: 0,
             made: 0,
             most,
@@ -276,18 +277,20 @@ impl Programs {
         let words = std::array::from_fn(|word| self.messages * 16 + word as u64);
         // Few labels: each is one of the answers to a fault.
         let message = Message { label: self.messages % 4, words, ..Message::default() };
-        if !self.carries || !self.messages.is_multiple_of(3) {
+        if !self.carries || !self.messages.is_multiple_of(2) {
             return message;
         }
         // Most carry one or two, copied or moved, and a few what nobody can carry.
         let draw = (self.messages.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 24) as u32;
-        let count = [1, 1, 1, 2, 2, 3, 4, 5][(draw & 7) as usize];
-        let moved = [0, 0, 1, 3, 2, 15, 1, 0][(draw >> 3 & 7) as usize];
-        let mut words = message.words;
+        let count = [1, 1, 1, 1, 2, 2, 2, if draw >> 16 & 3 == 0 { 5 } else { 3 }][(draw & 7) as usize];
+        let moved = [0, 0, 0, 1, 0, 2, 0, 15][(draw >> 3 & 7) as usize];
+        let (mut words, mut moved) = (message.words, moved);
         for (index, word) in words.iter_mut().enumerate().take(count) {
             let draw = draw >> (6 + 5 * index as u32);
-            let first = [ENDPOINTS, ENDPOINTS, 0, PROCESSES, OBJECTS, AUTHORITIES, ENDPOINTS, GROUPS];
-            *word = self.names.capability(first[(draw & 7) as usize] + (draw >> 3 & 3) as u8).to_word();
+            let first = [ENDPOINTS, ENDPOINTS, ENDPOINTS, ENDPOINTS, OBJECTS, 0, PROCESSES, AUTHORITIES];
+            let (name, stays) = self.names.to_carry(first[(draw & 7) as usize] + (draw >> 3 & 3) as u8);
+            *word = name.to_word();
+            moved &= !(u8::from(stays) << index);
         }
         Message { words, ..message }.carrying(Carries::new(count as u8, moved))
     }

@@ -243,7 +243,7 @@ syscalls! {
     #[doc = "Lets the other threads of the caller's level go first."]
     1 yield_now YieldNow() -> (); errors [];
 
-    #[doc = "Starts a thread in the caller's process, with the caller's class, priority, group, CPUs and handler."]
+    #[doc = "Starts a thread in the caller's process, with the caller's class, priority, group, CPUs, handler."]
     2 thread_create ThreadCreate(entry: UserAddress, stack: UserAddress, argument: Word) -> ThreadHandle;
     errors [BadAddress, NoMemory, OverBudget];
 
@@ -388,7 +388,7 @@ syscalls! {
     44 process_map ProcessMap(process: ProcessHandle as [FILL], object: ObjectHandle as [READ], offset: Word, range: UserRange, rights: PageRights) -> MappingHandle;
     errors [BadHandle, NoRight, BadState, BadArgument, BadAddress, Occupied, NoMemory, OverBudget];
 
-    #[doc = "Lets a process make only the calls whose bits are set, counted from call 64 * bank, of those that it may."]
+    #[doc = "Lets a process make only those calls whose bits are set, counted from call 64 * bank."]
     45 process_restrict ProcessRestrict(process: ProcessHandle as [FILL], bank: Word, calls: Word) -> ();
     errors [BadHandle, NoRight, BadState, BadArgument];
 
@@ -436,7 +436,7 @@ syscalls! {
     57 send Send(endpoint: EndpointHandle as [WRITE], deadline: Deadline) sends -> ();
     errors [BadHandle, NoRight, BadArgument, Busy, Refused, TimedOut, PeerGone, Cancelled];
 
-    #[doc = "Receives signals, or a message, the most urgent first; says which, or the badge of the name it came by."]
+    #[doc = "Receives signals, or a message, the most urgent first; says which, or the badge it came by."]
     58 receive Receive(endpoint: EndpointHandle as [READ], deadline: Deadline) -> Word, receives;
     errors [BadHandle, NoRight, BadState, TimedOut, PeerGone, Cancelled];
 
@@ -454,14 +454,14 @@ syscalls! {
     #[doc = "Ends the wait of a thread for a message, or at a word; it hears of it."]
     62 cancel Cancel(thread: ThreadHandle as [MANAGE]) -> (); errors [BadHandle, NoRight, BadState];
 
-    #[doc = "Raises signals at an endpoint, of those that the badge has if there is one: they stay until received."]
+    #[doc = "Raises signals at an endpoint, of those that a badge allows; they stay until received."]
     63 signal Signal(endpoint: EndpointHandle as [SIGNAL], bits: Word) -> (); errors [BadHandle, NoRight, PeerGone];
 
     #[doc = "Has signals raised when nothing is left of a process, for as long as the endpoint's name stands."]
     64 process_notify ProcessNotify(process: ProcessHandle as [INSPECT], endpoint: EndpointHandle as [SIGNAL], bits: Word) -> ();
     errors [BadHandle, NoRight, Busy];
 
-    #[doc = "Has the faults of a thread sent to an endpoint, for as long as its name stands; the reply says what follows."]
+    #[doc = "Has the faults of a thread sent to an endpoint, while its name stands; a reply says what follows."]
     65 thread_handler ThreadHandler(thread: ThreadHandle as [MANAGE], endpoint: EndpointHandle as [WRITE]) -> ();
     errors [BadHandle, NoRight];
 

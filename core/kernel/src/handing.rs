@@ -71,8 +71,7 @@ impl<M: Machine> Kernel<M> {
             return Err(Error::Refused);
         }
         let fresh = self.make_room(receiver, carried.count).ok_or(Error::Refused)?;
-        for index in 0..carried.count {
-            let (old, new) = (carried.rows[index], fresh[index]);
+        for (index, (old, new)) in carried.rows.into_iter().zip(fresh).enumerate().take(carried.count) {
             let capability = self.capability(old);
             let (target, rights, badge) = (capability.target(), capability.rights(), capability.badge());
             self.set_capability(new, old, target, rights, badge);

@@ -182,9 +182,13 @@ pub(super) fn parcel_op(source: &mut dyn Source) -> Op {
     match source.choose(12) {
         0 | 1 => Op::Accept { count: source.choose(6) as u8 },
         2 => capability_op(source),
-        3 => Op::CapabilityRevoke { slot: ENDPOINTS + source.choose(4) as u8 },
-        4 => Op::CapabilityDelete { slot: ENDPOINTS + source.choose(4) as u8 },
-        _ => message_op(source),
+        3 => match message_op(source) {
+            // The endpoints stay, most of the time, or nothing would be sent.
+            Op::CapabilityDelete { .. } => Op::CapabilityDelete { slot: ENDPOINTS + 3 },
+            other => other,
+        },
+        4..8 => Op::Send { slot: source.choose(2) as u8, within: Some(micros(source, 60)) },
+        _ => Op::ReplyReceive { slot: source.choose(2) as u8, within: Some(micros(source, 60)) },
     }
 }
 

@@ -315,10 +315,20 @@ pub(super) fn messages(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
 /// The same with messages that carry capabilities.
 pub(super) fn parcels(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     let mut plan = exchange(source, cpus, parcel_op);
+    // Most of what programs know is of one process, and so can be sent.
+    plan.processes = vec![0];
     plan.programs[0].insert(0, Op::ObjectCreate);
     for program in &mut plan.programs[1..] {
         program.insert(0, Op::Accept { count: [4, 4, 2, 1, 0][source.choose(5) as usize] });
     }
+    // One that sends and one that receives, whatever the others do.
+    let gives_at = plan.programs.len() as u8;
+    let within = Some(Nanos::from_micros(60));
+    let gives = [Op::Send { slot: 0, within }, Op::Call { slot: 0, within }, Op::Again { times: 200 }];
+    let takes = [Op::Accept { count: 4 }, Op::ReplyReceive { slot: 0, within }, Op::Again { times: 200 }];
+    plan.programs.extend([gives.to_vec(), takes.to_vec()]);
+    let both = [0, 1].map(|next| Op::Spawn { program: gives_at + next });
+    plan.programs[0].splice(4..4, both);
     plan
 }
 

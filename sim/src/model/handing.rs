@@ -5,12 +5,12 @@ use coldframe_abi::{
 };
 use coldframe_capability::Capability;
 use coldframe_hal::Trap;
-use coldframe_kernel::Inspection;
+use coldframe_kernel::{Inspection, WaitsFor};
 use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
 use super::messages::carries;
 use super::names::{Key, Named};
-use super::words::Line;
+use super::words::{Line, Waiting};
 use super::{Model, State};
 
 /// A capability as it was before the entry, and whether it is given up.
@@ -133,8 +133,25 @@ impl Model {
         }
     }
 
-    /// What a message names goes from one thread to another; says what the other finds. `heard` is why the sender has
-    /// heard that it does not.
+    /// What goes from one thread to another, if it can. `heard` is why the sender has heard that it does not.
+    fn may_hand_on<F: HardwareFormat>(
+        &self,
+        view: &Inspection<'_, HostMachine<F>>,
+        (from, to): (u32, u32),
+        message: &Message,
+        heard: Option<Error>,
+    ) -> Result<Vec<Carried>, Error> {
+        let sender = self.process_of(from).ok_or(Error::BadHandle)?;
+        let carried = self.carried(view, sender, message)?;
+        let accepts = self.thread(to).map_or(0, |thread| thread.accepts);
+        let short = self.is_short(view, to, Error::OverBudget) || self.is_short(view, to, Error::NoMemory);
+        if carried.len() > accepts || (short && heard == Some(Error::Refused)) {
+            return Err(Error::Refused);
+        }
+        Ok(carried)
+    }
+
+    /// What a message names goes from one thread to another; says what the other finds.
     pub(super) fn hands_on<F: HardwareFormat>(
         &mut self,
         view: &Inspection<'_, HostMachine<F>>,
@@ -146,15 +163,10 @@ impl Model {
         if message.carries == Carries::NONE {
             return Ok(message);
         }
+        let carried = self.may_hand_on(view, (from, to), &message, heard)?;
         let (Some(sender), Some(receiver)) = (self.process_of(from), self.process_of(to)) else {
             return Err(Error::BadHandle);
         };
-        let carried = self.carried(view, sender, &message)?;
-        let accepts = self.thread(to).map_or(0, |thread| thread.accepts);
-        let short = self.is_short(view, to, Error::OverBudget) || self.is_short(view, to, Error::NoMemory);
-        if carried.len() > accepts || (short && heard == Some(Error::Refused)) {
-            return Err(Error::Refused);
-        }
         let found = self.found(view, to).message;
         for (index, Carried { key, row, moves }) in carried.iter().enumerate() {
             let word = found.words[index];
@@ -168,7 +180,12 @@ impl Model {
             let CapabilityHandle { slot: old, generation } = CapabilityHandle::from_word(key.1);
             let left = &view.capabilities[old as usize];
             let kept = left.generation() == generation && left.holder() == Some(sender as u32);
-            if arrived.is_none() || kept == *moves {
+            // What is copied may be taken away in the same entry: by somebody's work, or with a second message.
+            let carries = |waiting: &Waiting| {
+                waiting.letter.is_some_and(|letter| letter.message.carries != Carries::NONE)
+            };
+            let is_lost = !moves && !kept && !self.somebody_works() && !self.lines.iter().any(carries);
+            if arrived.is_none() || (*moves && kept) || is_lost {
                 self.complaint = Some(format!(
                     "thread {from} sends {key:x?} to thread {to}, moved: {moves}, kept: {kept}; it arrives as {word:#x}: {arrived:?}"
                 ));
@@ -180,6 +197,8 @@ impl Model {
             }
             if *moves {
                 self.names.remove(*key);
+                // A second message in the same entry cannot carry it any more.
+                self.sources.retain(|(known, _)| known != key);
             }
         }
         message.carries = Carries::new(carried.len() as u8, 0);
@@ -192,15 +211,21 @@ impl Model {
         view: &Inspection<'_, HostMachine<F>>,
         caller: u32,
         line: Line,
-        now: Instant,
     ) {
         let Some(first) = self.first_in(line, 0) else { return };
         let Some(letter) = first.letter.filter(|letter| letter.message.carries != Carries::NONE) else {
             return;
         };
+        if view.threads[first.thread as usize].waits_for() != WaitsFor::Nothing {
+            // Such as have ended were in the way.
+            return;
+        }
         let heard = self.found(view, first.thread).reply.result().err();
         let both = (first.thread, caller);
-        if let Err(error) = self.hands_on(view, both, letter.message, heard, now) {
+        // Its time may have come before, in the same entry.
+        if let Err(error) = self.may_hand_on(view, both, &letter.message, heard)
+            && heard == Some(error)
+        {
             self.stops_waiting(first.thread, Some(Err(error)));
         }
     }

@@ -4,7 +4,7 @@ use coldframe_abi::{
     Arrival, CapabilityKind, CapabilityRights, Error, FaultAnswer, Instant, Message, Number,
 };
 use coldframe_capability::Capability;
-use coldframe_kernel::Inspection;
+use coldframe_kernel::{Inspection, WaitsFor};
 use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
 use super::calls::{Answer, Expected};
@@ -67,7 +67,7 @@ impl Model {
                 && let Ok(Place { row, generation, .. }) =
                     self.place(view, caller, words[0], CapabilityRights::READ)
             {
-                self.refuses(view, caller, Line::Senders(row, generation), now);
+                self.refuses(view, caller, Line::Senders(row, generation));
             }
             self.set_again(caller, number, before);
             return Expected::Nothing;
@@ -140,7 +140,7 @@ impl Model {
         let Place { row, generation, badge } = self.place(view, caller, words[0], CapabilityRights::WRITE)?;
         let until = Instant(words[1]);
         self.can_carry(view, caller, &message)?;
-        match self.first_in(Line::Receivers(row, generation), 0) {
+        match self.first_there(view, Line::Receivers(row, generation), now) {
             Some(receiver) if !calls || until > now => {
                 let message = self.hands_on(view, (caller, receiver.thread), message, heard, now)?;
                 self.stops_waiting(receiver.thread, Some(Ok(badge)));
@@ -175,7 +175,7 @@ impl Model {
             return Ok(Some(bits));
         }
         while let Some(Waiting { thread: sender, letter: Some(letter), .. }) =
-            self.first_in(Line::Senders(row, generation), 0)
+            self.first_there(view, Line::Senders(row, generation), now)
         {
             let heard = self.found(view, sender).reply.result().err();
             let message = match self.hands_on(view, (sender, caller), letter.message, heard, now) {
@@ -232,6 +232,24 @@ impl Model {
         if let Some(thread) = self.thread_mut(caller) {
             thread.has_replied = true;
         }
+    }
+
+    /// The first at an endpoint whose time was not up before, in the same entry: a call that is made once more comes
+    /// after the timers.
+    fn first_there<F: HardwareFormat>(
+        &self,
+        view: &Inspection<'_, HostMachine<F>>,
+        line: Line,
+        now: Instant,
+    ) -> Option<Waiting> {
+        let has_left = |waiting: &Waiting| {
+            let row = &view.threads[waiting.thread as usize];
+            self.makes_again
+                && waiting.until <= now
+                && row.waits_for() == WaitsFor::Nothing
+                && row.registers().reply == Err(Error::TimedOut).into()
+        };
+        self.first_of(line, 0, |waiting| !has_left(waiting))
     }
 
     fn replies<F: HardwareFormat>(

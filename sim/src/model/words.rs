@@ -230,6 +230,12 @@ impl Model {
         }
     }
 
+    /// Whether a thread works on something that may take several entries.
+    pub(super) fn somebody_works(&self) -> bool {
+        let works = |state: State| matches!(state, State::Works { .. });
+        self.threads.iter().flat_map(|slot| slot.holder).any(|thread| works(thread.state))
+    }
+
     /// What threads work on has ended waits: of those whose word, or the name that they came by, has gone.
     pub(super) fn end_waits_by_work<F: HardwareFormat>(
         &mut self,
@@ -238,6 +244,7 @@ impl Model {
         now: Instant,
     ) {
         let in_line = |thread: u32| matches!(view.threads[thread as usize].waits_for(), WaitsFor::InLine(_));
+        self.makes_again = true;
         for (thread, before) in std::mem::take(&mut self.asks_again) {
             match self.thread(thread).map(|thread| thread.state) {
                 // What the call had to wait for has come, and it has been made once more.
@@ -264,12 +271,12 @@ impl Model {
                 _ => {}
             }
         }
+        self.makes_again = false;
         let gone: Vec<_> = self.lines.iter().filter(|waiting| !in_line(waiting.thread)).copied().collect();
         if gone.is_empty() {
             return;
         }
-        let works = |state: State| matches!(state, State::Works { .. });
-        let worked = self.threads.iter().flat_map(|slot| slot.holder).any(|thread| works(thread.state));
+        let worked = self.somebody_works();
         let reaped =
             view.processes.iter().any(|process| process.ended().is_some() && process.space().is_some());
         for waiting in gone {

@@ -82,28 +82,32 @@ impl Named {
 
 /// All names, the oldest of each kind first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Names([Vec<u64>; Named::ALL.len()]);
+pub(super) struct Names {
+    lists: [Vec<u64>; Named::ALL.len()],
+    /// How many of the oldest of a kind are never forgotten.
+    stay: usize,
+}
 
 impl Names {
-    pub(super) const fn new() -> Self {
-        Self([const { Vec::new() }; Named::ALL.len()])
+    pub(super) const fn new(stay: usize) -> Self {
+        Self { lists: [const { Vec::new() }; Named::ALL.len()], stay }
     }
 
     /// A list for each kind.
     pub(super) const fn lists(&self) -> &[Vec<u64>; Named::ALL.len()] {
-        &self.0
+        &self.lists
     }
 
     pub(super) fn keep(&mut self, named: Named, word: u64) {
-        let names = &mut self.0[named as usize];
+        let names = &mut self.lists[named as usize];
         if names.len() == MOST {
-            names.remove(0);
+            names.remove(self.stay);
         }
         names.push(word);
     }
 
     fn pick(&self, named: Named, slot: u8) -> u64 {
-        let names = &self.0[named as usize];
+        let names = &self.lists[named as usize];
         match names.last() {
             None => 0,
             Some(last) if slot == LAST => *last,
@@ -113,6 +117,17 @@ impl Names {
 
     pub(super) fn capability(&self, slot: u8) -> CapabilityHandle {
         CapabilityHandle::from_word(self.pick(Named::of_slot(slot), slot % GROUPS))
+    }
+
+    /// A name to be sent: one of the latest, or else one that stays.
+    pub(super) fn to_carry(&self, slot: u8) -> (CapabilityHandle, bool) {
+        let names = &self.lists[Named::of_slot(slot) as usize];
+        let latest = names.get(self.stay..).unwrap_or_default();
+        let stays = latest.is_empty();
+        let from = if stays { names } else { latest };
+        let back = usize::from(slot) % from.len().clamp(1, 4);
+        let word = from.iter().rev().nth(back).copied().unwrap_or(0);
+        (CapabilityHandle::from_word(word), stays)
     }
 
     pub(super) fn thread(&self, slot: u8) -> ThreadHandle {
