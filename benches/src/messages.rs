@@ -1,6 +1,6 @@
 //! A client and a server on one simulated CPU, as they are measured: the ways a call and its reply can take.
 
-use coldframe_abi::{Call, Carries, CpuId, Deadline, EndpointHandle, Request, UserAddress, Word};
+use coldframe_abi::{Call, CpuId, Deadline, EndpointHandle, Request, UserAddress, Word};
 use coldframe_hal::paging::Sv39;
 use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{Kernel, Resume};
@@ -12,6 +12,9 @@ pub struct Pair {
     cpu: HostCpu<Sv39>,
     call: Request,
     reply_receive: Request,
+    /// Raises signals where nobody waits, and takes them.
+    signal: Request,
+    receive: Request,
 }
 
 impl Pair {
@@ -30,11 +33,15 @@ impl Pair {
         let mut cpu = HostCpu::new(CpuId(0));
         assert_eq!(kernel.enter(&mut cpu, Trap::Again), Resume::User);
         let nothing = Call::Null {}.encode();
-        let mut pair = Self { kernel, cpu, call: nothing, reply_receive: nothing };
+        let [call, reply_receive, signal, receive] = [nothing; 4];
+        let mut pair = Self { kernel, cpu, call, reply_receive, signal, receive };
         let endpoint = EndpointHandle::from_word(pair.slow(Call::EndpointCreate {}.encode()));
         let deadline = Deadline::NEVER;
         pair.call = Call::Call { endpoint, deadline }.encode();
         pair.reply_receive = Call::ReplyReceive { endpoint, deadline }.encode();
+        let endpoint = EndpointHandle::from_word(pair.slow(Call::EndpointCreate {}.encode()));
+        pair.signal = Call::Signal { endpoint, bits: Word(1) }.encode();
+        pair.receive = Call::Receive { endpoint, deadline: Deadline::NOW }.encode();
         let thread = Call::ThreadCreate { entry: zero, stack: zero, argument: Word(1) }.encode();
         for _ in 0..sleepers {
             pair.slow(thread);
@@ -57,7 +64,7 @@ impl Pair {
     fn fast(&mut self, request: Request) {
         self.cpu.registers().request = request;
         let [first, second, ..] = request.arguments;
-        let answered = self.kernel.fast(&mut self.cpu, request.number, [first, second], Carries::NONE);
+        let answered = self.kernel.fast(&mut self.cpu, request.number, [first, second]);
         assert!(answered.is_some(), "nothing is in the way");
     }
 
@@ -71,5 +78,11 @@ impl Pair {
     pub fn slow_round_trip(&mut self) {
         self.slow(self.call);
         self.slow(self.reply_receive);
+    }
+
+    /// Signals raised, the fast way, and received.
+    pub fn signal_and_receive(&mut self) {
+        self.fast(self.signal);
+        self.slow(self.receive);
     }
 }

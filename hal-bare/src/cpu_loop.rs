@@ -1,6 +1,5 @@
 //! The loop around the kernel: wait for a trap, take the lock, enter, let the lock go, act on what it says.
 
-use coldframe_abi::Carries;
 use coldframe_hal::{Stale, Trap};
 use coldframe_kernel::{Kernel, Resume};
 use coldframe_sync::Lock;
@@ -28,11 +27,11 @@ pub(crate) extern "C" fn fast_call(cpu: &mut BareCpu) -> Fast {
     if FLUSHES.is_asked(usize::from(cpu.id.0)) {
         return Fast::Declined;
     }
-    let Some([number, first, second, carries]) = cpu.call.request() else { return Fast::Declined };
+    let Some([number, first, second]) = cpu.call.request() else { return Fast::Declined };
     let mut kernel = KERNEL.lock();
     arch::catch_up_with_windows(&mut cpu.windows_seen);
     let Some(kernel) = kernel.as_mut() else { return Fast::Declined };
-    let Some(answered) = kernel.fast(cpu, number, [first, second], Carries::of_tag(carries)) else {
+    let Some(answered) = kernel.fast(cpu, number, [first, second]) else {
         return Fast::Declined;
     };
     cpu.call.answer(answered);

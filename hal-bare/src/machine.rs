@@ -1,6 +1,6 @@
 //! The machine and its CPUs as the kernel sees them.
 
-use coldframe_abi::{CounterRate, CpuId, ExitCode, Instant};
+use coldframe_abi::{Carries, CounterRate, CpuId, ExitCode, Instant};
 use coldframe_hal::{
     Clock, Console, Cpu, CpuSet, Entropy, Event, FLUSH_SLOTS, FRAME_BYTES, FRAME_WORDS, FlushSlot, Flushes,
     Frame, Kicks, MAX_CPUS, Machine, PhysicalAddress, PhysicalMemory, Power, Row, Stale, Tag, TraceSink,
@@ -198,6 +198,10 @@ impl Cpu for BareCpu {
 
     fn id(&self) -> CpuId {
         self.id
+    }
+
+    fn carries(&self) -> Carries {
+        self.call.carries()
     }
 
     fn registers(&mut self) -> &mut arch::Registers {

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use coldframe_abi::{CpuId, Instant};
+use coldframe_abi::{Carries, CpuId, Instant};
 use coldframe_hal::{Access, Clock, Cpu, Forget, Frame, PhysicalAddress, Stale, Tag, Translation};
 
 use crate::mmu::Tlb;
@@ -194,6 +194,10 @@ impl<F: HardwareFormat> Cpu for HostCpu<F> {
 
     fn id(&self) -> CpuId {
         self.id
+    }
+
+    fn carries(&self) -> Carries {
+        self.registers.message.carries
     }
 
     fn registers(&mut self) -> &mut HostRegisters {

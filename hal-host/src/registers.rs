@@ -1,6 +1,6 @@
 //! The user registers of a simulated CPU.
 
-use coldframe_abi::{Message, Reply, Request};
+use coldframe_abi::{Carries, Message, Reply, Request};
 use coldframe_hal::UserRegisters;
 
 /// What a simulated thread has in its CPU.
@@ -37,6 +37,10 @@ impl UserRegisters for HostRegisters {
 
     fn message(&self) -> Message {
         self.message
+    }
+
+    fn carries(&self) -> Carries {
+        self.message.carries
     }
 
     fn deliver(&mut self, message: Message) {

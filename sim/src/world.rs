@@ -121,8 +121,7 @@ fn fast_way<F: HardwareFormat>(
     if due {
         return Ok(());
     }
-    let carries = on.peek().message.carries;
-    let Some(FastReply { reply, arrival, .. }) = fast.fast(&mut on, number, [first, second], carries) else {
+    let Some(FastReply { reply, arrival, .. }) = fast.fast(&mut on, number, [first, second]) else {
         let state = |kernel: &Kernel<HostMachine<F>>, cpu: &HostCpu<F>| {
             let mut hasher = DefaultHasher::new();
             kernel.hash_state(&mut hasher);

@@ -50,7 +50,7 @@ impl Pair {
         let registers = self.cpu.registers();
         (registers.request, registers.message) = (request, message);
         let [first, second, ..] = request.arguments;
-        let answered = self.kernel.fast(&mut self.cpu, request.number, [first, second], message.carries)?;
+        let answered = self.kernel.fast(&mut self.cpu, request.number, [first, second])?;
         let registers = self.cpu.registers();
         (registers.reply, registers.message.arrival) = (answered.reply, answered.arrival);
         Some(answered.reply.value)

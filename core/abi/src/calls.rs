@@ -20,14 +20,15 @@ impl CallSet {
     #[must_use]
     #[inline]
     pub const fn contains(&self, number: Number) -> bool {
-        self.contains_word(number as u64)
+        let number = number as usize;
+        self.0[number / 64] >> (number % 64) & 1 == 1
     }
 
-    /// Whether the call with this number is in it.
+    /// Whether the call with this number is in it, which is one of the first 64.
     #[must_use]
     #[inline]
-    pub const fn contains_word(&self, number: u64) -> bool {
-        number < Self::BANKS as u64 * 64 && self.0[number as usize / 64] >> (number % 64) & 1 == 1
+    pub const fn contains_low(&self, number: u64) -> bool {
+        self.0[0] >> (number % 64) & 1 == 1
     }
 
     /// Leaves those calls of a bank in it whose bits are set; says whether there is such a bank.

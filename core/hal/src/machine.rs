@@ -1,6 +1,6 @@
 //! The traits by concern. A ground implements them by values: two machines fit in one test.
 
-use coldframe_abi::{CounterRate, CpuId, ExitCode, Instant};
+use coldframe_abi::{Carries, CounterRate, CpuId, ExitCode, Instant};
 
 use crate::{CpuSet, FlushSlot, Frame, PhysicalAddress, Row, Stale, Store, Tag, TraceSink, UserRegisters};
 
@@ -133,6 +133,11 @@ pub trait Cpu: Clock + Translation {
 
     /// The registers of the thread that runs here: they live in the CPU until the kernel puts others in.
     fn registers(&mut self) -> &mut Self::Registers;
+
+    /// What the message carries of a call that is tried the fast way.
+    ///
+    /// Precondition: the CPU is in one.
+    fn carries(&self) -> Carries;
 
     /// Puts what a call keeps of the running thread into `from`, and goes on with what it keeps of `to`. The message
     /// stays where it is, in registers that the kernel does not touch.

@@ -1,6 +1,6 @@
 //! The registers of user mode, as words of the ABI.
 
-use coldframe_abi::{Message, Reply, Request};
+use coldframe_abi::{Carries, Message, Reply, Request};
 
 /// The saved registers of a thread in user mode, with all that a ground must keep for it (FPU state included).
 pub trait UserRegisters: Clone + Default + 'static {
@@ -23,6 +23,11 @@ pub trait UserRegisters: Clone + Default + 'static {
     ///
     /// Precondition: the thread trapped with `Trap::Syscall`.
     fn message(&self) -> Message;
+
+    /// What that message carries.
+    ///
+    /// Precondition: the thread trapped with `Trap::Syscall`.
+    fn carries(&self) -> Carries;
 
     /// Puts a message where the thread looks for it when its call has been answered.
     ///

@@ -31,19 +31,13 @@ const REPLY_RECEIVE: u64 = Number::ReplyReceive as u64;
 const SIGNAL: u64 = Number::Signal as u64;
 
 impl<M: Machine> Kernel<M> {
-    /// Tries a call of the running thread, given its number, its first two arguments, and what its message carries.
+    /// Tries a call of the running thread, given its number and its first two arguments.
     #[inline]
-    pub fn fast(
-        &mut self,
-        cpu: &mut M::Cpu,
-        number: u64,
-        [first, second]: [u64; 2],
-        carries: Carries,
-    ) -> Option<FastReply> {
+    pub fn fast(&mut self, cpu: &mut M::Cpu, number: u64, [first, second]: [u64; 2]) -> Option<FastReply> {
         let thread = self.current(cpu)?;
         let process = self.threads.rows()[thread as usize].process;
         let row = &self.processes.rows()[process as usize];
-        let allowed = row.ended.is_none() && row.calls.contains_word(number);
+        let allowed = row.ended.is_none() && row.calls.contains_low(number);
         if !allowed || self.off || self.queues.rows()[usize::from(cpu.id().0)].is_kicked() {
             return None;
         }
@@ -53,7 +47,7 @@ impl<M: Machine> Kernel<M> {
                 self.count(thread, Counter::Calls);
                 Some(FastReply { reply: Reply::ok(0), arrival: Arrival::Sent, passed: false })
             }
-            CALL | REPLY_RECEIVE if carries != Carries::NONE => None,
+            CALL | REPLY_RECEIVE if cpu.carries() != Carries::NONE => None,
             CALL if second == Deadline::NEVER.0 => self.fast_call(cpu, caller, first),
             SIGNAL => self.fast_signal(caller, first, second),
             REPLY_RECEIVE if second == Deadline::NEVER.0 => self.fast_reply_receive(cpu, caller, first),

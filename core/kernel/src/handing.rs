@@ -4,9 +4,10 @@ use coldframe_abi::{
     CapabilityHandle, CapabilityKind, CapabilityRights, Carries, Error, MOST_CARRIED, Message,
 };
 use coldframe_capability::Capabilities;
-use coldframe_hal::{Machine, Store};
+use coldframe_hal::{Cpu, Machine, Store, UserRegisters};
 
 use crate::Kernel;
+use crate::calls::Caller;
 
 /// The rows that a message names.
 #[derive(Clone, Copy, Default)]
@@ -16,12 +17,16 @@ struct Carried {
 }
 
 impl<M: Machine> Kernel<M> {
-    /// Whether a process can send a message with all that it names.
+    /// Whether the running thread can send its message with all that it names.
     ///
     /// # Errors
     /// Why it cannot: what it names is not there, may not go along, or is in use.
-    pub(crate) fn can_carry(&self, process: u32, message: &Message) -> Result<(), Error> {
-        if message.carries == Carries::NONE { Ok(()) } else { self.carried(process, message).map(|_| ()) }
+    #[inline]
+    pub(crate) fn can_carry(&self, cpu: &mut M::Cpu, caller: Caller) -> Result<(), Error> {
+        if cpu.registers().carries() == Carries::NONE {
+            return Ok(());
+        }
+        self.carried(caller.process, &cpu.registers().message()).map(|_| ())
     }
 
     fn carried(&self, process: u32, message: &Message) -> Result<Carried, Error> {

@@ -60,7 +60,8 @@ impl<M: Machine> Kernel<M> {
         let name = self.thread(thread).handler;
         let endpoint = self.lent_endpoint(name, CapabilityRights::WRITE);
         let Some(endpoint) = endpoint.filter(|endpoint| self.endpoint_row(*endpoint).readers > 0) else {
-            self.end_of_fault(cpu, thread, fault);
+            self.thread(thread).fault = Some(fault);
+            self.end_of_fault(cpu, thread);
             return;
         };
         let by = name.handle().slot;
@@ -81,27 +82,24 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// What its handler has replied to a thread that had a fault.
-    pub(crate) fn follow_handler(&mut self, cpu: &mut M::Cpu, handler: u32, thread: u32, fault: Fault) {
+    pub(crate) fn follow_handler(&mut self, cpu: &mut M::Cpu, handler: u32, thread: u32) {
         let answer = FaultAnswer::from_message(&self.registers_of(cpu, handler).message());
         let end = M::Paging::USER_END;
-        self.thread(thread).fault = None;
         match answer {
-            FaultAnswer::Resume => {}
+            FaultAnswer::Resume => self.thread(thread).fault = None,
             FaultAnswer::ResumeAt { program_counter, stack } if program_counter < end && stack <= end => {
+                self.thread(thread).fault = None;
                 self.registers_of(cpu, thread).go_on_at(program_counter, stack);
             }
-            FaultAnswer::ResumeAt { .. } | FaultAnswer::End => self.end_of_fault(cpu, thread, fault),
+            FaultAnswer::ResumeAt { .. } | FaultAnswer::End => self.end_of_fault(cpu, thread),
         }
         self.wake_up(cpu, thread, Wake::Start);
     }
 
     /// Nobody handles the fault of a thread: its process ends, the machine goes on.
-    pub(crate) fn end_of_fault(
-        &mut self,
-        cpu: &mut M::Cpu,
-        thread: u32,
-        Fault { cause, address, .. }: Fault,
-    ) {
+    #[cold]
+    pub(crate) fn end_of_fault(&mut self, cpu: &mut M::Cpu, thread: u32) {
+        let Some(Fault { cause, address, .. }) = self.thread(thread).fault.take() else { return };
         let process = self.thread(thread).process;
         let at = self.registers_of(cpu, thread).program_counter();
         let entry =

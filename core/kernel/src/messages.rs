@@ -41,9 +41,10 @@ impl<M: Machine> Kernel<M> {
     /// # Errors
     /// Why nothing has happened.
     fn carry(&mut self, cpu: &mut M::Cpu, from: u32, to: u32, arrival: Arrival) -> Result<(), Error> {
-        let fault = self.thread(from).fault;
-        let registers = self.registers_of(cpu, from);
-        let mut message = fault.map_or_else(|| registers.message(), |fault| fault.message(registers));
+        let mut message = match self.thread(from).fault {
+            None => self.registers_of(cpu, from).message(),
+            Some(fault) => fault.message(self.registers_of(cpu, from)),
+        };
         if message.carries != Carries::NONE {
             self.hand_on(from, to, &mut message)?;
         }
@@ -126,9 +127,9 @@ impl<M: Machine> Kernel<M> {
             return Err(Error::PeerGone);
         }
         let to = self.thread(from).caller;
-        if let Some(fault) = self.thread(to).fault {
+        if self.thread(to).fault.is_some() {
             self.thread(from).caller = NONE;
-            self.follow_handler(cpu, from, to, fault);
+            self.follow_handler(cpu, from, to);
             return Ok(());
         }
         self.carry(cpu, from, to, Arrival::Sent)?;

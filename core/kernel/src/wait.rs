@@ -29,10 +29,11 @@ impl<M: Machine> Kernel<M> {
 
     /// Ends the wait of a thread with an answer.
     pub(crate) fn wake(&mut self, cpu: &mut M::Cpu, thread: u32, reply: impl Into<Reply>, wake: Wake) {
-        match self.thread(thread).fault.take() {
-            None => self.answer(cpu, thread, reply),
+        if self.thread(thread).fault.is_some() {
             // It has made no call: whoever should have handled its fault is gone.
-            Some(fault) => self.end_of_fault(cpu, thread, fault),
+            self.end_of_fault(cpu, thread);
+        } else {
+            self.answer(cpu, thread, reply);
         }
         self.wake_up(cpu, thread, wake);
     }

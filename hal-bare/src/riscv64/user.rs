@@ -1,6 +1,6 @@
 //! User mode as a function: it is called with registers and returns when it traps.
 
-use coldframe_abi::{Message, Reply, Request};
+use coldframe_abi::{Carries, Message, Reply, Request};
 use coldframe_hal::{Trap, UserRegisters};
 use coldframe_kernel::{FAST_CALLS, FastReply};
 
@@ -33,9 +33,13 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// The number, the first two arguments, and what a message carries.
-    pub(crate) fn request(&self) -> Option<[u64; 4]> {
-        Some([self.a[7], self.a[0], self.a[1], self.a[2]])
+    /// The number and the first two arguments.
+    pub(crate) fn request(&self) -> Option<[u64; 3]> {
+        Some([self.a[7], self.a[0], self.a[1]])
+    }
+
+    pub(crate) fn carries(&self) -> Carries {
+        Carries::of_tag(self.a[2])
     }
 
     pub(crate) fn answer(&mut self, FastReply { reply, arrival, .. }: FastReply) {
@@ -133,6 +137,10 @@ impl UserRegisters for Registers {
         let mut words = [0; coldframe_abi::MESSAGE_WORDS];
         words.copy_from_slice(&self.x[19..26]);
         Message::from_registers(self.x[18], words, self.x[12])
+    }
+
+    fn carries(&self) -> Carries {
+        Carries::of_tag(self.x[12])
     }
 
     fn deliver(&mut self, message: Message) {

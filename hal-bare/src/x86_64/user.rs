@@ -2,7 +2,7 @@
 
 use core::ops::{Deref, DerefMut};
 
-use coldframe_abi::{Message, Reply, Request};
+use coldframe_abi::{Carries, Message, Reply, Request};
 use coldframe_hal::{Trap, UserRegisters};
 use coldframe_kernel::{FAST_CALLS, FastReply};
 
@@ -74,10 +74,13 @@ pub(crate) struct Call {
 const END_OF_USER: u64 = 1 << 47;
 
 impl Call {
-    /// The number, the first two arguments, and what a message carries, unless there is no way back to where the call
-    /// came from.
-    pub(crate) fn request(&self) -> Option<[u64; 4]> {
-        (self.rip < END_OF_USER).then_some([self.rax, self.rdi, self.rsi, self.rdx])
+    /// The number and the first two arguments, unless there is no way back to where the call came from.
+    pub(crate) fn request(&self) -> Option<[u64; 3]> {
+        (self.rip < END_OF_USER).then_some([self.rax, self.rdi, self.rsi])
+    }
+
+    pub(crate) fn carries(&self) -> Carries {
+        Carries::of_tag(self.rdx)
     }
 
     pub(crate) fn answer(&mut self, FastReply { reply, arrival, .. }: FastReply) {
@@ -223,6 +226,10 @@ impl UserRegisters for Registers {
     fn message(&self) -> Message {
         let words = [self.r12, self.r13, self.r14, self.r15, self.r8, self.r9, self.r10];
         Message::from_registers(self.rbx, words, self.rdx)
+    }
+
+    fn carries(&self) -> Carries {
+        Carries::of_tag(self.rdx)
     }
 
     fn deliver(&mut self, message: Message) {

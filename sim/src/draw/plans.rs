@@ -7,7 +7,7 @@ use super::operations::{
     any_call, any_op, between, capability_op, memory_op, message_op, micros, parcel_op, priority, process_op,
     raw, signal_op, slot, word_op,
 };
-use crate::ops::{ENDPOINTS, LAST, OBJECTS, Op};
+use crate::ops::{ENDPOINTS, LAST, OBJECTS, Op, PROCESSES};
 use crate::source::Source;
 
 /// Of how many requests for memory one is refused; none, in most worlds.
@@ -478,6 +478,24 @@ pub(super) fn signals(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     serves.extend((0..3).map(|slot| Op::ReplyReceive { slot, within: Some(Nanos::from_micros(10)) }));
     serves.extend([Op::Reply, Op::Again { times: 300 }]);
     programs.push(serves);
+    if source.choose(4) == 0 {
+        // Two processes that want to hear of the end of a third.
+        let rival = programs.len() as u8;
+        programs.push(vec![
+            Op::Sleep(Nanos::from_micros(5)),
+            Op::ProcessNotify { process: LAST, slot: LAST, bits: 2 },
+            Op::Sleep(Nanos(u64::MAX)),
+        ]);
+        let (looks, all) = (CapabilityRights(0x41), CapabilityRights(0x8c));
+        programs[0].extend([
+            Op::ProcessCreate { frames: 40 },
+            Op::ProcessNotify { process: LAST, slot: 0, bits: 1 },
+            Op::ProcessCreate { frames: 40 },
+            Op::ProcessGive { process: LAST, slot: ENDPOINTS, rights: all, badge: 0 },
+            Op::ProcessThread { process: LAST, program: rival },
+            Op::ProcessGive { process: LAST, slot: PROCESSES, rights: looks, badge: 0 },
+        ]);
+    }
     programs[0].push(Op::Spawn { program: keeper as u8 });
     Plan {
         cpus,

@@ -187,10 +187,9 @@ fn users_fit<F: HardwareFormat>(
             listed += 1;
             let row = &view.waiters[thread as usize];
             let waiting = &view.threads[thread as usize];
-            // Who has had a fault waits by the name that somebody has lent for that.
-            let lent = waiting.fault().and_then(|_| waiting.handler().holder());
-            let holder = lent.unwrap_or(waiting.process());
-            let fits = row.by() == Some(number) && capability.holder() == Some(holder);
+            // Who has had a fault waits by a name that somebody had lent for that, whoever handles the next one.
+            let own = waiting.fault().is_some() || capability.holder() == Some(waiting.process());
+            let fits = row.by() == Some(number) && own;
             demand(fits && listed <= view.waiters.len(), QUEUED, now, || {
                 format!(
                     "capability {number} of {:?} lists thread {thread}, which waits by {:?}",

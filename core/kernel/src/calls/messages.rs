@@ -41,7 +41,7 @@ impl<M: Machine> Kernel<M> {
             Ok(endpoint) => endpoint,
             Err(error) => return Err::<u64, _>(error).into(),
         };
-        if let Err(error) = self.can_carry(caller.process, &cpu.registers().message()) {
+        if let Err(error) = self.can_carry(cpu, caller) {
             return Err::<u64, _>(error).into();
         }
         let badge = self.capability(handle.slot).badge();
@@ -132,11 +132,10 @@ impl<M: Machine> Kernel<M> {
         if core::mem::take(&mut self.thread(caller.thread).has_replied) {
             return self.after_reply(cpu, now, caller, by, deadline);
         }
-        let message = cpu.registers().message();
-        if let Err(error) = self.can_carry(caller.process, &message) {
+        if let Err(error) = self.can_carry(cpu, caller) {
             return Err::<u64, _>(error).into();
         }
-        let bare = message.carries == Carries::NONE;
+        let bare = cpu.registers().carries() == Carries::NONE;
         let row = self.endpoint_row(endpoint);
         if bare && row.is_quiet() && row.writers > 0 && deadline.0 > now.0 {
             // It waits before its caller goes on, which then finds the CPU free: the two take turns on one.
@@ -172,7 +171,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     pub(super) fn reply(&mut self, cpu: &mut M::Cpu, caller: Caller) -> Result<(), Error> {
-        self.can_carry(caller.process, &cpu.registers().message())?;
+        self.can_carry(cpu, caller)?;
         self.reply_to_caller(cpu, caller.thread)
     }
 

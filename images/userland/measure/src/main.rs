@@ -122,9 +122,26 @@ mod metal {
         }
     }
 
+    /// Signals raised where nobody waits, and received.
+    async fn signals() {
+        let Ok(endpoint) = Metal.endpoint_create().await else { return };
+        count("signal", async |_| {
+            let _ = Metal.signal(endpoint, Word(1)).await;
+        })
+        .await;
+        let mut received = 0;
+        count("signal_and_receive", async |_| {
+            let _ = Metal.signal(endpoint, Word(1)).await;
+            received += u64::from(Metal.receive(endpoint, Deadline::NOW).await.is_ok());
+        })
+        .await;
+        assert_eq!(received, TIMES, "what is raised is received");
+    }
+
     fn main() {
         block_on(async {
             messages().await;
+            signals().await;
             count("null", async |_| {
                 let _ = Metal.null().await;
             })
