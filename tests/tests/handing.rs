@@ -1,8 +1,9 @@
-//! Capabilities that go along with a message when there is room for some of them only: all go, or none.
+//! Capabilities that go along with a message: all of them or none, and what can be done with them where they arrive.
 
 use coldframe_abi::{
-    Call, CapabilityHandle, CapabilityRights, Carries, CpuId, Deadline, EndpointHandle, Error, Message,
-    Reply, Request, UserAddress, Word,
+    Call, CapabilityHandle, CapabilityKind, CapabilityRights, CapabilityState, Carries, CpuId, Deadline,
+    EndpointHandle, Error, Message, ObjectHandle, PageRights, ProcessHandle, Reply, Request, UserAddress,
+    UserRange, Word,
 };
 use coldframe_hal::paging::Sv39;
 use coldframe_hal::{Cpu, Trap};
@@ -24,15 +25,7 @@ struct Pair {
 impl Pair {
     /// A thread that sends, in a process whose names are all taken, and one of the same process that receives.
     fn new() -> Self {
-        let machine = HostMachine::<Sv39>::new(1, 4_096, 1);
-        let map = machine.memory_map();
-        let mut kernel = Kernel::new(machine, 1, map).expect("there is memory");
-        let process = kernel.create_process_with(BUDGET).expect("there is memory");
-        kernel.start_process(process, UserAddress(0), UserAddress(0), 0).expect("there is memory");
-        let mut cpu = HostCpu::new(CpuId(0));
-        assert_eq!(kernel.enter(&mut cpu, Trap::Again), Resume::User);
-        let mut pair = Self { kernel, cpu, endpoint: EndpointHandle::from_word(0), copies: Vec::new() };
-        pair.endpoint = EndpointHandle::from_word(pair.ask(Call::EndpointCreate {}).value);
+        let mut pair = Self::alone(BUDGET);
         let zero = UserAddress(0);
         pair.ask(Call::ThreadCreate { entry: zero, stack: zero, argument: Word(1) });
         pair.ask(Call::YieldNow {});
@@ -51,6 +44,20 @@ impl Pair {
 
     fn ask(&mut self, call: Call) -> Reply {
         self.make(call.encode(), Message::default())
+    }
+
+    /// A thread that runs, alone.
+    fn alone(budget: u64) -> Self {
+        let machine = HostMachine::<Sv39>::new(1, 4_096, 1);
+        let map = machine.memory_map();
+        let mut kernel = Kernel::new(machine, 1, map).expect("there is memory");
+        let process = kernel.create_process_with(budget).expect("there is memory");
+        kernel.start_process(process, UserAddress(0), UserAddress(0), 0).expect("there is memory");
+        let mut cpu = HostCpu::new(CpuId(0));
+        assert_eq!(kernel.enter(&mut cpu, Trap::Again), Resume::User);
+        let mut pair = Self { kernel, cpu, endpoint: EndpointHandle::from_word(0), copies: Vec::new() };
+        pair.endpoint = EndpointHandle::from_word(pair.ask(Call::EndpointCreate {}).value);
+        pair
     }
 
     fn make(&mut self, request: Request, message: Message) -> Reply {
@@ -89,4 +96,32 @@ fn all_go_or_none() {
             assert_eq!(pair.held(), held, "names after {count} with room for {room}");
         }
     }
+}
+
+#[test]
+fn an_object_is_shown_below_whoever_pays_for_it() {
+    let mut pair = Pair::alone(200);
+    let zero = UserAddress(0);
+    let process = ProcessHandle::from_word(pair.ask(Call::ProcessCreate { frames: Word(40) }).value);
+    let (capability, rights) = (pair.endpoint.into(), CapabilityRights::WRITE);
+    let give = Call::ProcessGive { process, capability, rights, badge: Word(0) };
+    let endpoint = EndpointHandle::from_word(pair.ask(give).value);
+    let thread = Call::ProcessThread { process, entry: zero, stack: zero, argument: Word(2) };
+    assert!(pair.ask(thread).result().is_ok());
+    assert_eq!(pair.ask(Call::Accept { count: Word(1) }).result(), Ok(0));
+    pair.ask(Call::Receive { endpoint: pair.endpoint, deadline: Deadline::NEVER });
+    assert_eq!(pair.cpu.peek().argument, 2, "the thread of the other process runs");
+    let object = pair.ask(Call::ObjectCreate { length: Word(4_096) }).value;
+    let message = Message::new(1, [object, 0, 0, 0]).carrying(Carries::new(1, 0));
+    let send = Call::Send { endpoint, deadline: Deadline::NEVER }.encode();
+    assert_eq!(pair.make(send, message).result(), Ok(0));
+    let range = UserRange { start: UserAddress(1 << 30), length: 4_096 };
+    let map = |object| Call::ObjectMap { object, offset: Word(0), range, rights: PageRights::Read };
+    assert!(pair.ask(map(ObjectHandle::from_word(object))).result().is_ok(), "its own");
+    pair.ask(Call::Sleep { until: Deadline::NEVER });
+    assert_eq!(pair.cpu.peek().argument, 0, "the thread of its maker runs");
+    let object = ObjectHandle::from_word(pair.cpu.peek().message.words[0]);
+    let inspected = pair.ask(Call::CapabilityInspect { capability: object.into() }).result();
+    assert_eq!(inspected.map(|word| CapabilityState::from_word(word).kind), Ok(CapabilityKind::Object));
+    assert_eq!(pair.ask(map(object)).result(), Err(Error::NoRight));
 }

@@ -114,6 +114,14 @@ fn is_fine<F: HardwareFormat>(
         demand(fits, AUTHORITY, now, || {
             format!("capability {row} names mapping {}, which knows nothing of it", target.row)
         })?;
+        let payer = view.objects[mapping.object() as usize].process();
+        let mut at = mapping.process();
+        while at.is_some() && at != payer {
+            at = at.and_then(|process| view.processes[process as usize].parent());
+        }
+        demand(at.is_some(), AUTHORITY, now, || {
+            format!("mapping {} shows what process {payer:?} pays for, which is not above it", target.row)
+        })?;
     }
     if parent == GROUND {
         return Ok(());
