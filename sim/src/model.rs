@@ -170,6 +170,8 @@ pub(crate) struct Model {
     /// What messages named before this entry, and who has a CPU after it.
     sources: Vec<(names::Key, coldframe_capability::Capability)>,
     loaded: Option<(u32, HostRegisters)>,
+    /// Who waited by which capability before this entry.
+    users: Vec<(u32, u32)>,
     /// What was found wrong on the way.
     complaint: Option<String>,
     /// A call is made that was made before.
@@ -320,6 +322,7 @@ impl Model {
     ) -> Result<(), Violation> {
         let here = usize::from(cpu.id().0);
         self.loaded = Some((kernel.loaded(cpu.id()), *cpu.peek()));
+        self.makes_again = false;
         let refused = kernel.machine().refused();
         self.is_refused = std::mem::replace(&mut self.refused, refused) != refused;
         self.charge(here, now);

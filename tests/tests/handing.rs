@@ -125,3 +125,22 @@ fn an_object_is_shown_below_whoever_pays_for_it() {
     assert_eq!(inspected.map(|word| CapabilityState::from_word(word).kind), Ok(CapabilityKind::Object));
     assert_eq!(pair.ask(map(object)).result(), Err(Error::NoRight));
 }
+
+#[test]
+fn whoever_gives_its_name_away_with_a_reply_waits_by_it_no_more() {
+    let mut pair = Pair::alone(200);
+    let (zero, deadline) = (UserAddress(0), Deadline::NEVER);
+    let capability = pair.endpoint.into();
+    let copy = Call::CapabilityCopy { capability, rights: RIGHTS, badge: Word(0) };
+    let own = EndpointHandle::from_word(pair.ask(copy).value);
+    assert_eq!(pair.ask(Call::Accept { count: Word(1) }).result(), Ok(0));
+    pair.ask(Call::ThreadCreate { entry: zero, stack: zero, argument: Word(1) });
+    pair.ask(Call::Call { endpoint: pair.endpoint, deadline });
+    assert_eq!(pair.cpu.peek().argument, 1, "the server runs");
+    assert_eq!(pair.ask(Call::Receive { endpoint: own, deadline }).result(), Ok(0));
+    let message = Message::new(1, [own.to_word(), 0, 0, 0]).carrying(Carries::new(1, 1));
+    let answer = pair.make(Call::ReplyReceive { endpoint: own, deadline }.encode(), message).result();
+    assert_eq!((pair.cpu.peek().argument, answer), (1, Err(Error::BadHandle)), "the name has gone along");
+    pair.ask(Call::Sleep { until: deadline });
+    assert_eq!((pair.cpu.peek().argument, pair.cpu.peek().reply.result()), (0, Ok(0)));
+}

@@ -1,6 +1,6 @@
 //! Drawn plans: how many CPUs a world has, and which programs.
 
-use coldframe_abi::{CapabilityRights, Nanos};
+use coldframe_abi::{CapabilityRights, Nanos, Number};
 
 use super::Plan;
 use super::operations::{
@@ -321,14 +321,15 @@ pub(super) fn parcels(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     for program in &mut plan.programs[1..] {
         program.insert(0, Op::Accept { count: [4, 4, 2, 1, 0][source.choose(5) as usize] });
     }
-    // One that sends and one that receives, whatever the others do.
+    // One that sends, one that receives, and one that waits by names that others may give away, whatever they do.
     let gives_at = plan.programs.len() as u8;
     let within = Some(Nanos::from_micros(60));
     let gives = [Op::Send { slot: 0, within }, Op::Call { slot: 0, within }, Op::Again { times: 200 }];
     let takes = [Op::Accept { count: 4 }, Op::ReplyReceive { slot: 0, within }, Op::Again { times: 200 }];
-    plan.programs.extend([gives.to_vec(), takes.to_vec()]);
-    let both = [0, 1].map(|next| Op::Spawn { program: gives_at + next });
-    plan.programs[0].splice(4..4, both);
+    let waits = [Op::Receive { slot: LAST, within }, Op::Again { times: 200 }];
+    plan.programs.extend([gives.to_vec(), takes.to_vec(), waits.to_vec()]);
+    let all = [0, 1, 2].map(|next| Op::Spawn { program: gives_at + next });
+    plan.programs[0].splice(4..4, all);
     plan
 }
 
@@ -483,7 +484,8 @@ pub(super) fn signals(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         let rival = programs.len() as u8;
         programs.push(vec![
             Op::Sleep(Nanos::from_micros(5)),
-            Op::ProcessNotify { process: LAST, slot: LAST, bits: 2 },
+            // As it is called there: the third name of a process.
+            Op::ProcessNotify { process: 2, slot: LAST, bits: 2 },
             Op::Sleep(Nanos(u64::MAX)),
         ]);
         let (looks, all) = (CapabilityRights(0x41), CapabilityRights(0x8c));
@@ -495,6 +497,11 @@ pub(super) fn signals(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
             Op::ProcessThread { process: LAST, program: rival },
             Op::ProcessGive { process: LAST, slot: PROCESSES, rights: looks, badge: 0 },
         ]);
+        // And a name by which nobody may look at a process.
+        let blind = CapabilityRights(0x40);
+        programs[0].push(Op::ProcessCreate { frames: 40 });
+        programs[0].push(Op::CapabilityCopy { slot: PROCESSES + LAST, rights: blind, badge: 0 });
+        programs[0].extend((0..4).map(|seed| Op::Any { number: Number::ProcessCount, seed }));
     }
     programs[0].push(Op::Spawn { program: keeper as u8 });
     Plan {

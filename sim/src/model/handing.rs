@@ -36,6 +36,11 @@ impl Model {
         let waiting = self.lines.iter().filter_map(|waiting| Some((waiting.thread, waiting.letter?.message)));
         let messages: Vec<_> =
             waiting.chain(own).filter(|(_, message)| message.carries != Carries::NONE).collect();
+        self.users.clear();
+        if !messages.is_empty() {
+            let by = |thread: u32| Some((thread, view.waiters[thread as usize].by()?));
+            self.users.extend(self.lines.iter().filter_map(|waiting| by(waiting.thread)));
+        }
         for (thread, message) in messages {
             let Some(process) = self.process_of(thread) else { continue };
             let by = registers.request.arguments[0];
@@ -88,7 +93,10 @@ impl Model {
             if !self.is_usable(view, &row) {
                 return Err(Error::BadHandle);
             }
-            if moves && row.users().is_some() {
+            let CapabilityHandle { slot, .. } = CapabilityHandle::from_word(*word);
+            // Who waits by it now: some may have been woken in this very entry.
+            let waits = |thread: &u32| self.lines.iter().any(|waiting| waiting.thread == *thread);
+            if moves && self.users.iter().any(|(thread, by)| *by == slot && waits(thread)) {
                 return Err(Error::Busy);
             }
             if all.iter().any(|other| other.key == key && (moves || other.moves)) {
@@ -212,21 +220,16 @@ impl Model {
         caller: u32,
         line: Line,
     ) {
-        let Some(first) = self.first_in(line, 0) else { return };
-        let Some(letter) = first.letter.filter(|letter| letter.message.carries != Carries::NONE) else {
-            return;
-        };
-        if view.threads[first.thread as usize].waits_for() != WaitsFor::Nothing {
-            // Such as have ended were in the way.
-            return;
-        }
-        let heard = self.found(view, first.thread).reply.result().err();
-        let both = (first.thread, caller);
-        // Its time may have come before, in the same entry.
-        if let Err(error) = self.may_hand_on(view, both, &letter.message, heard)
-            && heard == Some(error)
-        {
-            self.stops_waiting(first.thread, Some(Err(error)));
+        // More than one, if it has been made again in the same entry.
+        while let Some(Waiting { thread, letter: Some(letter), .. }) = self.first_in(line, 0) {
+            let heard = self.found(view, thread).reply.result().err();
+            let refused = self.may_hand_on(view, (thread, caller), &letter.message, heard).err();
+            // Such as have ended may have been in the way, or its time have come before.
+            let gone = view.threads[thread as usize].waits_for() == WaitsFor::Nothing;
+            match refused.filter(|refused| gone && heard == Some(*refused)) {
+                Some(error) => self.stops_waiting(thread, Some(Err(error))),
+                None => return,
+            }
         }
     }
 

@@ -17,6 +17,17 @@ pub(super) const NO_REPLY: &[Answer] = &[Err(Error::PeerGone), Err(Error::TimedO
 pub(super) const LEFT_ALONE: &[Answer] =
     &[Err(Error::PeerGone), Err(Error::BadHandle), Err(Error::TimedOut), Err(Error::Cancelled)];
 
+/// The same for one whose message carries something: it may have been refused by a call that is made again and again.
+pub(super) const GIVEN_BACK: &[Answer] = &[
+    Err(Error::PeerGone),
+    Err(Error::BadHandle),
+    Err(Error::TimedOut),
+    Err(Error::Cancelled),
+    Err(Error::Refused),
+    Err(Error::NoRight),
+    Err(Error::Busy),
+];
+
 /// What a thread sends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Letter {
@@ -181,8 +192,9 @@ impl Model {
             let message = match self.hands_on(view, (sender, caller), letter.message, heard, now) {
                 Ok(message) => message,
                 Err(error) => {
-                    // It hears of that, and the next one is received.
+                    // It hears of that, and the call is made again, maybe in the same entry.
                     self.stops_waiting(sender, Some(Err(error)));
+                    self.makes_again = true;
                     continue;
                 }
             };

@@ -1,12 +1,12 @@
 //! Calls that wait at words: who waits where, in which order they are woken, and what else ends a wait.
 
-use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Error, Instant, Number};
+use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Carries, Error, Instant, Number};
 use coldframe_capability::Capability;
 use coldframe_kernel::{Inspection, Kernel, WaitsFor};
 use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
 use super::calls::{Answer, Expected};
-use super::messages::{LEFT_ALONE, Letter, carries};
+use super::messages::{GIVEN_BACK, LEFT_ALONE, Letter, carries};
 use super::{Model, State};
 use crate::oracle::word_there;
 
@@ -293,8 +293,11 @@ impl Model {
                 }
                 Line::Senders(..) | Line::Receivers(..) => {
                     if worked || reaped {
+                        let carries =
+                            waiting.letter.is_some_and(|letter| letter.message.carries != Carries::NONE);
+                        let either = if carries { GIVEN_BACK } else { LEFT_ALONE };
                         self.stops_waiting(waiting.thread, None);
-                        self.set_state(waiting.thread, State::Hears { either: LEFT_ALONE });
+                        self.set_state(waiting.thread, State::Hears { either });
                     }
                     continue;
                 }
