@@ -13,14 +13,14 @@ mod messages;
 mod names;
 mod processes;
 mod signals;
+mod thread;
 mod words;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use coldframe_abi::{
-    Authority, CapabilityHandle, CapabilityKind, Class, Counter, CpuId, Error, Instant, Kind, Message, Nanos,
-    Number, Priority, Reply,
+    Authority, CapabilityHandle, CapabilityKind, Counter, CpuId, Error, Instant, Kind, Number, Reply,
 };
 use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{Inspection, Kernel, Life, Resume, WaitsFor};
@@ -29,6 +29,8 @@ use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
 pub use answers::{Answer, Answers};
 
+use thread::{Settings, State, Thread};
+
 use crate::oracle::{MODEL, Violation, demand};
 
 /// The status of a process that ends because of a fault.
@@ -36,93 +38,6 @@ const FAULTED: u64 = 139;
 
 /// With more waits than this at a time, the model's lists grow once more.
 const EXPECTED_WAITS: usize = 64;
-
-/// What a thread is up to, as its program sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// It computes, or would if it had a CPU; it came from a call that must have been answered like this.
-    Goes {
-        answer: Option<Reply>,
-    },
-    /// The kernel works for it on a range of its memory.
-    Works {
-        call: Number,
-    },
-    Sleeps {
-        until: Instant,
-    },
-    Joins {
-        target: u32,
-        until: Instant,
-    },
-    /// It waits for the end of a process.
-    Watches {
-        process: usize,
-        generation: u32,
-        until: Instant,
-    },
-    /// At a word, or at an endpoint.
-    InLine,
-    AwaitsReply {
-        server: u32,
-    },
-    /// It has guessed too often, and finds its answer later.
-    Pays {
-        answer: Reply,
-    },
-    /// What it waits for has gone; when it hears of that, and whether it does in time, is up to others.
-    Hears {
-        either: &'static [Result<u64, Error>],
-    },
-    Ended {
-        result: u64,
-    },
-}
-
-/// What a program can set about a thread, and what a new thread gets from its maker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Settings {
-    class: Class,
-    priority: Priority,
-    group: u32,
-    affinity: [u64; 4],
-}
-
-impl Settings {
-    fn urgency(&self) -> u64 {
-        self.class as u64 * 256 + u64::from(self.priority.0)
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Thread {
-    process: usize,
-    state: State,
-    suspended: bool,
-    settings: Settings,
-    run_time: Nanos,
-    counts: counts::Counts,
-    joiner: Option<u32>,
-    /// Whose call it has received and not replied to.
-    owes: Option<u32>,
-    /// By whose name its faults are sent, and whether it waits to hear what becomes of one.
-    handler: Option<names::Key>,
-    is_faulted: bool,
-    /// With how many capabilities it takes messages.
-    accepts: usize,
-    /// It has replied in a call that is made once more.
-    has_replied: bool,
-    /// Where it has to go on after one, and with which stack.
-    goes_on_at: Option<(u64, u64)>,
-    /// The message that it finds when it goes on.
-    inbox: Option<Message>,
-    /// It has made a call and not found the answer yet.
-    asks: bool,
-    /// That call has been counted as one that named what it does not have.
-    is_refused: bool,
-    /// Which wait of the run was its last: tells entries among the deadlines apart, also of threads of one slot.
-    wait: u64,
-}
 
 /// A slot that handles name: who has it, and how many had it.
 #[derive(Clone, Copy, Debug)]
@@ -214,42 +129,13 @@ impl Model {
             let process = object.process() as usize;
             *model.alive_in(process) += 1;
             let settings = settings_of(view, thread);
-            *model.slot(thread) = Slot {
-                generation: object.generation(),
-                holder: Some(Thread {
-                    process,
-                    state: State::Goes { answer: None },
-                    suspended: false,
-                    settings,
-                    run_time: Nanos::ZERO,
-                    counts: counts::Counts::default(),
-                    joiner: None,
-                    owes: None,
-                    handler: None,
-                    is_faulted: false,
-                    accepts: 0,
-                    has_replied: false,
-                    goes_on_at: None,
-                    inbox: None,
-                    asks: false,
-                    is_refused: false,
-                    wait: 0,
-                }),
-            };
+            *model.slot(thread) =
+                Slot { generation: object.generation(), holder: Some(Thread::new(process, settings)) };
         }
         for (number, process) in
             view.processes.iter().enumerate().filter(|(_, process)| process.space().is_some())
         {
-            let known = processes::Process {
-                generation: process.generation(),
-                parent: None,
-                ended: None,
-                calls: [u64::MAX; 2],
-                watcher: None,
-                bell: None,
-                handler: None,
-                counts: counts::Counts::default(),
-            };
+            let known = processes::Process::new(process.generation(), None, processes::ALL_CALLS);
             model.processes.insert(number, known);
         }
         for (slot, row) in (0_u32..).zip(view.capabilities) {

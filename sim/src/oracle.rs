@@ -69,7 +69,7 @@ oracles! {
     AUTHORITY "authority":
         "capabilities are a forest in which nobody has more rights than what it was derived from, and all who count or list them are right";
     QUEUED "queued-where-it-waits":
-        "who waits in line is in that queue and listed by the capability that it came by, and nobody else is; a word is there at which somebody waits, unless a flush of that space is under way; nobody waits to send where somebody waits to receive, or where nobody can come";
+        "who waits in line is in that queue and listed by the capability that it came by, and nobody else is; a word is there at which somebody waits, unless a flush of that space is under way; nobody waits to send where somebody waits to receive, or to receive where signals have been raised, or where nobody can come";
     EITHER_WAY "either-way": "an entry that takes the short way comes to what it would have come to the long way";
     FAST_WAY "fast-way": "a call that is answered the fast way comes to what it would have come to, and one that is declined changes nothing";
     MODEL "model":

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use coldframe_abi::{
-    Authority, CapabilityRights, Class, Deadline, Error, Instant, Kind, MOST_CARRIED, Nanos, Number,
-    Priority, Reply, Request,
+    Authority, CapabilityRights, Class, Deadline, Error, Instant, Kind, MOST_CARRIED, Number, Priority,
+    Reply, Request,
 };
 use coldframe_kernel::{Inspection, Kernel};
 use hal_host::{HardwareFormat, HostMachine, HostRegisters};
@@ -286,23 +286,7 @@ impl Model {
         }
         *slot = Slot {
             generation,
-            holder: Some(Thread {
-                state: State::Goes { answer: None },
-                suspended: false,
-                run_time: Nanos::ZERO,
-                counts: Default::default(),
-                joiner: None,
-                owes: None,
-                is_faulted: false,
-                accepts: 0,
-                has_replied: false,
-                goes_on_at: None,
-                inbox: None,
-                asks: false,
-                is_refused: false,
-                wait: 0,
-                ..maker
-            }),
+            holder: Some(Thread { handler: maker.handler, ..Thread::new(maker.process, maker.settings) }),
         };
         *self.alive_in(maker.process) += 1;
         self.settings_fit(view, thread, now)?;

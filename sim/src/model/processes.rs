@@ -29,6 +29,25 @@ pub(super) struct Process {
     pub(super) counts: Counts,
 }
 
+/// A process that nobody has restricted may make all.
+pub(super) const ALL_CALLS: [u64; 2] = [u64::MAX; 2];
+
+impl Process {
+    /// One that has not ended, and that may make these calls.
+    pub(super) fn new(generation: u32, parent: Option<usize>, calls: [u64; 2]) -> Self {
+        Self {
+            generation,
+            parent,
+            ended: None,
+            calls,
+            watcher: None,
+            bell: None,
+            handler: None,
+            counts: Counts::default(),
+        }
+    }
+}
+
 /// The status of a process that ends with the one that made it.
 const KILLED: u64 = 137;
 
@@ -62,16 +81,7 @@ impl Model {
     }
 
     pub(super) fn end_process_with(&mut self, process: usize, status: u64) {
-        let known = self.processes.entry(process).or_insert(Process {
-            generation: 0,
-            parent: None,
-            ended: None,
-            calls: [u64::MAX; 2],
-            watcher: None,
-            bell: None,
-            handler: None,
-            counts: Counts::default(),
-        });
+        let known = self.processes.entry(process).or_insert_with(|| Process::new(0, None, ALL_CALLS));
         if known.ended.is_some() {
             return;
         }
@@ -198,17 +208,8 @@ impl Model {
         if self.processes.get(&process).is_some_and(|known| known.generation >= generation) {
             return Err(reused(now, format!("process {process}")));
         }
-        let calls = self.processes.get(&maker).map_or([u64::MAX; 2], |maker| maker.calls);
-        let known = Process {
-            generation,
-            parent: Some(maker),
-            ended: None,
-            calls,
-            watcher: None,
-            bell: None,
-            handler: None,
-            counts: Counts::default(),
-        };
+        let calls = self.processes.get(&maker).map_or(ALL_CALLS, |maker| maker.calls);
+        let known = Process::new(generation, Some(maker), calls);
         self.processes.insert(process, known);
         *self.alive_in(process) = 0;
         // Only the pages that its maker shows it are there.
@@ -257,28 +258,7 @@ impl Model {
         if slot.holder.is_some() || generation <= slot.generation {
             return Err(reused(now, format!("thread {thread}")));
         }
-        *slot = Slot {
-            generation,
-            holder: Some(Thread {
-                process,
-                state: State::Goes { answer: None },
-                suspended: false,
-                settings: maker.settings,
-                run_time: coldframe_abi::Nanos::ZERO,
-                counts: Counts::default(),
-                joiner: None,
-                owes: None,
-                handler,
-                is_faulted: false,
-                accepts: 0,
-                has_replied: false,
-                goes_on_at: None,
-                inbox: None,
-                asks: false,
-                is_refused: false,
-                wait: 0,
-            }),
-        };
+        *slot = Slot { generation, holder: Some(Thread { handler, ..Thread::new(process, maker.settings) }) };
         *self.alive_in(process) += 1;
         self.settings_fit(view, thread, now)?;
         Ok(Expected::Answer(Ok(word)))
