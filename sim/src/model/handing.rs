@@ -233,7 +233,7 @@ impl Model {
         }
     }
 
-    /// What a call would have waited for, or refused, comes first; it is made once more.
+    /// A call is made once more, when what was in its way has gone.
     pub(super) fn set_again(&mut self, caller: u32, call: coldframe_abi::Number, before: &HostRegisters) {
         self.set_state(caller, State::Works { call });
         self.asks_again.push((caller, *before));

@@ -83,6 +83,8 @@ impl Model {
             self.set_again(caller, number, before);
             return Expected::Nothing;
         }
+        let has_replied =
+            self.thread_mut(caller).is_some_and(|thread| std::mem::take(&mut thread.has_replied));
         let answer = match number {
             Number::Send => self.sends(view, caller, words, (message, false), (heard, now)),
             Number::Call => self.sends(view, caller, words, (message, true), (heard, now)),
@@ -92,8 +94,6 @@ impl Model {
                 .and_then(|()| self.replies(view, caller, message, (heard, now)))
                 .map(Some),
             _ => self.place(view, caller, words[0], CapabilityRights::READ).and_then(|_| {
-                let has_replied =
-                    self.thread_mut(caller).is_some_and(|thread| std::mem::take(&mut thread.has_replied));
                 if !has_replied {
                     self.can_carry(view, caller, &message)?;
                     match self.replies(view, caller, message, (heard, now)) {

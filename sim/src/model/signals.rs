@@ -4,11 +4,11 @@ use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Error, I
 use coldframe_kernel::Inspection;
 use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
+use super::Model;
 use super::calls::{Answer, Expected};
 use super::messages::Place;
 use super::names::Key;
 use super::words::{Line, Waiting};
-use super::{Model, State};
 
 impl Model {
     /// The endpoint of a name that somebody has lent to the kernel, if it still stands.
@@ -36,8 +36,7 @@ impl Model {
     ) -> bool {
         let again = view.threads[caller as usize].work().is_some();
         if again && let Some(call) = coldframe_abi::Number::from_word(before.request.number) {
-            self.set_state(caller, State::Works { call });
-            self.asks_again.push((caller, *before));
+            self.set_again(caller, call, before);
         }
         again
     }

@@ -124,12 +124,14 @@ impl<M: Machine> Kernel<M> {
         handle: EndpointHandle,
         deadline: Deadline,
     ) -> Outcome {
+        // Taken whatever comes: if the name has gone since, the next call is another one.
+        let has_replied = core::mem::take(&mut self.thread(caller.thread).has_replied);
         let endpoint = match self.endpoint(caller, handle, CapabilityRights::READ) {
             Ok(endpoint) => endpoint,
             Err(error) => return Err::<u64, _>(error).into(),
         };
         let by = (endpoint, handle.slot);
-        if core::mem::take(&mut self.thread(caller.thread).has_replied) {
+        if has_replied {
             return self.after_reply(cpu, now, caller, by, deadline);
         }
         if let Err(error) = self.can_carry(cpu, caller) {
