@@ -34,6 +34,21 @@ pub fn frames(bytes: &[u8]) -> Result<(), String> {
     drawn(&mut Bytes::new(bytes), FRAME_OPS)
 }
 
+/// How many operations beside a peer that writes nonsense one input does at most.
+const RING_OPS: u32 = 300;
+
+/// Does what the bytes describe on a packet ring: between two honest sides, or beside one that writes nonsense.
+///
+/// # Errors
+/// What goes wrong.
+pub fn rings(bytes: &[u8]) -> Result<(), String> {
+    let source = &mut Bytes::new(bytes);
+    match source.choose(3) {
+        0 => crate::rings::between_two(source),
+        _ => crate::rings::beside_a_vandal(source, RING_OPS),
+    }
+}
+
 /// How many operations on spaces one input does at most.
 const SPACE_OPS: u32 = 200;
 

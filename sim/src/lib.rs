@@ -18,6 +18,7 @@ pub use model::{Answer, Answers};
 pub mod ops;
 pub mod oracle;
 pub mod reference;
+pub mod rings;
 pub mod run;
 pub mod source;
 pub mod spaces;

@@ -14,6 +14,10 @@ fn this_build_is_what_it_seems() {
 }
 
 #[cfg(model = "loom")]
+#[path = "loom/rings.rs"]
+mod rings;
+
+#[cfg(model = "loom")]
 mod models {
     use coldframe_abi::{Call, CpuId, Deadline, PageRights, ThreadHandle, UserAddress, UserRange, Word};
     use coldframe_hal::paging::Sv39;
