@@ -188,13 +188,11 @@ impl<W: SharedWords, const BANKS: usize> Ring<W, BANKS> {
         // One that comes back empty each time is no reason to stay here longer than there are slots.
         for _ in 0..=self.shape.slots() {
             if self.taken == self.known && !self.look().await? {
-                // What it has sent before it closed is seen by whoever sees that it has closed.
                 let closed = self.words.load(Shape::closed(self.side.other())).await != 0;
-                return match closed && !self.look().await? {
-                    true => Ok(Received::Closed),
-                    false if self.taken == self.known => Ok(Received::Nothing),
-                    false => continue,
-                };
+                // Who sees that it has closed sees what it has sent before.
+                if !self.look().await? {
+                    return Ok(if closed { Received::Closed } else { Received::Nothing });
+                }
             }
             if let Some(received) = self.take().await? {
                 return Ok(received);
