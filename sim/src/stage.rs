@@ -112,6 +112,9 @@ impl Ground for GlassGround {
         self.wish(Wish::Store { address: address.0, value }).await;
     }
 
+    // Under glass what is stored is there at once.
+    fn fence(&self) {}
+
     fn small_program(&self) -> [u64; 2] {
         SMALL_PROGRAM
     }

@@ -49,6 +49,10 @@ pub trait Ground: Sys {
     /// Writes a word of the program's memory.
     fn store(&self, address: UserAddress, value: u64) -> impl Future<Output = ()>;
 
+    /// Postcondition: of two threads that each store, fence and load what the other stores, one finds it. A load finds
+    /// with what was stored all that was stored before it.
+    fn fence(&self);
+
     /// A program in two words, for wherever it is put: it ends its process with the byte that its argument points to,
     /// and goes on into no instruction if that does not end it.
     fn small_program(&self) -> [u64; 2];

@@ -2,7 +2,7 @@
 //!
 //! Here live the scenarios, one or more a group of syscalls, and the recorder that writes the transcripts. A result
 //! that depends on time, CPU, address or order never reaches a transcript.
-//! May import: `abi`.
+//! May import: `abi`, `sync`, `services`.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -14,11 +14,12 @@ mod ground;
 mod handed;
 mod names;
 mod pages;
-
 mod peers;
 mod recorder;
 mod registers;
 mod scheduling;
+mod served;
+mod shown;
 mod suspend;
 mod tended;
 mod threads;
@@ -68,4 +69,5 @@ scenarios! {
     12 peers: "threads send, receive, call and reply, in order, and hear when nobody is left who could answer";
     13 tended: "signals are raised and stay until received; faults are handled by others, or end a process";
     14 handed: "messages carry capabilities, copied or moved, all of them or none";
+    15 served: "one service answers calls at an endpoint and packets in shared memory, and misses whoever goes";
 }

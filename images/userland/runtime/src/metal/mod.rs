@@ -8,6 +8,7 @@ use core::cell::UnsafeCell;
 use core::future::Future;
 use core::panic::PanicInfo;
 use core::pin::pin;
+use core::sync::atomic::{AtomicU64, Ordering, fence};
 use core::task::{Context, Poll, Waker};
 
 use coldframe_abi::{
@@ -154,15 +155,19 @@ impl Ground for Metal {
     }
 
     async fn load(&self, address: UserAddress) -> u64 {
-        let word = core::ptr::with_exposed_provenance::<u64>(address.0 as usize);
-        // SAFETY: scenarios read only what they have reserved, and no Rust object is there.
-        unsafe { word.read_volatile() }
+        let word = core::ptr::with_exposed_provenance_mut::<u64>(address.0 as usize);
+        // SAFETY: scenarios read only what they have reserved, at multiples of eight, and no Rust object is there.
+        unsafe { AtomicU64::from_ptr(word) }.load(Ordering::Acquire)
     }
 
     async fn store(&self, address: UserAddress, value: u64) {
         let word = core::ptr::with_exposed_provenance_mut::<u64>(address.0 as usize);
         // SAFETY: as for `load`.
-        unsafe { word.write_volatile(value) }
+        unsafe { AtomicU64::from_ptr(word) }.store(value, Ordering::Release);
+    }
+
+    fn fence(&self) {
+        fence(Ordering::SeqCst);
     }
 
     fn small_program(&self) -> [u64; 2] {
