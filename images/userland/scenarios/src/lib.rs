@@ -6,6 +6,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod ancestors;
 mod children;
 mod console;
 mod cpus;
@@ -25,6 +26,8 @@ mod tended;
 mod threads;
 mod time;
 mod woken;
+
+use ancestors::{anos, euralios, fenix, norost, patchwork};
 
 pub use ground::{Ground, Part};
 pub use recorder::Recorder;
@@ -70,4 +73,9 @@ scenarios! {
     13 tended: "signals are raised and stay until received; faults are handled by others, or end a process";
     14 handed: "messages carry capabilities, copied or moved, all of them or none";
     15 served: "one service answers calls at an endpoint and packets in shared memory, and misses whoever goes";
+    16 anos: "Anos' channels: a tag and a page go along, a word comes back, and a registry knows names";
+    17 euralios: "EuraliOS' rendezvous: words, handles and chunks pass, and what cannot be sent comes back";
+    18 fenix: "FENIX' tasks: they block until they are unblocked, and wait for each other's end";
+    19 norost: "Norost's packets: to the address of a task, with data where that has said it may go";
+    20 patchwork: "PatchworkOS' pipes, notes and local sockets";
 }
