@@ -133,6 +133,13 @@ pub const KINDS: &[Kind] = &[
         compared: None,
         draw: plans::calls,
     },
+    Kind {
+        name: "sets",
+        about: "1 to 4 CPUs, as signals, and what comes to some endpoints is received at others",
+        steps: 10_000,
+        compared: Some(8),
+        draw: plans::sets,
+    },
 ];
 
 /// Where each process of a drawn world has something to print: so many pages, and holes around them.

@@ -12,6 +12,7 @@ mod handing;
 mod messages;
 mod names;
 mod processes;
+mod sets;
 mod signals;
 mod thread;
 mod words;
@@ -69,6 +70,8 @@ pub(crate) struct Model {
     doomed: Vec<(usize, u64)>,
     /// What has been raised at endpoints and not received, by row and generation.
     signals: BTreeMap<(u32, u32), u64>,
+    /// Endpoints that are members of sets, and the endpoints that stand for those, by row and generation.
+    memberships: BTreeMap<(u32, u32), (u32, u32)>,
     /// How many threads of each process have not ended.
     alive: Vec<u32>,
     online: Vec<bool>,

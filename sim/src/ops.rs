@@ -179,6 +179,10 @@ pub enum Op {
         slot: u8,
         bits: u64,
     },
+    EndpointJoin {
+        slot: u8,
+        set: u8,
+    },
     ProcessNotify {
         process: u8,
         slot: u8,

@@ -6,6 +6,7 @@ mod context;
 mod memory;
 mod printed;
 mod queues;
+mod sets;
 mod shares;
 mod steps;
 

@@ -449,7 +449,7 @@ syscalls! {
 
     #[doc = "Replies, if somebody waits for that, and receives the next message, as `reply` and `receive` do."]
     61 reply_receive ReplyReceive(endpoint: EndpointHandle as [READ], deadline: Deadline) sends -> Word, receives;
-    errors [BadHandle, NoRight, BadArgument, Busy, Refused, TimedOut, PeerGone, Cancelled];
+    errors [BadHandle, NoRight, BadArgument, BadState, Busy, Refused, TimedOut, PeerGone, Cancelled];
 
     #[doc = "Ends the wait of a thread for a message, or at a word; it hears of it."]
     62 cancel Cancel(thread: ThreadHandle as [MANAGE]) -> (); errors [BadHandle, NoRight, BadState];
@@ -471,4 +471,8 @@ syscalls! {
 
     #[doc = "Says how many capabilities a message may bring that the calling thread receives; none before that."]
     67 accept Accept(count: Word) -> (); errors [BadArgument];
+
+    #[doc = "Has what comes to an endpoint received at another, which stands for a set, while both are there."]
+    68 endpoint_join EndpointJoin(endpoint: EndpointHandle as [READ], set: EndpointHandle as [READ]) -> ();
+    errors [BadHandle, NoRight, BadArgument, Busy, BadState];
 }

@@ -8,6 +8,7 @@ use coldframe_memory::{FrameError, SpaceError};
 use coldframe_scheduler::NONE;
 
 use crate::Kernel;
+use crate::sets::Membership;
 use crate::tables::grow_to;
 
 /// What the maker of an endpoint may do with it.
@@ -32,6 +33,11 @@ pub struct Endpoint {
     pub(crate) capabilities: u32,
     pub(crate) readers: u32,
     pub(crate) writers: u32,
+    /// How many endpoints are members of the set that it stands for, and how many of the `writers` are by them.
+    pub(crate) members: u32,
+    pub(crate) by_members: u32,
+    /// The set that it is a member of.
+    pub(crate) membership: Membership,
     /// Who waits to be received.
     pub(crate) senders: Queue,
     /// Who waits to receive.
@@ -47,6 +53,9 @@ impl Default for Endpoint {
             capabilities: 0,
             readers: 0,
             writers: 0,
+            members: 0,
+            by_members: 0,
+            membership: Membership::default(),
             senders: Queue::default(),
             receivers: Queue::default(),
         }
@@ -69,7 +78,20 @@ impl Endpoint {
     /// How many capabilities name it, may receive from it, and may send or signal to it.
     #[must_use]
     pub const fn names(&self) -> (u32, u32, u32) {
-        (self.capabilities, self.readers, self.writers)
+        (self.capabilities, self.readers, self.writers - self.by_members)
+    }
+
+    /// How many endpoints are members of the set that it stands for, and how many capabilities may send or signal to it
+    /// by them.
+    #[must_use]
+    pub const fn of_members(&self) -> (u32, u32) {
+        (self.members, self.by_members)
+    }
+
+    /// The set that it is a member of, by row and generation, if that is still there.
+    #[must_use]
+    pub const fn membership(&self) -> Option<(u32, u32)> {
+        self.membership.set()
     }
 
     /// Whether there is nothing to receive.
@@ -119,6 +141,13 @@ impl<M: Machine> Kernel<M> {
         row.capabilities += 1;
         row.readers += u32::from(CapabilityRights::READ.within(rights));
         row.writers += u32::from(COMES.meets(rights));
+        if COMES.meets(rights)
+            && let Some(set) = self.set_of(endpoint)
+        {
+            let row = self.endpoint_row(set);
+            row.writers += 1;
+            row.by_members += 1;
+        }
     }
 
     /// One capability less names an endpoint; it goes with the last one.
@@ -127,9 +156,18 @@ impl<M: Machine> Kernel<M> {
         row.capabilities -= 1;
         row.readers -= u32::from(CapabilityRights::READ.within(rights));
         row.writers -= u32::from(COMES.meets(rights));
-        if row.capabilities > 0 {
+        let is_last = row.capabilities == 0;
+        if let Some(set) = self.set_of(endpoint) {
+            let comes = u32::from(COMES.meets(rights));
+            let row = self.endpoint_row(set);
+            row.writers -= comes;
+            row.by_members -= comes;
+            row.members -= u32::from(is_last);
+        }
+        if !is_last {
             return;
         }
+        let row = self.endpoint_row(endpoint);
         assert!(row.senders.is_empty() && row.receivers.is_empty(), "who waits has a name for it (IPC-5)");
         if row.generation < u32::MAX {
             let next = core::mem::replace(&mut self.free_endpoint, endpoint);

@@ -62,7 +62,10 @@ impl<M: Machine> Kernel<M> {
         let name = (handle.slot, handle.generation);
         let rows: &[Capability] = self.capabilities.rows();
         let found = Capabilities::named(rows, caller.process, name, CapabilityKind::Endpoint, rights);
-        Some((handle.slot, found.ok()?.row))
+        let endpoint = found.ok()?.row;
+        // What comes to a member of a set has to be brought to where that is received.
+        let is_alone = self.endpoints.rows()[endpoint as usize].membership.set().is_none();
+        is_alone.then_some((handle.slot, endpoint))
     }
 
     /// `call` to a server that waits alone: it goes on at once, with the message where it is.

@@ -24,6 +24,7 @@ mod objects;
 mod process;
 mod reaper;
 mod rounds;
+mod sets;
 mod signals;
 mod tables;
 mod thread;

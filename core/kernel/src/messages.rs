@@ -169,11 +169,13 @@ impl<M: Machine> Kernel<M> {
         if target.kind != CapabilityKind::Endpoint {
             return None;
         }
-        let endpoint = self.endpoint_row(target.row);
-        let (readers, writers) = (endpoint.readers, endpoint.writers);
+        // Who comes by a member of a set comes to that; who receives at it is not asked for there.
+        let place = self.meeting_place(target.row);
+        let readers = self.endpoint_row(target.row).readers;
+        let writers = self.endpoint_row(place).writers;
         let lines = [
             (CapabilityRights::READ.within(rights) && readers == 1, Line::Senders(target.row)),
-            (COMES.meets(rights) && writers == 1, Line::Receivers(target.row)),
+            (COMES.meets(rights) && writers == 1, Line::Receivers(place)),
         ];
         lines.into_iter().filter(|(is_last, _)| *is_last).find_map(|(_, line)| {
             let (waiters, queue) = self.line(line);

@@ -60,7 +60,7 @@ impl<M: Machine> Kernel<M> {
         let CapabilityHandle { slot, generation } = name.handle;
         let rows = self.capabilities.rows();
         let found = Capabilities::named(rows, holder, (slot, generation), CapabilityKind::Endpoint, rights);
-        found.ok().map(|target| target.row)
+        found.ok().map(|target| self.meeting_place(target.row))
     }
 
     /// Raises signals at an endpoint; false if nothing has happened, because only such as have ended were in the way.

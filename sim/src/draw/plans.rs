@@ -515,6 +515,21 @@ pub(super) fn signals(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     }
 }
 
+/// As `signals`, where what comes to one endpoint is received at another.
+pub(super) fn sets(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
+    let mut plan = signals(source, cpus);
+    for (number, program) in plan.programs.iter_mut().enumerate() {
+        // The first one makes the endpoints before anything else.
+        let first = if number == 0 { 3 } else { 0 };
+        for _ in 0..source.choose(3) {
+            let at = first + source.choose((program.len() - first) as u32 + 1) as usize;
+            let (slot, set) = (source.choose(3) as u8, source.choose(3) as u8);
+            program.insert(at, Op::EndpointJoin { slot, set });
+        }
+    }
+    plan
+}
+
 /// What disturbs servers and clients now and then.
 fn disturbance(source: &mut dyn Source) -> Op {
     match source.choose(10) {

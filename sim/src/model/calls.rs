@@ -134,6 +134,7 @@ impl Model {
                 }
                 Expected::Answer(Ok(0))
             }
+            Number::EndpointJoin => Expected::Answer(self.endpoint_join(view, caller, words)),
             Number::Signal => self.signal(view, caller, before, now),
             Number::ProcessNotify => self.process_notify(view, caller, before, now),
             Number::ThreadHandler | Number::ProcessHandler => {

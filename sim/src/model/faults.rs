@@ -49,6 +49,7 @@ impl Model {
     ) -> Result<(), Violation> {
         let Some(known) = self.thread(thread).copied() else { return Ok(()) };
         let place = known.handler.and_then(|name| Self::lent(view, name, CapabilityRights::WRITE));
+        let place = place.map(|place| self.met_at(view, place));
         let hears = |place: &Place| view.endpoints[place.row as usize].names().1 > 0;
         let Some(Place { row, generation, badge }) = place.filter(hears) else {
             self.end_process_with(known.process, FAULTED);

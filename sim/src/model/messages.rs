@@ -75,8 +75,7 @@ impl Model {
                 self.replies_once(view, caller, message, now);
             }
             if matches!(number, Number::Receive | Number::ReplyReceive)
-                && let Ok(Place { row, generation, .. }) =
-                    self.place(view, caller, words[0], CapabilityRights::READ)
+                && let Ok(Place { row, generation, .. }) = self.receiving(view, caller, words[0])
             {
                 self.refuses(view, caller, Line::Senders(row, generation));
             }
@@ -93,7 +92,7 @@ impl Model {
                 .can_carry(view, caller, &message)
                 .and_then(|()| self.replies(view, caller, message, (heard, now)))
                 .map(Some),
-            _ => self.place(view, caller, words[0], CapabilityRights::READ).and_then(|_| {
+            _ => self.receiving(view, caller, words[0]).and_then(|_| {
                 if !has_replied {
                     self.can_carry(view, caller, &message)?;
                     match self.replies(view, caller, message, (heard, now)) {
@@ -148,7 +147,8 @@ impl Model {
         (message, calls): (Message, bool),
         (heard, now): (Option<Error>, Instant),
     ) -> Result<Option<u64>, Error> {
-        let Place { row, generation, badge } = self.place(view, caller, words[0], CapabilityRights::WRITE)?;
+        let place = self.place(view, caller, words[0], CapabilityRights::WRITE)?;
+        let Place { row, generation, badge } = self.met_at(view, place);
         let until = Instant(words[1]);
         self.can_carry(view, caller, &message)?;
         match self.first_there(view, Line::Receivers(row, generation), now) {
@@ -177,7 +177,7 @@ impl Model {
         words: &[u64; 6],
         now: Instant,
     ) -> Result<Option<u64>, Error> {
-        let Place { row, generation, .. } = self.place(view, caller, words[0], CapabilityRights::READ)?;
+        let Place { row, generation, .. } = self.receiving(view, caller, words[0])?;
         if self.thread(caller).is_some_and(|thread| thread.owes.is_some()) {
             return Err(Error::BadState);
         }
@@ -208,7 +208,8 @@ impl Model {
             self.finds(caller, Message { arrival: arrival(letter.calls), ..message });
             return Ok(Some(letter.badge));
         }
-        if view.endpoints[row as usize].names().2 == 0 {
+        let endpoint = &view.endpoints[row as usize];
+        if endpoint.names().2 + endpoint.of_members().1 == 0 {
             return Err(Error::PeerGone);
         }
         self.waits_there(caller, Line::Receivers(row, generation), None, Instant(words[1]), now)

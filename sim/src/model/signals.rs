@@ -70,7 +70,8 @@ impl Model {
         bits: u64,
     ) -> Result<Place, Error> {
         let place = self.place(view, caller, word, CapabilityRights::SIGNAL)?;
-        if place.badge == 0 || bits & !place.badge == 0 { Ok(place) } else { Err(Error::NoRight) }
+        let may = place.badge == 0 || bits & !place.badge == 0;
+        if may { Ok(self.met_at(view, place)) } else { Err(Error::NoRight) }
     }
 
     fn raise<F: HardwareFormat>(
@@ -153,6 +154,7 @@ impl Model {
             .collect();
         for (name, bits) in gone {
             if let Some(place) = Self::lent(view, name, CapabilityRights::SIGNAL) {
+                let place = self.met_at(view, place);
                 self.raise(view, &place, bits, now);
             }
         }

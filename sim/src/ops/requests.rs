@@ -119,6 +119,9 @@ impl Programs {
             }
             Op::Cancel { slot } => Call::Cancel { thread: self.names.thread(slot) },
             Op::Accept { count } => Call::Accept { count: Word(count.into()) },
+            Op::EndpointJoin { slot, set } => {
+                Call::EndpointJoin { endpoint: self.names.endpoint(slot), set: self.names.endpoint(set) }
+            }
             Op::Signal { slot, bits } => {
                 Call::Signal { endpoint: self.names.endpoint(slot), bits: Word(bits) }
             }

@@ -18,6 +18,8 @@ pub(crate) struct Scratch {
     of_processes: Vec<u32>,
     /// How many each endpoint has, and how many of them may receive and send.
     of_endpoints: Vec<(u32, u32, u32)>,
+    /// How many members each set has, and how many come by them.
+    of_sets: Vec<(u32, u32)>,
 }
 
 /// Judges all capabilities.
@@ -91,6 +93,7 @@ pub(super) fn audit<F: HardwareFormat>(
         format!("{held} capabilities are held, and {found} can be found from where they came from")
     })?;
     counts_fit(view, scratch, now)?;
+    super::sets::fit(view, &mut scratch.of_sets, now)?;
     standing_fits(view, now)?;
     chunks_fit(view, now)
 }

@@ -95,6 +95,7 @@ fn nobody_is_missed<F: HardwareFormat>(
     };
     let (sender, receiver) = (hears(row.senders().root()), hears(row.receivers().root()));
     let (_, readers, writers) = row.names();
+    let writers = writers + row.of_members().1;
     let fits = (sender.is_none() || receiver.is_none())
         && (sender.is_none() || readers > 0)
         && (receiver.is_none() || writers > 0)

@@ -38,7 +38,7 @@ impl<M: Machine> Kernel<M> {
         wants_reply: bool,
     ) -> Outcome {
         let endpoint = match self.endpoint(caller, handle, CapabilityRights::WRITE) {
-            Ok(endpoint) => endpoint,
+            Ok(endpoint) => self.meeting_place(endpoint),
             Err(error) => return Err::<u64, _>(error).into(),
         };
         if let Err(error) = self.can_carry(cpu, caller) {
@@ -72,7 +72,7 @@ impl<M: Machine> Kernel<M> {
         handle: EndpointHandle,
         deadline: Deadline,
     ) -> Outcome {
-        let endpoint = match self.endpoint(caller, handle, CapabilityRights::READ) {
+        let endpoint = match self.received_at(caller, handle) {
             Ok(endpoint) => endpoint,
             Err(error) => return Err::<u64, _>(error).into(),
         };
@@ -126,7 +126,7 @@ impl<M: Machine> Kernel<M> {
     ) -> Outcome {
         // Taken whatever comes: if the name has gone since, the next call is another one.
         let has_replied = core::mem::take(&mut self.thread(caller.thread).has_replied);
-        let endpoint = match self.endpoint(caller, handle, CapabilityRights::READ) {
+        let endpoint = match self.received_at(caller, handle) {
             Ok(endpoint) => endpoint,
             Err(error) => return Err::<u64, _>(error).into(),
         };
@@ -207,7 +207,24 @@ impl<M: Machine> Kernel<M> {
     pub(super) fn signalled(&self, caller: Caller, handle: EndpointHandle, bits: u64) -> Result<u32, Error> {
         let endpoint = self.endpoint(caller, handle, CapabilityRights::SIGNAL)?;
         let badge = self.capability(handle.slot).badge();
-        if badge == 0 || bits & !badge == 0 { Ok(endpoint) } else { Err(Error::NoRight) }
+        if badge == 0 || bits & !badge == 0 { Ok(self.meeting_place(endpoint)) } else { Err(Error::NoRight) }
+    }
+
+    /// The endpoint at which the caller may receive: not at a member of a set.
+    fn received_at(&self, caller: Caller, handle: EndpointHandle) -> Result<u32, Error> {
+        let endpoint = self.endpoint(caller, handle, CapabilityRights::READ)?;
+        if self.set_of(endpoint).is_none() { Ok(endpoint) } else { Err(Error::BadState) }
+    }
+
+    pub(super) fn endpoint_join(
+        &mut self,
+        caller: Caller,
+        handle: EndpointHandle,
+        set: EndpointHandle,
+    ) -> Result<(), Error> {
+        let endpoint = self.endpoint(caller, handle, CapabilityRights::READ)?;
+        let set = self.endpoint(caller, set, CapabilityRights::READ)?;
+        self.join_set(endpoint, set)
     }
 
     /// From now on the faults of a thread are sent by a name of the caller's.

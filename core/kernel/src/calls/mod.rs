@@ -177,6 +177,7 @@ impl<M: Machine> Kernel<M> {
                 self.reply_receive(cpu, now, caller, endpoint, deadline)
             }
             Call::Cancel { thread } => self.cancel(cpu, caller, thread).into(),
+            Call::EndpointJoin { endpoint, set } => self.endpoint_join(caller, endpoint, set).into(),
             Call::Signal { endpoint, bits } => self.signal(cpu, caller, endpoint, bits.0),
             Call::ProcessNotify { process, endpoint, bits } => {
                 self.process_notify(cpu, caller, process, endpoint, bits.0)

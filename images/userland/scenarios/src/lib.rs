@@ -11,6 +11,7 @@ mod children;
 mod console;
 mod cpus;
 mod faulty;
+mod gathered;
 mod ground;
 mod handed;
 mod names;
@@ -78,4 +79,5 @@ scenarios! {
     18 fenix: "FENIX' tasks: they block until they are unblocked, and wait for each other's end";
     19 norost: "Norost's packets: to the address of a task, with data where that has said it may go";
     20 patchwork: "PatchworkOS' pipes, notes and local sockets";
+    21 gathered: "what comes to several endpoints is received at one that stands for them, while it is there";
 }

@@ -1,0 +1,83 @@
+//! Sets of endpoints: what comes to the members is received at the endpoint that stands for the set.
+
+use coldframe_abi::{CapabilityRights, Error};
+use coldframe_kernel::Inspection;
+use hal_host::{HardwareFormat, HostMachine};
+
+use super::Model;
+use super::calls::Answer;
+use super::messages::Place;
+use super::words::Line;
+
+/// Whether an endpoint is still there.
+fn is_there<F: HardwareFormat>(view: &Inspection<'_, HostMachine<F>>, (row, generation): (u32, u32)) -> bool {
+    let row = &view.endpoints[row as usize];
+    row.generation() == generation && row.names().0 > 0
+}
+
+impl Model {
+    /// The set that an endpoint is a member of.
+    fn set_of<F: HardwareFormat>(
+        &self,
+        view: &Inspection<'_, HostMachine<F>>,
+        endpoint: (u32, u32),
+    ) -> Option<(u32, u32)> {
+        self.memberships.get(&endpoint).copied().filter(|set| is_there(view, *set))
+    }
+
+    /// Where that is received what comes to a place.
+    pub(super) fn met_at<F: HardwareFormat>(
+        &self,
+        view: &Inspection<'_, HostMachine<F>>,
+        place: Place,
+    ) -> Place {
+        match self.set_of(view, (place.row, place.generation)) {
+            Some((row, generation)) => Place { row, generation, ..place },
+            None => place,
+        }
+    }
+
+    /// A place at which something can be received: a member of a set is none.
+    pub(super) fn receiving<F: HardwareFormat>(
+        &self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        word: u64,
+    ) -> Result<Place, Error> {
+        let place = self.place(view, caller, word, CapabilityRights::READ)?;
+        match self.set_of(view, (place.row, place.generation)) {
+            Some(_) => Err(Error::BadState),
+            None => Ok(place),
+        }
+    }
+
+    pub(super) fn endpoint_join<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        words: &[u64; 6],
+    ) -> Answer {
+        let [one, set] = [words[0], words[1]].map(|word| {
+            self.place(view, caller, word, CapabilityRights::READ).map(|place| (place.row, place.generation))
+        });
+        let (one, set) = (one?, set?);
+        if one == set {
+            return Err(Error::BadArgument);
+        }
+        let mut members = self.memberships.iter().filter(|(_, set)| **set == one);
+        if self.set_of(view, set).is_some() || members.any(|(member, _)| is_there(view, *member)) {
+            return Err(Error::BadState);
+        }
+        // Whoever left by its deadline in the same entry did so after the call, and those of whom nobody has heard yet
+        // that they have ended stand in line as well.
+        let row = &view.endpoints[one.0 as usize];
+        let lines = [Line::Senders(one.0, one.1), Line::Receivers(one.0, one.1)];
+        let is_used = self.lines.iter().any(|waiting| lines.contains(&waiting.line))
+            || row.senders().root().or(row.receivers().root()).is_some();
+        if self.set_of(view, one).is_some() || is_used || self.signals.contains_key(&one) {
+            return Err(Error::Busy);
+        }
+        self.memberships.insert(one, set);
+        Ok(0)
+    }
+}
