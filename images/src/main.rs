@@ -82,6 +82,7 @@ enum Command {
         gdb: bool,
     },
     /// Count guest instructions of calls on booted machines, and compare them with images/measured.txt.
+    #[command(visible_alias = "bench")]
     Measure {
         #[command(flatten)]
         what: What,

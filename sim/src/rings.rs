@@ -41,6 +41,18 @@ impl SharedWords for Steps<'_> {
         self.0[word].set(value);
     }
 
+    async fn load_run(&self, first: usize, values: &mut [u64]) {
+        for (word, value) in (first..).zip(values) {
+            *value = self.load(word).await;
+        }
+    }
+
+    async fn store_run(&self, first: usize, values: &[u64]) {
+        for (word, value) in (first..).zip(values) {
+            self.store(word, *value).await;
+        }
+    }
+
     fn fence(&self) {}
 }
 
@@ -237,6 +249,18 @@ impl SharedWords for Vandalised<'_> {
     async fn store(&self, word: usize, value: u64) {
         self.pass();
         self.words[word].set(value);
+    }
+
+    async fn load_run(&self, first: usize, values: &mut [u64]) {
+        for (word, value) in (first..).zip(values) {
+            *value = self.load(word).await;
+        }
+    }
+
+    async fn store_run(&self, first: usize, values: &[u64]) {
+        for (word, value) in (first..).zip(values) {
+            self.store(word, *value).await;
+        }
     }
 
     fn fence(&self) {}

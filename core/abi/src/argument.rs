@@ -102,6 +102,7 @@ impl Kind {
 
     /// How many registers it takes.
     #[must_use]
+    #[inline]
     pub const fn words(self) -> usize {
         match self {
             Self::Nothing => 0,
@@ -130,9 +131,11 @@ macro_rules! plain {
     ($($name:ident => $kind:ident),+ $(,)?) => {
         $(impl Argument for $name {
             const KIND: Kind = Kind::$kind;
+            #[inline]
             fn decode(words: &[u64]) -> Result<Self, Error> {
                 Ok(Self(words[0]))
             }
+            #[inline]
             fn encode(self, words: &mut [u64]) {
                 words[0] = self.0;
             }
@@ -145,9 +148,11 @@ macro_rules! narrow {
     ($($name:ident($inner:ty) => $kind:ident),+ $(,)?) => {
         $(impl Argument for $name {
             const KIND: Kind = Kind::$kind;
+            #[inline]
             fn decode(words: &[u64]) -> Result<Self, Error> {
                 <$inner>::try_from(words[0]).map(Self).map_err(|_| Error::BadArgument)
             }
+            #[inline]
             fn encode(self, words: &mut [u64]) {
                 words[0] = u64::from(self.0);
             }
@@ -160,9 +165,11 @@ macro_rules! packed {
     ($($name:ident => $kind:ident),+ $(,)?) => {
         $(impl Argument for $name {
             const KIND: Kind = Kind::$kind;
+            #[inline]
             fn decode(words: &[u64]) -> Result<Self, Error> {
                 Ok(Self::from_word(words[0]))
             }
+            #[inline]
             fn encode(self, words: &mut [u64]) {
                 words[0] = self.to_word();
             }
@@ -176,17 +183,21 @@ packed!(
 
 impl Argument for () {
     const KIND: Kind = Kind::Nothing;
+    #[inline]
     fn decode(_: &[u64]) -> Result<Self, Error> {
         Ok(())
     }
+    #[inline]
     fn encode(self, _: &mut [u64]) {}
 }
 
 impl Argument for UserRange {
     const KIND: Kind = Kind::Range;
+    #[inline]
     fn decode(words: &[u64]) -> Result<Self, Error> {
         Ok(Self { start: UserAddress(words[0]), length: words[1] })
     }
+    #[inline]
     fn encode(self, words: &mut [u64]) {
         words[0] = self.start.0;
         words[1] = self.length;
@@ -195,10 +206,12 @@ impl Argument for UserRange {
 
 impl Argument for Class {
     const KIND: Kind = Kind::Class;
+    #[inline]
     fn decode(words: &[u64]) -> Result<Self, Error> {
         let index = usize::try_from(words[0]).map_err(|_| Error::BadArgument)?;
         Self::ALL.get(index).copied().ok_or(Error::BadArgument)
     }
+    #[inline]
     fn encode(self, words: &mut [u64]) {
         words[0] = self as u64;
     }
@@ -206,10 +219,12 @@ impl Argument for Class {
 
 impl Argument for Counter {
     const KIND: Kind = Kind::Counter;
+    #[inline]
     fn decode(words: &[u64]) -> Result<Self, Error> {
         let index = usize::try_from(words[0]).map_err(|_| Error::BadArgument)?;
         Self::ALL.get(index).copied().ok_or(Error::BadArgument)
     }
+    #[inline]
     fn encode(self, words: &mut [u64]) {
         words[0] = self as u64;
     }
@@ -217,10 +232,12 @@ impl Argument for Counter {
 
 impl Argument for PageRights {
     const KIND: Kind = Kind::PageRights;
+    #[inline]
     fn decode(words: &[u64]) -> Result<Self, Error> {
         let index = usize::try_from(words[0]).map_err(|_| Error::BadArgument)?;
         Self::ALL.get(index).copied().ok_or(Error::BadArgument)
     }
+    #[inline]
     fn encode(self, words: &mut [u64]) {
         words[0] = self as u64;
     }

@@ -104,6 +104,7 @@ impl Reply {
     ///
     /// # Errors
     /// The error that the kernel answered with; a code unknown to this program counts as `UnknownCall`.
+    #[inline]
     pub const fn result(self) -> Result<u64, Error> {
         if self.status == 0 {
             return Ok(self.value);

@@ -17,6 +17,7 @@ pub enum Arrival {
 }
 
 impl Arrival {
+    #[inline]
     const fn of_tag(tag: u64) -> Self {
         match tag & 0xff {
             1 => Self::Called,
@@ -45,6 +46,7 @@ impl Carries {
 
     /// From the register that says so.
     #[must_use]
+    #[inline]
     pub const fn of_tag(tag: u64) -> Self {
         Self((tag >> 8) as u8)
     }
@@ -78,12 +80,14 @@ pub struct Message {
 impl Message {
     /// The message in a label, words, and the register that says the rest.
     #[must_use]
+    #[inline]
     pub const fn from_registers(label: u64, words: [u64; MESSAGE_WORDS], tag: u64) -> Self {
         Self { label, words, carries: Carries::of_tag(tag), arrival: Arrival::of_tag(tag) }
     }
 
     /// How it has come and what it carries, as one register says it.
     #[must_use]
+    #[inline]
     pub const fn tag(&self) -> u64 {
         self.arrival as u64 | (self.carries.0 as u64) << 8
     }

@@ -54,6 +54,7 @@ pub trait Sys {
 struct Words<'a>(&'a [u64]);
 
 impl Words<'_> {
+    #[inline]
     fn take<T: Argument>(&mut self) -> Result<T, Error> {
         let value = T::decode(self.0)?;
         self.0 = &self.0[T::KIND.words()..];
@@ -65,6 +66,7 @@ impl Words<'_> {
 struct Slots<'a>(&'a mut [u64]);
 
 impl Slots<'_> {
+    #[inline]
     fn put<T: Argument>(&mut self, value: T) {
         value.encode(self.0);
         let words = core::mem::take(&mut self.0);
@@ -72,31 +74,46 @@ impl Slots<'_> {
     }
 }
 
+/// What the stub of one call hands over: the same as `Call::encode`, without asking which call it is.
+macro_rules! request {
+    ($variant:ident ($($argument:ident),*)) => {{
+        #[allow(unused_mut, reason = "a call without arguments has none")]
+        let mut arguments = [0; 6];
+        #[allow(unused_variables, reason = "a call without arguments has none")]
+        let slots = &mut Slots(&mut arguments);
+        $(slots.put($argument);)*
+        Request { number: Number::$variant as u64, arguments }
+    }};
+}
+
 /// The stub of one call.
 macro_rules! stub {
     ($line:literal $name:ident $variant:ident ($($argument:ident: $type:ty),*), $result:ty) => {
         #[doc = $line]
+        #[inline]
         fn $name(&self, $($argument: $type),*) -> impl Future<Output = Result<$result, Error>> {
             async move {
-                let reply = self.request(Call::$variant { $($argument),* }.encode()).await;
+                let reply = self.request(request!($variant ($($argument),*))).await;
                 <$result as Argument>::decode(&[reply.result()?])
             }
         }
     };
     ($line:literal $name:ident $variant:ident ($($argument:ident: $type:ty),*) sends, $result:ty) => {
         #[doc = $line]
+        #[inline]
         fn $name(&self, $($argument: $type,)* message: Message) -> impl Future<Output = Result<$result, Error>> {
             async move {
-                let (reply, _) = self.exchange(Call::$variant { $($argument),* }.encode(), message).await;
+                let (reply, _) = self.exchange(request!($variant ($($argument),*)), message).await;
                 <$result as Argument>::decode(&[reply.result()?])
             }
         }
     };
     ($line:literal $name:ident $variant:ident ($($argument:ident: $type:ty),*), $result:ty, receives) => {
         #[doc = $line]
+        #[inline]
         fn $name(&self, $($argument: $type),*) -> impl Future<Output = Result<($result, Message), Error>> {
             async move {
-                let request = Call::$variant { $($argument),* }.encode();
+                let request = request!($variant ($($argument),*));
                 let (reply, message) = self.exchange(request, Message::default()).await;
                 Ok((<$result as Argument>::decode(&[reply.result()?])?, message))
             }
@@ -104,13 +121,14 @@ macro_rules! stub {
     };
     ($line:literal $name:ident $variant:ident ($($argument:ident: $type:ty),*) sends, $result:ty, receives) => {
         #[doc = $line]
+        #[inline]
         fn $name(
             &self,
             $($argument: $type,)*
             message: Message,
         ) -> impl Future<Output = Result<($result, Message), Error>> {
             async move {
-                let (reply, message) = self.exchange(Call::$variant { $($argument),* }.encode(), message).await;
+                let (reply, message) = self.exchange(request!($variant ($($argument),*)), message).await;
                 Ok((<$result as Argument>::decode(&[reply.result()?])?, message))
             }
         }

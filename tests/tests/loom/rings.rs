@@ -68,6 +68,18 @@ impl SharedWords for Words<'_> {
         }
     }
 
+    async fn load_run(&self, first: usize, values: &mut [u64]) {
+        for (word, value) in (first..).zip(values) {
+            *value = self.load(word).await;
+        }
+    }
+
+    async fn store_run(&self, first: usize, values: &[u64]) {
+        for (word, value) in (first..).zip(values) {
+            self.store(word, *value).await;
+        }
+    }
+
     fn fence(&self) {
         Atomics::new(&self.0.control).fence();
     }

@@ -18,6 +18,7 @@ impl<M: Machine> Kernel<M> {
         Ok(self.handle_of(capability).to_word())
     }
 
+    #[inline]
     pub(super) fn endpoint(
         &self,
         caller: Caller,
@@ -211,6 +212,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// The endpoint at which the caller may receive: not at a member of a set.
+    #[inline]
     fn received_at(&self, caller: Caller, handle: EndpointHandle) -> Result<u32, Error> {
         let endpoint = self.endpoint(caller, handle, CapabilityRights::READ)?;
         if self.set_of(endpoint).is_none() { Ok(endpoint) } else { Err(Error::BadState) }

@@ -231,9 +231,8 @@ impl<W: SharedWords, const BANKS: usize> Ring<W, BANKS> {
     /// If there is no memory for it there.
     pub async fn write(&self, extent: Extent, data: &[u64]) -> Result<(), RingError> {
         self.check(extent)?;
-        for (word, value) in (extent.start..extent.start + extent.length).zip(data) {
-            self.words.store(self.shape.data_word(word), *value).await;
-        }
+        let length = data.len().min(extent.length as usize);
+        self.words.store_run(self.shape.data_word(extent.start), &data[..length]).await;
         Ok(())
     }
 
@@ -243,9 +242,8 @@ impl<W: SharedWords, const BANKS: usize> Ring<W, BANKS> {
     /// If there is no memory for it there.
     pub async fn read(&self, extent: Extent, data: &mut [u64]) -> Result<(), RingError> {
         self.check(extent)?;
-        for (word, value) in (extent.start..extent.start + extent.length).zip(data) {
-            *value = self.words.load(self.shape.data_word(word)).await;
-        }
+        let length = data.len().min(extent.length as usize);
+        self.words.load_run(self.shape.data_word(extent.start), &mut data[..length]).await;
         Ok(())
     }
 
@@ -259,9 +257,7 @@ impl<W: SharedWords, const BANKS: usize> Ring<W, BANKS> {
     }
 
     async fn fill(&mut self, slot: u16, packet: Packet) {
-        for (word, value) in (self.shape.packet(slot)..).zip(packet.to_words()) {
-            self.words.store(word, value).await;
-        }
+        self.words.store_run(self.shape.packet(slot), &packet.to_words()).await;
         self.put(slot, 0).await;
     }
 
@@ -307,9 +303,7 @@ impl<W: SharedWords, const BANKS: usize> Ring<W, BANKS> {
             return Ok(None);
         }
         let mut found = [0; PACKET_WORDS];
-        for (word, value) in (self.shape.packet(slot)..).zip(&mut found) {
-            *value = self.words.load(word).await;
-        }
+        self.words.load_run(self.shape.packet(slot), &mut found).await;
         // What is looked at from here on cannot change any more.
         let packet = Packet::from_words(found);
         self.check(packet.extent)?;

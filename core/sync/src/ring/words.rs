@@ -15,6 +15,13 @@ pub trait SharedWords {
     /// Writes a word. Precondition: there is such a word.
     fn store(&self, word: usize, value: u64) -> impl Future<Output = ()>;
 
+    /// Reads words that follow each other, in no order of their own. Precondition: there are such words.
+    fn load_run(&self, first: usize, values: &mut [u64]) -> impl Future<Output = ()>;
+
+    /// Writes words that follow each other, in no order of their own: who finds what is stored after them finds them.
+    /// Precondition: there are such words.
+    fn store_run(&self, first: usize, values: &[u64]) -> impl Future<Output = ()>;
+
     /// Postcondition: of two sides that each store, fence and load what the other stores, one finds it.
     fn fence(&self);
 }
@@ -40,6 +47,20 @@ impl SharedWords for Atomics<'_> {
     #[inline]
     async fn store(&self, word: usize, value: u64) {
         self.0[word].store(value, Ordering::Release);
+    }
+
+    #[inline]
+    async fn load_run(&self, first: usize, values: &mut [u64]) {
+        for (value, word) in values.iter_mut().zip(&self.0[first..]) {
+            *value = word.load(Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    async fn store_run(&self, first: usize, values: &[u64]) {
+        for (word, value) in self.0[first..].iter().zip(values) {
+            word.store(*value, Ordering::Relaxed);
+        }
     }
 
     #[inline]

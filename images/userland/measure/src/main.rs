@@ -5,12 +5,15 @@
 #[cfg(target_os = "none")]
 mod metal {
     use core::fmt::Write;
+    use core::sync::atomic::AtomicU64;
 
     use coldframe_abi::{
-        Calls, CapabilityRights, Deadline, Message, ObjectHandle, PageRights, UserAddress, UserRange, Word,
+        Calls, CapabilityRights, Deadline, EndpointHandle, ExitCode, FaultAnswer, Message, ObjectHandle,
+        PageRights, Priority, ProcessHandle, ThreadHandle, UserAddress, UserRange, Word,
     };
     use coldframe_runtime::{Metal, block_on, print};
     use coldframe_scenarios::Ground;
+    use coldframe_sync::ring::{Atomics, Packet, Received, Ring, Shape, Side};
 
     coldframe_runtime::program!(main);
 
@@ -90,23 +93,34 @@ mod metal {
         assert_eq!(ended, TIMES, "each process has run and ended");
     }
 
-    /// Calls to a process of its own that does nothing but answer.
-    async fn messages() {
-        let Ok(code) = Metal.object_create(Word(PAGE)).await else { return };
-        let Ok(mapping) = Metal.object_map(code, Word(0), pages(5, 1), PageRights::ReadWrite).await else {
-            return;
-        };
-        for (at, word) in (0..).zip(Metal.echo_program()) {
-            Metal.store(UserAddress(BASE + 5 * PAGE + at * 8), word).await;
+    /// A process of its own with one page of program, as yet without a thread.
+    async fn process_with(program: &[u64]) -> Option<(ProcessHandle, UserAddress)> {
+        let page = pages(5, 1);
+        let code = Metal.object_create(Word(PAGE)).await.ok()?;
+        let mapping = Metal.object_map(code, Word(0), page, PageRights::ReadWrite).await.ok()?;
+        for (at, word) in (0..).zip(program) {
+            Metal.store(UserAddress(page.start.0 + at * 8), *word).await;
         }
         let _ = Metal.mapping_unmap(mapping).await;
-        let Ok(endpoint) = Metal.endpoint_create().await else { return };
-        let Ok(process) = Metal.process_create(Word(12)).await else { return };
-        let _ = Metal.process_map(process, code, Word(0), pages(5, 1), PageRights::ReadExecute).await;
-        let given = Metal.process_give(process, endpoint.into(), CapabilityRights::READ, Word(0)).await;
-        let Ok(given) = given else { return };
-        let start = UserAddress(BASE + 5 * PAGE);
-        let _ = Metal.process_thread(process, start, UserAddress(0), Word(given.to_word())).await;
+        let process = Metal.process_create(Word(12)).await.ok()?;
+        let _ = Metal.process_map(process, code, Word(0), page, PageRights::ReadExecute).await;
+        Some((process, page.start))
+    }
+
+    /// A process that does nothing but answer, and by which endpoint.
+    async fn echo() -> Option<(EndpointHandle, ProcessHandle, ThreadHandle)> {
+        let endpoint = Metal.endpoint_create().await.ok()?;
+        let (process, start) = process_with(&Metal.echo_program()).await?;
+        let given =
+            Metal.process_give(process, endpoint.into(), CapabilityRights::READ, Word(0)).await.ok()?;
+        let thread =
+            Metal.process_thread(process, start, UserAddress(0), Word(given.to_word())).await.ok()?;
+        Some((endpoint, process, thread))
+    }
+
+    /// Calls to a process of its own that does nothing but answer.
+    async fn messages() {
+        let Some((endpoint, process, _)) = echo().await else { return };
         // Whoever has a deadline, however far, goes the slow way.
         for (name, deadline) in
             [("call_and_reply", Deadline::NEVER), ("slow_call_and_reply", Deadline(u64::MAX - 1))]
@@ -120,6 +134,73 @@ mod metal {
             .await;
             assert_eq!(answered, TIMES, "each call is answered with what it said");
         }
+        let _ = Metal.process_kill(process, ExitCode(0)).await;
+    }
+
+    /// Signals to a process that is more urgent, which receives each and waits again.
+    async fn waiters() {
+        let Some((endpoint, process, thread)) = echo().await else { return };
+        let _ = Metal.set_priority(thread, Priority(200)).await;
+        count("signal_to_waiter", async |_| {
+            let _ = Metal.signal(endpoint, Word(1)).await;
+        })
+        .await;
+        let left = Metal.receive(endpoint, Deadline::NOW).await;
+        assert!(left.is_err(), "each signal was received at once");
+        let _ = Metal.process_kill(process, ExitCode(0)).await;
+    }
+
+    /// Yields to a process that yields back: two changes a round.
+    async fn yields() {
+        let Some((process, start)) = process_with(&Metal.yield_program()).await else { return };
+        let _ = Metal.process_thread(process, start, UserAddress(0), Word(0)).await;
+        count("yield_there_and_back", async |_| {
+            let _ = Metal.yield_now().await;
+        })
+        .await;
+        let _ = Metal.process_kill(process, ExitCode(0)).await;
+    }
+
+    /// Faults of a process that tries again each time that it is told to.
+    async fn faults() {
+        let Ok(endpoint) = Metal.endpoint_create().await else { return };
+        let Some((process, start)) = process_with(&Metal.small_program()).await else { return };
+        let _ = Metal.process_handler(process, endpoint).await;
+        let nothing = pages(7, 1).start;
+        let _ = Metal.process_thread(process, start, UserAddress(0), Word(nothing.0)).await;
+        let mut found = u64::from(Metal.receive(endpoint, Deadline::NEVER).await.is_ok());
+        count("fault_and_resume", async |_| {
+            let again = FaultAnswer::Resume.to_message();
+            let next = Metal.reply_receive(endpoint, Deadline::NEVER, again).await;
+            found += u64::from(next.is_ok_and(|(_, message)| message.words[1] == nothing.0));
+        })
+        .await;
+        assert_eq!(found, TIMES + 1, "each fault is told, with its address");
+        let _ = Metal.reply(FaultAnswer::End.to_message()).await;
+    }
+
+    const SHAPE: Shape = Shape::new(64, 32, 0).unwrap();
+    static SHARED: [AtomicU64; SHAPE.words()] = [const { AtomicU64::new(0) }; SHAPE.words()];
+
+    /// Packets from one side of a ring to the other, 32 at once, and their slots back. Both sides are awake.
+    async fn rings() {
+        let side = |side| Ring::<_, 1>::new(Atomics::new(&SHARED), SHAPE, side);
+        let (Some(mut one), Some(mut other)) = (side(Side::First), side(Side::Second)) else { return };
+        let mut received = 0;
+        count("ring_batch_of_32", async |round| {
+            for packet in 0..32 {
+                let _ = one.send(Packet::new(packet, [round; 6])).await;
+            }
+            let _ = one.publish().await;
+            while let Ok(Received::Packet(slot, packet)) = other.receive().await {
+                received += u64::from(packet.words[5] == round);
+                let _ = other.give_back(slot).await;
+            }
+            let _ = other.publish().await;
+            let _ = one.receive().await;
+        })
+        .await;
+        assert_eq!(received, 32 * TIMES, "each packet is received");
     }
 
     /// Signals raised where nobody waits, and received.
@@ -142,6 +223,10 @@ mod metal {
         block_on(async {
             messages().await;
             signals().await;
+            waiters().await;
+            yields().await;
+            faults().await;
+            rings().await;
             count("null", async |_| {
                 let _ = Metal.null().await;
             })

@@ -1,6 +1,6 @@
 use coldframe_abi::{
-    Calls, CapabilityRights, Deadline, EndpointHandle, Error, Message, PageRights, UserAddress, UserRange,
-    Word,
+    Calls, CapabilityRights, Deadline, EndpointHandle, Error, Message, PageRights, ThreadHandle, UserAddress,
+    UserRange, Word,
 };
 
 use crate::threads::cornered;
@@ -11,6 +11,7 @@ const NAMES: UserRange = UserRange { start: UserAddress(0x2a_0000_0000), length:
 
 const LISTENER: u8 = 1;
 const CALLER: u8 = 2;
+const LEFT: u8 = 3;
 
 pub(crate) async fn play<G: Ground>(sys: &Recorder<'_, G>, role: u8) -> u64 {
     if role == 0 {
@@ -24,6 +25,9 @@ pub(crate) async fn play<G: Ground>(sys: &Recorder<'_, G>, role: u8) -> u64 {
             let _ = sys.receive(endpoint, Deadline::NEVER).await;
             let _ = sys.receive(endpoint, Deadline::NEVER).await;
             let _ = sys.reply(Message::new(6, [0; 4])).await;
+            let _ = sys.receive(endpoint, Deadline::NEVER).await;
+        }
+        LEFT => {
             let _ = sys.receive(endpoint, Deadline::NEVER).await;
         }
         _ => {
@@ -84,5 +88,20 @@ async fn first<G: Ground>(sys: &Recorder<'_, G>) -> Result<(), Error> {
     let _ = sys.receive(other, Deadline::NOW).await;
     sys.signal(to_other, Word(2)).await?;
     sys.receive(other, Deadline::NOW).await?;
+    is_left(sys, me).await
+}
+
+/// Who receives at a set to which nobody comes but by a member hears when nobody can come by that any more.
+async fn is_left<G: Ground>(sys: &Recorder<'_, G>, me: ThreadHandle) -> Result<(), Error> {
+    let whole = sys.endpoint_create().await?;
+    let set = sys.capability_copy(whole.into(), CapabilityRights::READ, Word(0)).await?;
+    sys.capability_delete(whole.into()).await?;
+    let (member, to_member) = badged(sys, 3).await?;
+    sys.endpoint_join(member, EndpointHandle::from_word(set.to_word())).await?;
+    sys.capability_delete(member.into()).await?;
+    sys.ground().store(UserAddress(NAMES.start.0 + u64::from(LEFT) * 8), set.to_word()).await;
+    let left = cornered(sys, me, LEFT, 3).await.ok_or(Error::NoMemory)?;
+    sys.capability_delete(to_member.into()).await?;
+    sys.thread_join(left, Deadline::NEVER).await?;
     Ok(())
 }

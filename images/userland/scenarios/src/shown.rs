@@ -32,6 +32,18 @@ impl<G: Ground> SharedWords for Shown<'_, G> {
         self.ground.store(UserAddress(self.start + word as u64 * 8), value).await;
     }
 
+    async fn load_run(&self, first: usize, values: &mut [u64]) {
+        for (word, value) in (first..).zip(values) {
+            *value = self.load(word).await;
+        }
+    }
+
+    async fn store_run(&self, first: usize, values: &[u64]) {
+        for (word, value) in (first..).zip(values) {
+            self.store(word, *value).await;
+        }
+    }
+
     fn fence(&self) {
         self.ground.fence();
     }

@@ -45,6 +45,12 @@ impl Metal {
     pub const fn echo_program(&self) -> [u64; 3] {
         arch::ECHO_PROGRAM
     }
+
+    /// A program in two words that yields for ever.
+    #[must_use]
+    pub const fn yield_program(&self) -> [u64; 2] {
+        arch::YIELD_PROGRAM
+    }
 }
 
 impl Park for Metal {
@@ -127,10 +133,12 @@ fn spend_time() {
 }
 
 impl Sys for Metal {
+    #[inline]
     async fn request(&self, request: Request) -> Reply {
         arch::call(&request)
     }
 
+    #[inline]
     async fn exchange(&self, request: Request, message: Message) -> (Reply, Message) {
         arch::exchange(&request, &message)
     }
@@ -154,12 +162,14 @@ impl Ground for Metal {
         print(line);
     }
 
+    #[inline]
     async fn load(&self, address: UserAddress) -> u64 {
         let word = core::ptr::with_exposed_provenance_mut::<u64>(address.0 as usize);
         // SAFETY: scenarios read only what they have reserved, at multiples of eight, and no Rust object is there.
         unsafe { AtomicU64::from_ptr(word) }.load(Ordering::Acquire)
     }
 
+    #[inline]
     async fn store(&self, address: UserAddress, value: u64) {
         let word = core::ptr::with_exposed_provenance_mut::<u64>(address.0 as usize);
         // SAFETY: as for `load`.
@@ -222,6 +232,7 @@ pub fn power_off(status: u8) -> ! {
 }
 
 /// The executor: on metal a future is ready when it is polled, because its calls wait in the kernel.
+#[inline]
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     loop {

@@ -19,6 +19,7 @@ pub(super) fn thread_entry() -> u64 {
     (thread_start as *const ()).addr() as u64
 }
 
+#[inline]
 pub(super) fn call(request: &Request) -> Reply {
     let [a0, a1, a2, a3, a4, a5] = request.arguments;
     let (status, value);
@@ -40,6 +41,7 @@ pub(super) fn call(request: &Request) -> Reply {
 }
 
 /// A call with a message in s2 to s9; in a2 goes what it carries, and comes how it came.
+#[inline]
 pub(super) fn exchange(request: &Request, message: &Message) -> (Reply, Message) {
     let [a0, a1, ..] = request.arguments;
     let mut label = message.label;
@@ -142,6 +144,10 @@ pub(super) fn hold_registers(pattern: u64, rounds: u64) -> bool {
 pub(super) const ECHO_PROGRAM: [u64; 3] =
     [0x0001_0513_0005_0113, 0x03d0_0893_fff0_0593, 0xff1f_f06f_0000_0073];
 const _: () = assert!(coldframe_abi::Number::ReplyReceive as u64 == 61, "the program makes this call");
+
+/// `1: li a7, 1; ecall; j 1b`.
+pub(super) const YIELD_PROGRAM: [u64; 2] = [0x0000_0073_0010_0893, 0x0000_0000_ff9f_f06f];
+const _: () = assert!(coldframe_abi::Number::YieldNow as u64 == 1, "the program makes this call");
 
 /// `lbu a0, 0(a0); li a7, 19; ecall`, and then nothing that could be run.
 pub(super) const SMALL_PROGRAM: [u64; 2] = [0x0130_0893_0005_4503, 0x0000_0000_0000_0073];

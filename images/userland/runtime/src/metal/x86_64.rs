@@ -21,6 +21,7 @@ pub(super) fn thread_entry() -> u64 {
     (thread_start as *const ()).addr() as u64
 }
 
+#[inline]
 pub(super) fn call(request: &Request) -> Reply {
     let [rdi, rsi, rdx, r10, r8, r9] = request.arguments;
     let (status, value);
@@ -50,6 +51,7 @@ pub(super) fn call(request: &Request) -> Reply {
 }
 
 /// A call with a message in rbx, r12 to r15 and r8 to r10; in rdx goes what it carries, in rdi comes how it came.
+#[inline]
 pub(super) fn exchange(request: &Request, message: &Message) -> (Reply, Message) {
     let [rdi, rsi, ..] = request.arguments;
     let mut label = message.label;
@@ -144,6 +146,10 @@ pub(super) fn hold_registers(pattern: u64, rounds: u64) -> bool {
 pub(super) const ECHO_PROGRAM: [u64; 3] =
     [0x8348_e789_48fc_8948, 0x0f00_0000_3db8_ffce, 0xcccc_cccc_ccf0_eb05];
 const _: () = assert!(coldframe_abi::Number::ReplyReceive as u64 == 61, "the program makes this call");
+
+/// `1: mov eax, 1; syscall; jmp 1b`.
+pub(super) const YIELD_PROGRAM: [u64; 2] = [0xeb05_0f00_0000_01b8, 0xcccc_cccc_cccc_ccf7];
+const _: () = assert!(coldframe_abi::Number::YieldNow as u64 == 1, "the program makes this call");
 
 /// `movzx edi, byte ptr [rdi]; mov eax, 19; syscall; ud2`.
 pub(super) const SMALL_PROGRAM: [u64; 2] = [0x0000_0013_b83f_b60f, 0xcccc_cccc_0b0f_050f];
