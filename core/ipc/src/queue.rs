@@ -30,11 +30,21 @@ impl Queue {
 
 impl Waiters<'_> {
     /// A thread that is in no queue waits at a place, behind all that are as urgent there (IPC-1).
+    #[inline]
     pub fn enter(&mut self, queue: &mut Queue, thread: u32, place: u64, rank: Rank) {
         let row = &mut self.rows[thread as usize];
-        assert_eq!(row.next, NONE, "a thread waits in one queue (IPC-2)");
+        assert!(row.next == NONE, "a thread waits in one queue (IPC-2)");
         row.key = Key::new(place, rank);
         (row.next, row.previous) = (thread, thread);
+        if queue.root == NONE {
+            (row.below, row.above, row.is_node) = ([NONE; 2], NONE, true);
+            queue.root = thread;
+        } else {
+            self.enter_among_others(queue, thread);
+        }
+    }
+
+    fn enter_among_others(&mut self, queue: &mut Queue, thread: u32) {
         let Some(first) = self.insert(queue, thread) else { return };
         let last = core::mem::replace(&mut self.rows[first as usize].previous, thread);
         self.rows[last as usize].next = thread;

@@ -6,10 +6,11 @@ use crate::{NONE, Waiters};
 
 impl Waiters<'_> {
     /// A thread waits by a capability (IPC-3).
+    #[inline]
     pub fn begin_use(&mut self, first: &mut u32, thread: u32, capability: u32) {
         let next = core::mem::replace(first, thread);
         let row = &mut self.rows[thread as usize];
-        assert_eq!(row.by, NONE, "a thread waits by one capability (IPC-3)");
+        assert!(row.by == NONE, "a thread waits by one capability (IPC-3)");
         (row.by, row.next_user, row.previous_user) = (capability, next, NONE);
         if next != NONE {
             self.rows[next as usize].previous_user = thread;
@@ -17,6 +18,7 @@ impl Waiters<'_> {
     }
 
     /// A thread does not wait by this capability any more.
+    #[inline]
     pub fn end_use(&mut self, first: &mut u32, thread: u32) {
         let row = &mut self.rows[thread as usize];
         row.by = NONE;

@@ -28,7 +28,7 @@ impl Counts {
 }
 
 impl<M: Machine> Kernel<M> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn count(&mut self, thread: u32, counter: Counter) {
         let row = self.thread(thread);
         row.counts.add(counter);

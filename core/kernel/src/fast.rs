@@ -123,7 +123,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Whether the running thread can pass the CPU on to one that waits, and nothing else has to be done for that.
-    #[inline]
+    #[inline(always)]
     fn can_pass(&mut self, cpu: &mut M::Cpu, caller: Caller, to: u32) -> bool {
         let here = cpu.id();
         let row = &self.threads.rows()[to as usize];
@@ -137,7 +137,7 @@ impl<M: Machine> Kernel<M> {
             && self.scheduler_as_it_is().can_hand_over(here, caller.thread, to)
     }
 
-    #[inline]
+    #[inline(always)]
     fn pass(&mut self, cpu: &mut M::Cpu, from: u32, to: u32) {
         let now = cpu.now();
         self.scheduler().hand_over(cpu.id(), from, to, now);

@@ -32,22 +32,14 @@ impl Tags {
 
 impl<M: Machine> Kernel<M> {
     /// Makes the space of a process the one of this CPU.
+    #[inline(always)]
     pub(crate) fn enter_space(&mut self, cpu: &mut M::Cpu, process: u32) {
         let active = self.of_cpu(cpu).active;
         if active == process {
             return;
         }
         let here = cpu.id();
-        let tag = if self.tags.count == 0 { Tag::NONE } else { self.tag_of(process) };
-        if tag != Tag::NONE {
-            let generation = self.tags.generation;
-            let seen = core::mem::replace(&mut self.of_cpu(cpu).tag_generation, generation);
-            if seen != generation {
-                cpu.forget_all();
-            } else if !self.process(process).warm_on.contains(here) {
-                cpu.forget(Stale { tag, what: Forget::Everything });
-            }
-        }
+        let tag = if self.tags.count == 0 { Tag::NONE } else { self.ready_tag(cpu, process) };
         let row = self.process(process);
         row.active_on.insert(here);
         row.warm_on.insert(here);
@@ -63,7 +55,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Whether a CPU can change to the space of a process without forgetting anything.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn can_enter_space(&self, here: CpuId, process: u32) -> bool {
         let (row, cpu) =
             (&self.processes.rows()[process as usize], &self.per_cpu.rows()[usize::from(here.0)]);
@@ -87,6 +79,19 @@ impl<M: Machine> Kernel<M> {
         self.of_cpu(cpu).active = NONE;
         self.process(active).active_on.remove(cpu.id());
         self.call_reaper(cpu, active);
+    }
+
+    /// The tag of a process, under which this CPU remembers nothing that is not of its space.
+    fn ready_tag(&mut self, cpu: &mut M::Cpu, process: u32) -> Tag {
+        let tag = self.tag_of(process);
+        let generation = self.tags.generation;
+        let seen = core::mem::replace(&mut self.of_cpu(cpu).tag_generation, generation);
+        if seen != generation {
+            cpu.forget_all();
+        } else if !self.process(process).warm_on.contains(cpu.id()) {
+            cpu.forget(Stale { tag, what: Forget::Everything });
+        }
+        tag
     }
 
     /// The tag of a process; a new one, if its old one is of an earlier generation.

@@ -73,7 +73,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// A thread does not wait by a capability any more.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn end_use(&mut self, thread: u32, capability: u32) {
         let Self { waiters, capabilities, .. } = self;
         let users = capabilities.rows_mut()[capability as usize].users_mut();

@@ -15,7 +15,7 @@ impl Scheduler<'_> {
     /// Whether the running thread of a CPU can hand it over to a waiting one: nobody else waits for that CPU, nor
     /// elsewhere for any that does less, and the two are equals.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn can_hand_over(&self, cpu: CpuId, from: u32, to: u32) -> bool {
         let queue = &self.cpus[usize::from(cpu.0)];
         let (leaving, coming) = (&self.rows[from as usize], &self.rows[to as usize]);
@@ -36,7 +36,7 @@ impl Scheduler<'_> {
     ///
     /// Precondition: `can_hand_over`. Postcondition: the same as if one had stopped and parked, and the other had been
     /// placed and chosen, but for which turn record each of them carries (SCH-13).
-    #[inline]
+    #[inline(always)]
     pub fn hand_over(&mut self, cpu: CpuId, from: u32, to: u32, now: Instant) {
         self.charge(cpu, now);
         let coming = &mut self.rows[to as usize];

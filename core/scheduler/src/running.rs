@@ -13,7 +13,7 @@ pub(crate) enum PutBack {
 
 impl Scheduler<'_> {
     /// Charges the running thread for the time since it was charged last.
-    #[inline]
+    #[inline(always)]
     pub fn charge(&mut self, cpu: CpuId, now: Instant) {
         let queue = self.queue(cpu);
         let spent = now.since(queue.since);
