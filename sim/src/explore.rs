@@ -62,13 +62,56 @@ pub enum Verdict {
     },
 }
 
+/// How an exploration goes on.
+#[derive(Debug)]
+pub struct Progress<'a> {
+    /// How far it has come.
+    pub counts: &'a Counts,
+    /// How long it has taken.
+    pub elapsed: Duration,
+    /// The run that has been under way for longest, and how long: the kernel may be caught in it for ever.
+    pub slowest: Option<(Subject, u64, Duration)>,
+}
+
+/// What one host thread is at: a run, and since when, in milliseconds from the start.
+struct Job {
+    seed: AtomicU64,
+    since: AtomicU64,
+}
+
+impl Job {
+    /// No seed: it is between two runs.
+    const NONE: u64 = u64::MAX;
+
+    const fn new() -> Self {
+        Self { seed: AtomicU64::new(Self::NONE), since: AtomicU64::new(0) }
+    }
+
+    fn begin(&self, seed: u64, elapsed: Duration) {
+        self.since.store(elapsed.as_millis() as u64, Ordering::Relaxed);
+        self.seed.store(seed, Ordering::Release);
+    }
+
+    fn end(&self) {
+        self.seed.store(Self::NONE, Ordering::Relaxed);
+    }
+
+    fn under_way(&self, plan: &Plan, elapsed: Duration) -> Option<(Subject, u64, Duration)> {
+        let seed = self.seed.load(Ordering::Acquire);
+        let since = Duration::from_millis(self.since.load(Ordering::Relaxed));
+        (seed != Self::NONE).then(|| (plan.subject(seed), seed, elapsed.saturating_sub(since)))
+    }
+}
+
+impl Plan {
+    /// What is run from a seed.
+    fn subject(&self, seed: u64) -> Subject {
+        self.subjects[(seed % self.subjects.len() as u64) as usize]
+    }
+}
+
 /// Explores; `progress` is called now and then from one thread, `stop` ends it early.
-pub fn explore(
-    plan: &Plan,
-    counts: &Counts,
-    stop: &AtomicBool,
-    progress: impl Fn(&Counts, Duration),
-) -> Verdict {
+pub fn explore(plan: &Plan, counts: &Counts, stop: &AtomicBool, progress: impl Fn(&Progress<'_>)) -> Verdict {
     let started = Instant::now();
     let next = AtomicU64::new(plan.first_seed);
     let verdict = Mutex::new(Verdict::Fine);
@@ -78,13 +121,17 @@ pub fn explore(
             || stop.load(Ordering::Relaxed)
             || plan.time.is_some_and(|time| started.elapsed() >= time)
     };
-    let worker = || {
+    let jobs: Vec<Job> = (0..plan.jobs).map(|_| Job::new()).collect();
+    let worker = |job: &Job| {
         while !over() {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if plan.end_seed.is_some_and(|end| seed >= end) {
                 return;
             }
-            if let Some(found) = one(plan, seed, counts) {
+            job.begin(seed, started.elapsed());
+            let found = one(plan, seed, counts);
+            job.end();
+            if let Some(found) = found {
                 ended.store(true, Ordering::Relaxed);
                 *verdict.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = found;
                 return;
@@ -93,15 +140,18 @@ pub fn explore(
     };
     let working = AtomicU64::new(plan.jobs as u64);
     let scope = crossbeam::thread::scope(|scope| {
-        for _ in 0..plan.jobs {
-            scope.spawn(|_| {
-                worker();
+        for job in &jobs {
+            let (worker, working) = (&worker, &working);
+            scope.spawn(move |_| {
+                worker(job);
                 working.fetch_sub(1, Ordering::Relaxed);
             });
         }
         while working.load(Ordering::Relaxed) > 0 {
             std::thread::sleep(Duration::from_millis(20));
-            progress(counts, started.elapsed());
+            let elapsed = started.elapsed();
+            let under_way = jobs.iter().filter_map(|job| job.under_way(plan, elapsed));
+            progress(&Progress { counts, elapsed, slowest: under_way.max_by_key(|(.., long)| *long) });
         }
     });
     if let Err(payload) = scope {
@@ -115,7 +165,7 @@ pub fn explore(
 }
 
 fn one(plan: &Plan, seed: u64, counts: &Counts) -> Option<Verdict> {
-    let subject = plan.subjects[(seed % plan.subjects.len() as u64) as usize];
+    let subject = plan.subject(seed);
     let outcome = run(subject, &mut Random::new(seed), plan.options);
     counts.runs.fetch_add(1, Ordering::Relaxed);
     counts.entries.fetch_add(outcome.entries, Ordering::Relaxed);

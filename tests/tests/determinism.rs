@@ -1,7 +1,6 @@
 //! A run is a pure function of its decisions, a failure is a file, and the tester itself is tested.
 
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use sim::draw::KINDS;
 use sim::explore::{Counts, Plan, Verdict, explore, record};
@@ -39,7 +38,7 @@ fn no_oracle_fires_on_fixed_seeds() {
         twice_every: 50,
     };
     let counts = Counts::default();
-    let verdict = explore(&plan, &counts, &AtomicBool::new(false), |_, _: Duration| {});
+    let verdict = explore(&plan, &counts, &AtomicBool::new(false), |_| {});
     assert!(matches!(verdict, Verdict::Fine), "{verdict:?}");
 }
 

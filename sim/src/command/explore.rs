@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
-use sim::explore::{Counts, Plan, Verdict, explore};
+use sim::explore::{Counts, Plan, Progress, Verdict, explore};
 use sim::file::RunFile;
 use sim::oracle::Violation;
 use sim::run::{Options, Subject, run as run_subject};
@@ -34,6 +34,9 @@ pub(crate) struct Arguments {
     /// Stop after this time (90s, 5m, 2h); a minute if no seeds are given.
     #[arg(long, value_parser = parse_time)]
     time: Option<Duration>,
+    /// Give up when one run takes longer than this: the kernel does not come back from a step of it.
+    #[arg(long, value_parser = parse_time, default_value = "2m")]
+    patience: Duration,
     /// How many host threads; as many as there are cores if not given.
     #[arg(long)]
     jobs: Option<usize>,
@@ -61,7 +64,12 @@ pub(crate) fn run(arguments: &Arguments, json: bool) -> Exit {
     let counts = Counts::default();
     let terminal = std::io::stderr().is_terminal();
     let shown = Mutex::new(Duration::ZERO);
-    let verdict = explore(&plan, &counts, &stop, |counts, elapsed| {
+    let verdict = explore(&plan, &counts, &stop, |&Progress { counts, elapsed, slowest }| {
+        if let Some((subject, seed, long)) = slowest
+            && long > arguments.patience
+        {
+            stuck(&plan, subject, seed, long, json);
+        }
         let mut shown = shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if elapsed - *shown >= if terminal { OFTEN } else { SELDOM } {
             *shown = elapsed;
@@ -166,6 +174,25 @@ fn conclude(plan: &Plan, counts: &Counts, verdict: Verdict, json: bool) -> Exit 
         outln!("{report}");
     }
     exit
+}
+
+/// Says which run does not come back. Nobody can take the thread away that is in it, so this is the end of the program.
+fn stuck(plan: &Plan, subject: Subject, seed: u64, long: Duration, json: bool) -> ! {
+    let cpus = plan.options.cpus.map_or_else(String::new, |cpus| format!(" --cpus {cpus}"));
+    let again = format!("cargo run --release -p sim -- run {} --seed {seed:#x}{cpus}", subject.name());
+    let long = long.as_secs();
+    if json {
+        outln!(
+            "{}",
+            json!({ "verdict": "stuck", "oracle": "comes-back", "seed": seed, "seconds": long, "again": again })
+        );
+    } else {
+        outln!(
+            "a run has not come back for {long} s, and others take less than one: the kernel, or an oracle, is caught in a step"
+        );
+        outln!("to be caught again, with a debugger at hand:\n{again}");
+    }
+    std::process::exit(Exit::NoProgress as i32)
 }
 
 fn failed(file: &RunFile, violation: &Violation, report: &mut serde_json::Value, json: bool) -> Exit {

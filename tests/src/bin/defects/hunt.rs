@@ -54,6 +54,8 @@ fn explore(
     }
     let mut sim = std::process::Command::new(build_folder().join("release/sim"));
     sim.current_dir(scratch.folder()).args(["explore", world, "--seeds", seeds, "--json", "--log", "off"]);
+    // Runs take less than a second.
+    sim.args(["--patience", "30s"]);
     let report = String::from_utf8_lossy(&output(&mut sim)?.stdout).into_owned();
     let value = |name: &str| json_value(&report, name);
     let Some(oracle) = value("oracle") else { return Ok(Catch::Nothing) };
