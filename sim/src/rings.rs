@@ -15,6 +15,8 @@ use crate::source::Source;
 const DATA: u32 = 64;
 /// How many accesses a run may take before it counts as one that will not end.
 const PATIENCE: u32 = 200_000;
+/// How many turns one side has in a row at most, while the other has something to do.
+const UNFAIR: u32 = 8;
 
 /// Lets the other side have its turn.
 async fn turn() {
@@ -28,17 +30,22 @@ async fn turn() {
 }
 
 /// Memory in which each access is a step. What is outside of it must not be touched: the index says so.
-struct Steps<'a>(&'a [Cell<u64>]);
+struct Steps<'a> {
+    words: &'a [Cell<u64>],
+    /// How often something was stored.
+    stores: &'a Cell<u64>,
+}
 
 impl SharedWords for Steps<'_> {
     async fn load(&self, word: usize) -> u64 {
         turn().await;
-        self.0[word].get()
+        self.words[word].get()
     }
 
     async fn store(&self, word: usize, value: u64) {
         turn().await;
-        self.0[word].set(value);
+        self.stores.set(self.stores.get() + 1);
+        self.words[word].set(value);
     }
 
     async fn load_run(&self, first: usize, values: &mut [u64]) {
@@ -80,6 +87,7 @@ fn told(count: u64, is_answer: bool) -> Packet {
 struct Program<'a, S> {
     source: &'a RefCell<&'a mut S>,
     words: &'a [Cell<u64>],
+    stores: &'a Cell<u64>,
     shape: Shape,
     side: Side,
     quota: u64,
@@ -95,8 +103,9 @@ const fn index(side: Side) -> usize {
 }
 
 impl<S: Source> Program<'_, S> {
-    fn may(&self, of: u32) -> bool {
-        self.source.borrow_mut().choose(of) == 0
+    /// One time in so many; never, where decisions have run out, so that the program comes to its end.
+    fn seldom(&self, of: u32) -> bool {
+        self.source.borrow_mut().choose(of) == of - 1
     }
 
     fn tell(&self, doorbell: Doorbell) {
@@ -112,13 +121,13 @@ impl<S: Source> Program<'_, S> {
     }
 
     async fn run(self) -> Result<(), String> {
-        let ring = Ring::<_, 1>::new(Steps(self.words), self.shape, self.side);
+        let ring = Ring::<_, 1>::new(Steps { words: self.words, stores: self.stores }, self.shape, self.side);
         let mut ring = ring.ok_or("the shape has more slots than the ring")?;
         let home = ring.room();
         let (mut fresh, mut sent, mut heard, mut fresh_heard) = (0, 0, 0, 0);
         let mut closed = false;
         loop {
-            while fresh < self.quota && !self.may(3) {
+            while fresh < self.quota && !self.seldom(3) {
                 if !ring.send(told(sent, false)).await.map_err(text)? {
                     break;
                 }
@@ -136,13 +145,13 @@ impl<S: Source> Program<'_, S> {
                         continue;
                     }
                     fresh_heard += 1;
-                    if self.may(2) {
+                    if self.seldom(2) {
                         ring.send_in(slot, told(sent, true)).await.map_err(text)?;
                         sent += 1;
                     } else {
                         ring.give_back(slot).await.map_err(text)?;
                     }
-                    if self.may(2) {
+                    if self.seldom(2) {
                         self.tell(ring.publish().await);
                     }
                     continue;
@@ -188,29 +197,33 @@ pub fn between_two(source: &mut impl Source) -> Result<(), String> {
     let shape = drawn_shape(source);
     let quota = 1 + u64::from(source.choose(60));
     let words = zeroes(shape);
-    let bells = [Cell::new(false), Cell::new(false)];
+    let (bells, stores) = ([Cell::new(false), Cell::new(false)], Cell::new(0));
     let source = RefCell::new(source);
-    let program = |side| Program { source: &source, words: &words, shape, side, quota, bells: &bells }.run();
+    let program = |side| {
+        Program { source: &source, words: &words, stores: &stores, shape, side, quota, bells: &bells }.run()
+    };
     let (mut first, mut second) = (pin!(program(Side::First)), pin!(program(Side::Second)));
-    let mut ended = [false; 2];
+    let (mut ended, mut turns) = ([false; 2], [0; 2]);
     let (mut context, mut idle) = (Context::from_waker(Waker::noop()), 0);
     for _ in 0..PATIENCE {
         if ended == [true; 2] {
             return Ok(());
         }
         let mut side = source.borrow_mut().choose(2) as usize;
-        if ended[side] {
+        // A program whose peer never has its turn waits for ever, and is right.
+        if ended[side] || (turns[side] >= UNFAIR && !ended[1 - side]) {
             side = 1 - side;
         }
-        let before: Vec<u64> = words.iter().map(Cell::get).collect();
+        turns[side] += 1;
+        turns[1 - side] = 0;
+        let before = stores.get();
         let polled =
             if side == 0 { first.as_mut().poll(&mut context) } else { second.as_mut().poll(&mut context) };
         if let Poll::Ready(result) = polled {
             result?;
             ended[side] = true;
         }
-        let changed = words.iter().zip(before).any(|(word, before)| word.get() != before);
-        idle = if changed { 0 } else { idle + 1 };
+        idle = if stores.get() == before { idle + 1 } else { 0 };
         if idle > 5_000 {
             return Err("both sides sleep, or look again and again: a doorbell was lost".to_owned());
         }
