@@ -3,6 +3,7 @@
 mod audit;
 mod authority;
 mod context;
+mod lending;
 mod memory;
 mod printed;
 mod queues;
@@ -51,6 +52,7 @@ oracles! {
     WAITS_END "waits-end": "a waiting thread is known to what it waits for, and that can still happen";
     TIMER_SET "timer-set": "a CPU's timer is set no later than its next event, rings before a wait outlives its deadline, and is not set for nothing when it goes idle";
     CONTEXT_KEPT "context-kept": "a thread goes on with the registers that it left with, but for its answer";
+    CONTEXT_LENT "context-lent": "whoever serves a call runs on the context of one that waits for it, and nobody else does; each is queued by what it runs on";
     ORDERS_OBEYED "orders-obeyed": "no thread that is suspended, ended, or not allowed there leaves the kernel";
     SLICE_ENDS "slice-ends": "nobody runs for more than a slice while another of its group, or another group of its level, waits for that CPU";
     BOOST_ENDS "boost-ends": "a boost is within its class's limit and gone after a slice of running";
@@ -181,6 +183,7 @@ impl Watch {
         if was != NONE && was != 0 {
             audit::wait_can_end(&view, was as usize, now)?;
             queues::fits(&view, was as usize, now)?;
+            lending::fits(&view, was as usize, now)?;
             if self.entries.is_multiple_of(WORDS_EVERY) {
                 queues::words_are_there(kernel, view.threads[was as usize].process() as usize, now)?;
             }
@@ -195,6 +198,7 @@ impl Watch {
         let every = AUDIT_EVERY.max(view.rows.len() as u64 / 4);
         if self.entries.is_multiple_of(every) {
             audit::check(&view, cpus, &mut self.found, now)?;
+            lending::audit(&view, now)?;
             memory::audit(kernel, &view, &mut self.memory, now)?;
             authority::audit(&view, &mut self.authority, now)?;
             queues::audit(kernel, &mut self.found, now)?;
@@ -219,6 +223,7 @@ impl Watch {
         }
         steps::quiet(&view, cpus, now)?;
         audit::waits_can_end(&view, now)?;
+        lending::audit(&view, now)?;
         self.model.quiet(&view, now)
     }
 
@@ -233,6 +238,7 @@ impl Watch {
         now: Instant,
     ) -> Result<(), Violation> {
         audit::check(&kernel.inspect(), cpus, &mut Vec::new(), now)?;
+        lending::audit(&kernel.inspect(), now)?;
         memory::audit(kernel, &kernel.inspect(), &mut memory::Scratch::default(), now)?;
         authority::audit(&kernel.inspect(), &mut authority::Scratch::default(), now)?;
         queues::audit(kernel, &mut Vec::new(), now)?;

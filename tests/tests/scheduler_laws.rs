@@ -1,7 +1,7 @@
 //! The scheduler against a naive one: lists and linear search, no turn, no bitmap, no ring.
 
 use coldframe_abi::{Class, CpuId, Instant, Nanos, Priority};
-use coldframe_scheduler::{Place, Wake};
+use coldframe_scheduler::{NONE, Place, Wake};
 use proptest::prelude::*;
 use sim::kit::Kit;
 
@@ -137,26 +137,101 @@ proptest! {
         prop_assert!(most - least <= Nanos::from_millis(2 * (10 + step)).0, "{had:?}");
     }
 
-    /// A lent context comes back exactly once, however long the chain and wherever it breaks.
+    /// Whatever calls, replies and broken chains come: whoever serves runs on what a thread above it owns, an intact chain
+    /// on what its first one owns, and at the end each has its own.
     #[test]
-    fn contexts_come_back(chain in 2_u32..7, breaks in prop::option::of(0_u32..7)) {
-        let mut kit = Kit::new(1, 8);
-        let mut scheduler = kit.scheduler();
-        for link in 0..chain {
-            scheduler.lend(link, link + 1);
-        }
-        prop_assert_eq!(scheduler.rows[chain as usize].runs_on(), 0);
-        prop_assert_eq!(scheduler.rows[0].context().holder(), chain);
-        if breaks.is_some() {
-            prop_assert_eq!(scheduler.recall(0, chain), Some(chain));
-            prop_assert_eq!(scheduler.recall(0, chain), None);
-        }
-        for link in (0..chain).rev() {
-            scheduler.give_back(link + 1, link);
+    fn contexts_come_back(steps in prop::collection::vec((0_u32..8, 0_u32..8, 0_u8..3), 1..60)) {
+        let mut chains = Chains::new(8);
+        for (thread, other, what) in steps {
+            match what {
+                0 => chains.call(thread, other),
+                1 => chains.reply(thread),
+                _ => chains.break_off(thread),
+            }
+            chains.check()?;
         }
         for thread in 0..8 {
-            prop_assert_eq!(scheduler.rows[thread as usize].runs_on(), thread);
-            prop_assert_eq!(scheduler.rows[thread as usize].context().holder(), thread);
+            chains.break_off(thread);
         }
+        chains.check()?;
+        for row in chains.kit.scheduler().rows.iter() {
+            prop_assert_eq!(row.context().holder(), row.runs_on());
+        }
+    }
+}
+
+/// Who waits for whose reply, and whether a chain has been intact since its first call.
+struct Chains {
+    kit: Kit,
+    caller: Vec<u32>,
+    server: Vec<u32>,
+    broken: bool,
+}
+
+impl Chains {
+    fn new(threads: u32) -> Self {
+        let none = vec![NONE; threads as usize];
+        Self { kit: Kit::new(1, threads), caller: none.clone(), server: none, broken: false }
+    }
+
+    fn call(&mut self, from: u32, to: u32) {
+        let free = |thread: u32| self.server[thread as usize] == NONE;
+        if from == to || !free(from) || !free(to) || self.caller[to as usize] != NONE {
+            return;
+        }
+        self.kit.scheduler().lend(from, to, CPU);
+        (self.server[from as usize], self.caller[to as usize]) = (to, from);
+    }
+
+    fn reply(&mut self, server: u32) {
+        let caller = self.caller[server as usize];
+        if caller == NONE || self.server[server as usize] != NONE {
+            return;
+        }
+        let served = self.unlink(caller, server);
+        self.kit.scheduler().give_back(server, caller, served, CPU);
+    }
+
+    fn break_off(&mut self, thread: u32) {
+        let server = self.server[thread as usize];
+        if server == NONE {
+            return;
+        }
+        self.broken = true;
+        let served = self.unlink(thread, server);
+        while let Some((context, holder)) = self.kit.scheduler().lent_by(thread) {
+            let kick = self.kit.scheduler().recall(context, self.caller[holder as usize], CPU);
+            assert!(kick.is_none(), "nobody runs");
+        }
+        self.kit.scheduler().go_home(thread, served);
+    }
+
+    fn unlink(&mut self, caller: u32, server: u32) -> u32 {
+        (self.server[caller as usize], self.caller[server as usize]) = (NONE, NONE);
+        self.caller[caller as usize]
+    }
+
+    fn check(&mut self) -> Result<(), TestCaseError> {
+        let scheduler = self.kit.scheduler();
+        for (thread, row) in (0..).zip(scheduler.rows.iter()) {
+            if self.server[thread as usize] != NONE {
+                continue;
+            }
+            prop_assert_eq!(row.context().holder(), thread, "nobody has what is not lent");
+            let on = row.runs_on();
+            prop_assert_eq!(scheduler.rows[on as usize].context().holder(), thread);
+            let (mut above, mut first) = (vec![], thread);
+            while self.caller[first as usize] != NONE {
+                first = self.caller[first as usize];
+                above.push(first);
+            }
+            prop_assert_eq!(above.is_empty(), on == thread, "whoever serves has borrowed");
+            prop_assert!(
+                on == thread || above.contains(&on),
+                "{thread} runs on {on}, which does not wait for it"
+            );
+            prop_assert!(self.broken || on == first, "what is handed on is what the first one owns");
+        }
+        Ok(())
     }
 }

@@ -124,9 +124,9 @@ impl<M: Machine> Kernel<M> {
     fn goes_on(&self, here: CpuId) -> bool {
         let queue = &self.queues.rows()[usize::from(here.0)];
         let Some(thread) = queue.current() else { return false };
-        let row = &self.rows.rows()[thread as usize];
-        row.runs_on() == thread
-            && row.context().slice_left() != Nanos::ZERO
+        let rows = self.rows.rows();
+        let row = &rows[thread as usize];
+        rows[row.runs_on() as usize].context().slice_left() != Nanos::ZERO
             && self.turns.rows()[row.turn() as usize].left() != Nanos::ZERO
     }
 

@@ -6,7 +6,7 @@ use coldframe_abi::{
 };
 use coldframe_capability::{Capabilities, Capability};
 use coldframe_hal::{Clock, Cpu, Machine, Store, UserRegisters};
-use coldframe_scheduler::NONE;
+use coldframe_scheduler::{Hand, NONE};
 
 use crate::calls::Caller;
 use crate::{Kernel, Line, WaitsFor};
@@ -73,7 +73,8 @@ impl<M: Machine> Kernel<M> {
     fn fast_call(&mut self, cpu: &mut M::Cpu, caller: Caller, word: u64) -> Option<FastReply> {
         let (capability, endpoint) = self.endpoint_named(caller, word, CapabilityRights::WRITE)?;
         let server = self.endpoints.rows()[endpoint as usize].receivers.root()?;
-        if !self.waiters.rows()[server as usize].is_alone(server) || !self.can_pass(cpu, caller, server) {
+        let alone = self.waiters.rows()[server as usize].is_alone(server);
+        if !alone || !self.can_pass(cpu, caller, server, Hand::Out) {
             return None;
         }
         let badge = self.capability(capability).badge();
@@ -84,7 +85,7 @@ impl<M: Machine> Kernel<M> {
         let row = self.thread(server);
         (row.caller, row.waits_for) = (caller.thread, WaitsFor::Nothing);
         self.thread(caller.thread).waits_for = WaitsFor::Reply(server);
-        self.pass(cpu, caller.thread, server);
+        self.pass(cpu, caller.thread, server, Hand::Out);
         Some(FastReply { reply: Reply::ok(badge), arrival: Arrival::Called, passed: true })
     }
 
@@ -95,7 +96,7 @@ impl<M: Machine> Kernel<M> {
         let row = &self.endpoints.rows()[endpoint as usize];
         let to = self.threads.rows()[caller.thread as usize].caller;
         let alone = row.receivers.is_empty() && row.is_quiet() && row.writers > 0;
-        if !alone || to == NONE || !self.can_pass(cpu, caller, to) {
+        if !alone || to == NONE || !self.can_pass(cpu, caller, to, Hand::Back) {
             return None;
         }
         self.count(caller.thread, Counter::Calls);
@@ -104,7 +105,7 @@ impl<M: Machine> Kernel<M> {
         self.thread(to).waits_for = WaitsFor::Nothing;
         let row = self.thread(caller.thread);
         (row.caller, row.waits_for) = (NONE, WaitsFor::InLine(line));
-        self.pass(cpu, caller.thread, to);
+        self.pass(cpu, caller.thread, to, Hand::Back);
         Some(FastReply { reply: Reply::ok(0), arrival: Arrival::Sent, passed: true })
     }
 
@@ -124,7 +125,7 @@ impl<M: Machine> Kernel<M> {
 
     /// Whether the running thread can pass the CPU on to one that waits, and nothing else has to be done for that.
     #[inline(always)]
-    fn can_pass(&mut self, cpu: &mut M::Cpu, caller: Caller, to: u32) -> bool {
+    fn can_pass(&mut self, cpu: &mut M::Cpu, caller: Caller, to: u32, hand: Hand) -> bool {
         let here = cpu.id();
         let row = &self.threads.rows()[to as usize];
         let (process, light) =
@@ -134,13 +135,13 @@ impl<M: Machine> Kernel<M> {
             && self.timers.rows()[to as usize].deadline().is_none()
             && self.processes.rows()[process as usize].ended.is_none()
             && self.can_enter_space(here, process)
-            && self.scheduler_as_it_is().can_hand_over(here, caller.thread, to)
+            && self.scheduler_as_it_is().can_hand_over(here, caller.thread, to, hand)
     }
 
     #[inline(always)]
-    fn pass(&mut self, cpu: &mut M::Cpu, from: u32, to: u32) {
+    fn pass(&mut self, cpu: &mut M::Cpu, from: u32, to: u32, hand: Hand) {
         let now = cpu.now();
-        self.scheduler().hand_over(cpu.id(), from, to, now);
+        self.scheduler().hand_over(cpu.id(), from, to, hand, now);
         self.of_cpu(cpu).loaded = to;
         let threads = self.threads.rows_mut();
         if let Ok([leaving, coming]) = threads.get_disjoint_mut([from as usize, to as usize]) {

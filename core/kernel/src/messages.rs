@@ -2,7 +2,7 @@
 
 use coldframe_abi::{Arrival, CapabilityKind, CapabilityRights, Carries, Deadline, Error, Instant, Message};
 use coldframe_hal::{Cpu, Machine, Store, UserRegisters};
-use coldframe_scheduler::{NONE, Wake};
+use coldframe_scheduler::{Hand, NONE, Wake};
 
 use crate::endpoint::COMES;
 use crate::words::WAKES_A_STEP;
@@ -90,8 +90,14 @@ impl<M: Machine> Kernel<M> {
         self.carry(cpu, from, to, Arrival::Called)?;
         self.leave_line(to);
         self.thread(to).caller = from;
-        self.wait(cpu, now, WaitsFor::Reply(to), deadline);
-        self.wake(cpu, to, Ok(badge), Wake::Start);
+        if self.can_pass_on(cpu, (from, to), Hand::Out) {
+            self.answer(cpu, to, Ok(badge));
+            self.pass_on(cpu, now, (from, to), Hand::Out, WaitsFor::Reply(to), deadline);
+        } else {
+            self.wait(cpu, now, WaitsFor::Reply(to), deadline);
+            self.scheduler().lend(from, to, cpu.id());
+            self.wake(cpu, to, Ok(badge), Wake::Start);
+        }
         Ok(())
     }
 
@@ -111,6 +117,7 @@ impl<M: Machine> Kernel<M> {
             self.leave_line(from);
             self.thread(from).waits_for = WaitsFor::Reply(to);
             self.thread(to).caller = from;
+            self.scheduler().lend(from, to, cpu.id());
         } else {
             self.wake_from_line(cpu, from, Ok(0));
         }
@@ -128,14 +135,56 @@ impl<M: Machine> Kernel<M> {
         }
         let to = self.thread(from).caller;
         if self.thread(to).fault.is_some() {
-            self.thread(from).caller = NONE;
+            self.end_service(cpu, from, to);
             self.follow_handler(cpu, from, to);
             return Ok(());
         }
         self.carry(cpu, from, to, Arrival::Sent)?;
-        self.thread(from).caller = NONE;
+        self.end_service(cpu, from, to);
         self.wake(cpu, to, Ok(0), Wake::Start);
         Ok(())
+    }
+
+    /// The running thread and the caller that it owes a reply, if that can go on in its place.
+    pub(crate) fn can_reply_and_pass_on(&mut self, cpu: &mut M::Cpu, from: u32) -> Option<(u32, u32)> {
+        let pair = self.owes_reply(cpu, from).then_some((from, self.thread(from).caller))?;
+        let fits = self.thread(pair.1).fault.is_none() && self.can_pass_on(cpu, pair, Hand::Back);
+        fits.then_some(pair)
+    }
+
+    /// The running thread waits to receive in a line, and replies to its caller, which goes on in its place.
+    pub(crate) fn reply_and_pass_on(
+        &mut self,
+        cpu: &mut M::Cpu,
+        now: Instant,
+        (from, to): (u32, u32),
+        (line, by): (Line, u32),
+        deadline: Deadline,
+    ) {
+        self.take_place(from, (line, 0), Some(by));
+        self.carry(cpu, from, to, Arrival::Sent)
+            .unwrap_or_else(|error| unreachable!("a bare message is always taken: {error:?}"));
+        self.thread(from).caller = NONE;
+        self.answer(cpu, to, Ok(0));
+        self.pass_on(cpu, now, (from, to), Hand::Back, WaitsFor::InLine(line), deadline);
+    }
+
+    /// A thread has replied: what it ran on goes back to its caller.
+    fn end_service(&mut self, cpu: &M::Cpu, server: u32, caller: u32) {
+        self.thread(server).caller = NONE;
+        let served = self.thread(caller).caller;
+        self.scheduler().give_back(server, caller, served, cpu.id());
+    }
+
+    /// A thread waits for no reply any more, and has got none: what it has lent comes back.
+    pub(crate) fn end_loans(&mut self, cpu: &M::Cpu, thread: u32) {
+        while let Some((context, holder)) = self.scheduler_as_it_is().lent_by(thread) {
+            let served = self.thread(holder).caller;
+            let kick = self.scheduler().recall(context, served, cpu.id());
+            self.deliver(cpu, kick);
+        }
+        let served = self.thread(thread).caller;
+        self.scheduler().go_home(thread, served);
     }
 
     /// Whether somebody who can hear it waits for a reply of this thread.
@@ -148,15 +197,17 @@ impl<M: Machine> Kernel<M> {
         caller != NONE
     }
 
-    /// A thread does not wait for its reply any more.
-    pub(crate) fn leave_server(&mut self, server: u32) {
+    /// A thread does not wait for the reply of its server any more.
+    pub(crate) fn leave_server(&mut self, cpu: &M::Cpu, thread: u32, server: u32) {
         self.thread(server).caller = NONE;
+        self.end_loans(cpu, thread);
     }
 
     /// A thread will not reply: its caller hears of it (row C3).
     pub(crate) fn leave_caller(&mut self, cpu: &mut M::Cpu, thread: u32) {
         let caller = core::mem::replace(&mut self.thread(thread).caller, NONE);
         if caller != NONE {
+            self.end_loans(cpu, caller);
             self.wake(cpu, caller, Err(Error::PeerGone), Wake::Event);
         }
     }

@@ -2,7 +2,7 @@
 
 use coldframe_abi::{Deadline, Error, Instant, Reply};
 use coldframe_hal::{Cpu, Event, Machine, Store};
-use coldframe_scheduler::{Loose, NONE, Wake};
+use coldframe_scheduler::{Hand, Loose, NONE, Wake};
 
 use crate::{Kernel, Life, WaitsFor};
 
@@ -14,12 +14,48 @@ impl<M: Machine> Kernel<M> {
         let loose = self.scheduler().stop(cpu.id(), now);
         let thread = loose.thread();
         self.trace(cpu, Event::Block { thread });
+        self.begin_wait(cpu, now, thread, waits_for, deadline);
+        self.scheduler().park(loose);
+    }
+
+    fn begin_wait(
+        &mut self,
+        cpu: &M::Cpu,
+        now: Instant,
+        thread: u32,
+        waits_for: WaitsFor,
+        deadline: Deadline,
+    ) {
         self.thread(thread).waits_for = waits_for;
         if deadline != Deadline::NEVER {
             let class = self.rows.rows()[thread as usize].context().class();
             self.timers().arm(thread, cpu.id(), class, Instant(deadline.0), now);
         }
-        self.scheduler().park(loose);
+    }
+
+    /// Whether the running thread can wait and another go on in its place, with the context on which it runs.
+    pub(crate) fn can_pass_on(&mut self, cpu: &M::Cpu, (from, to): (u32, u32), hand: Hand) -> bool {
+        !self.thread(to).suspended && self.scheduler_as_it_is().can_hand_over(cpu.id(), from, to, hand)
+    }
+
+    /// Parks the running thread, and lets another that has its answer go on in its place.
+    ///
+    /// Precondition: `can_pass_on`.
+    pub(crate) fn pass_on(
+        &mut self,
+        cpu: &mut M::Cpu,
+        now: Instant,
+        (from, to): (u32, u32),
+        hand: Hand,
+        waits_for: WaitsFor,
+        deadline: Deadline,
+    ) {
+        self.trace(cpu, Event::Block { thread: from });
+        self.timers().cancel(to);
+        self.thread(to).waits_for = WaitsFor::Nothing;
+        self.begin_wait(cpu, now, from, waits_for, deadline);
+        self.scheduler().hand_over(cpu.id(), from, to, hand, now);
+        self.trace(cpu, Event::Wake { thread: to, cpu: cpu.id() });
     }
 
     /// Parks the running thread until the round that it has begun ends.
@@ -74,7 +110,7 @@ impl<M: Machine> Kernel<M> {
                 self.wake(cpu, thread, Err(Error::TimedOut), Wake::Interrupt);
             }
             WaitsFor::Reply(server) => {
-                self.leave_server(server);
+                self.leave_server(cpu, thread, server);
                 self.wake(cpu, thread, Err(Error::TimedOut), Wake::Interrupt);
             }
             WaitsFor::Round(_) => unreachable!("thread {thread} has a timer and waits for a flush (KRN-3)"),
@@ -104,7 +140,7 @@ impl<M: Machine> Kernel<M> {
             }
             WaitsFor::Round(process) => self.leave_round(process, thread),
             WaitsFor::InLine(_) => self.leave_line(thread),
-            WaitsFor::Reply(server) => self.leave_server(server),
+            WaitsFor::Reply(server) => self.leave_server(cpu, thread, server),
             _ => {}
         }
         self.leave_caller(cpu, thread);

@@ -31,6 +31,13 @@ impl Level {
         self.0 as usize
     }
 
+    /// Its class.
+    #[must_use]
+    #[inline]
+    pub const fn class(self) -> Class {
+        Class::ALL[self.class_index()]
+    }
+
     /// The number of its class, 0 to 3.
     #[must_use]
     #[inline]

@@ -32,10 +32,13 @@ impl Scheduler<'_> {
     pub fn create(&mut self, thread: u32, context: Context, affinity: CpuSet, cpu: CpuId) {
         let row = &mut self.rows[thread as usize];
         assert_eq!(row.place, Place::Free, "the row has a thread (SCH-1)");
+        // Who remembers the context of the thread that was here before has nothing to ask back from this one.
+        let time = row.own.time + 1;
         *row = crate::Row {
             spare: row.spare,
-            own: Context { holder: thread, ..context },
+            own: Context { holder: thread, time, ..context },
             runs_on: thread,
+            time,
             affinity,
             unbound: affinity == CpuSet::ALL,
             cpu,
@@ -47,7 +50,9 @@ impl Scheduler<'_> {
     /// Gives the row of an ended thread back.
     pub fn destroy(&mut self, loose: Loose) {
         let thread = self.spend(loose);
-        self.rows[thread as usize].place = Place::Free;
+        let row = &mut self.rows[thread as usize];
+        assert_eq!((row.runs_on, row.own.holder), (thread, thread), "a context outlives its loans (SCH-7)");
+        row.place = Place::Free;
     }
 
     /// Takes a thread from wherever it is, if that is no CPU.
@@ -130,7 +135,7 @@ impl Scheduler<'_> {
         self.queue(cpu).kicked = false;
     }
 
-    /// Changes a thread's context and looks where it belongs now; the kick is for the CPU that has to look.
+    /// Changes a thread's context and looks where whoever has that belongs now; the kick is for the CPU that has to look.
     pub fn change(
         &mut self,
         thread: u32,
@@ -138,30 +143,15 @@ impl Scheduler<'_> {
         now: Instant,
         change: impl FnOnce(&mut Context, &mut CpuSet),
     ) -> Option<Kick> {
-        let place = self.rows[thread as usize].place;
-        let cpu = self.rows[thread as usize].cpu;
-        let requeue = (place == Place::Queued).then(|| self.take(thread));
-        if place == Place::Running {
-            self.charge(cpu, now);
-            self.leave_turn(thread);
-        }
-        let row = &mut self.rows[thread as usize];
-        change(&mut row.own, &mut row.affinity);
-        row.unbound = row.affinity == CpuSet::ALL;
-        row.own.boost = 0;
-        row.own.slice_left = row.own.slice_left.min(crate::slice_of(row.own.class));
-        if let Some(loose) = requeue {
-            return self.place(loose, Wake::Start, here);
-        }
-        if place == Place::Running {
-            let level = self.level_of(thread);
-            let (turn, fresh) = self.join_turn(thread, cpu, level);
-            if fresh {
-                self.turn_first(turn);
-            }
-            self.queue(cpu).level = level;
-            return self.kick(cpu, here);
-        }
-        None
+        let holder = self.rows[thread as usize].own.holder;
+        self.placed_anew(holder, here, now, |scheduler| {
+            let row = &mut scheduler.rows[thread as usize];
+            change(&mut row.own, &mut row.affinity);
+            row.unbound = row.affinity == CpuSet::ALL;
+            row.own.boost = 0;
+            let class = scheduler.level_of(holder).class();
+            let own = &mut scheduler.rows[thread as usize].own;
+            own.slice_left = own.slice_left.min(crate::slice_of(class));
+        })
     }
 }

@@ -33,8 +33,10 @@ pub struct Row {
     pub(crate) turn: u32,
     /// The turn record that it carries, while it is not a member of any.
     pub(crate) spare: u32,
-    /// Whose context it runs on: its own number, or another's while one is lent to it.
+    /// Whose context it runs on: its own number, or another's while one is lent to it. While it waits for a reply: whose
+    /// it has lent, and which time that was at home.
     pub(crate) runs_on: u32,
+    pub(crate) time: u64,
     /// The CPU that it is on, or was on last.
     pub(crate) cpu: CpuId,
     pub(crate) place: Place,
@@ -54,6 +56,7 @@ impl Default for Row {
             turn: NONE,
             spare: NONE,
             runs_on: NONE,
+            time: 0,
             cpu: CpuId(0),
             place: Place::Free,
             own: Context::default(),

@@ -71,8 +71,8 @@ impl Scheduler<'_> {
         let row = &self.rows[thread as usize];
         let turn = &mut self.turns[row.turn as usize];
         let next = turn.first;
-        let simple = next != NONE && turn.left.0 != 0 && row.unbound && queue.online && row.runs_on == thread;
-        if !simple || row.own.slice_left.0 == 0 {
+        let simple = next != NONE && turn.left.0 != 0 && row.unbound && queue.online;
+        if !simple || self.rows[row.runs_on as usize].own.slice_left.0 == 0 {
             return false;
         }
         let coming = &mut self.rows[next as usize];
@@ -105,7 +105,7 @@ impl Scheduler<'_> {
 
     #[inline]
     fn pass_on(&mut self, turn: u32) {
-        let class = coldframe_abi::Class::ALL[self.turns[turn as usize].level().class_index()];
+        let class = self.turns[turn as usize].level().class();
         self.turns[turn as usize].left = crate::slice_of(class);
         self.turn_last(turn);
     }
@@ -114,13 +114,13 @@ impl Scheduler<'_> {
     #[inline]
     pub(crate) fn put_back(&mut self, cpu: CpuId, why: PutBack) {
         let thread = core::mem::replace(&mut self.queue(cpu).current, NONE);
-        let context = self.rows[thread as usize].runs_on;
+        let row = &self.rows[thread as usize];
+        let (mut turn, context) = (row.turn, row.runs_on);
         let context = &mut self.rows[context as usize].own;
         let slice_over = context.slice_left.0 == 0;
         if slice_over {
-            context.refill();
+            context.refill(self.turns[turn as usize].level().class());
         }
-        let mut turn = self.rows[thread as usize].turn;
         if slice_over && self.level_of(thread) != self.turns[turn as usize].level() {
             self.leave_turn(thread);
             (turn, _) = self.join_turn(thread, cpu, self.level_of(thread));

@@ -67,9 +67,9 @@ impl Scheduler<'_> {
                 return (Some(thread), None);
             }
             // Nobody waits for it to end: what is over starts anew, and only that.
-            let class = self.rows[context as usize].own.class;
+            let class = self.cpus[usize::from(cpu.0)].level.class();
             if slice_over {
-                self.rows[context as usize].own.refill();
+                self.rows[context as usize].own.refill(class);
             }
             if turn_over {
                 self.turns[turn as usize].left = crate::slice_of(class);

@@ -42,6 +42,8 @@ impl Rivals {
 #[derive(Clone, Copy, Debug)]
 struct Running {
     thread: u32,
+    /// Whose context it runs on: who gets that from the one before it goes on where that one was.
+    context: u32,
     since: Instant,
     rivals: Rivals,
     /// Since when it has been boosted.
@@ -142,12 +144,19 @@ impl Steps {
                 return Ok(());
             }
         }
-        self.running[cpu] = current.map(|thread| Running {
-            thread,
-            since: now,
-            rivals: Rivals::NONE,
-            boosted_since: None,
-            charged: view.rows[thread as usize].run_time(),
+        let before = self.running[cpu];
+        self.running[cpu] = current.map(|thread| {
+            let row = &view.rows[thread as usize];
+            let context = row.runs_on();
+            let before = before.filter(|before| before.context == context);
+            Running {
+                thread,
+                context,
+                since: now,
+                rivals: before.map_or(Rivals::NONE, |before| before.rivals),
+                boosted_since: before.and_then(|before| before.boosted_since),
+                charged: row.run_time(),
+            }
         });
         Ok(())
     }
@@ -162,7 +171,7 @@ impl Steps {
         let Some(running) = &mut self.running[cpu] else { return Ok(()) };
         let row = &view.rows[running.thread as usize];
         let context = view.rows[row.runs_on() as usize].context();
-        let limit = Nanos(slice_of(context.class()).0 + LATE.0);
+        let limit = Nanos(slice_of(view.queues[cpu].level().class()).0 + LATE.0);
         if let Some(since) = running.rivals.note(row.turn(), &view.turns[row.turn() as usize], now) {
             demand(now.since(since) <= limit, SLICE_ENDS, now, || {
                 format!("thread {} has kept cpu{cpu} from a rival since {} ns", running.thread, since.0)
@@ -344,7 +353,7 @@ fn classes_are_in_order<F: HardwareFormat>(
         if row.place() != Place::Queued {
             continue;
         }
-        let class = view.rows[row.runs_on() as usize].context().class();
+        let class = view.turns[row.turn() as usize].level().class();
         for cpu in may_run(view, row.affinity()).iter() {
             let Some(queue) = view.queues.get(usize::from(cpu.0)) else { break };
             let Some(current) = queue.current() else { continue };

@@ -142,12 +142,21 @@ impl<M: Machine> Kernel<M> {
         let row = self.endpoint_row(endpoint);
         if bare && row.is_quiet() && row.writers > 0 && deadline.0 > now.0 {
             // It waits before its caller goes on, which then finds the CPU free: the two take turns on one.
-            let at = (Line::Receivers(endpoint), 0);
-            self.wait_at(cpu, now, caller.thread, at, Some(handle.slot), deadline);
+            let line = Line::Receivers(endpoint);
+            if let Some(pair) = self.can_reply_and_pass_on(cpu, caller.thread) {
+                self.reply_and_pass_on(cpu, now, pair, (line, handle.slot), deadline);
+                return Outcome::Settled;
+            }
+            self.wait_at(cpu, now, caller.thread, (line, 0), Some(handle.slot), deadline);
             let _ = self.reply_to_caller(cpu, caller.thread);
             return Outcome::Settled;
         }
-        match self.reply_to_caller(cpu, caller.thread) {
+        let replied = self.reply_to_caller(cpu, caller.thread);
+        if self.has_ended(caller.thread) {
+            // It has just said that a fault of its own process ends that: it receives nothing any more.
+            return Outcome::Settled;
+        }
+        match replied {
             // Whether anybody has heard it makes no difference to whoever waits for the next one. The name by which that
             // is received may have gone along.
             Ok(()) | Err(Error::PeerGone) => match self.endpoint(caller, handle, CapabilityRights::READ) {
@@ -256,7 +265,7 @@ impl<M: Machine> Kernel<M> {
         match self.thread(thread).waits_for {
             WaitsFor::InLine(_) => self.wake_from_line(cpu, thread, Err(Error::Cancelled)),
             WaitsFor::Reply(server) => {
-                self.leave_server(server);
+                self.leave_server(cpu, thread, server);
                 self.wake(cpu, thread, Err(Error::Cancelled), Wake::Event);
             }
             _ => return Err(Error::BadState),
