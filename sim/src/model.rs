@@ -15,6 +15,7 @@ mod processes;
 mod sets;
 mod signals;
 mod thread;
+mod urgency;
 mod words;
 
 use std::cmp::Reverse;
@@ -90,6 +91,8 @@ pub(crate) struct Model {
     loaded: Option<(u32, HostRegisters)>,
     /// Who waited by which capability before this entry.
     users: Vec<(u32, u32)>,
+    /// How urgent the contexts are that threads ran on before this entry.
+    contexts: Vec<(u32, u64)>,
     /// What was found wrong on the way.
     complaint: Option<String>,
     /// A call is made that was made before.

@@ -3,7 +3,7 @@
 use coldframe_abi::{Deadline, Error, Instant};
 use coldframe_hal::{Machine, Store};
 use coldframe_ipc::{Queue, Rank, Waiters};
-use coldframe_scheduler::{Level, Wake};
+use coldframe_scheduler::Wake;
 
 use crate::{Kernel, Line, WaitsFor};
 
@@ -26,11 +26,15 @@ impl<M: Machine> Kernel<M> {
         (Waiters { rows: waiters.rows_mut() }, queue)
     }
 
-    /// How urgent a waiting thread is: by what it owns, for what it was lent has gone back.
-    #[inline]
-    fn rank(&self, thread: u32) -> Rank {
-        let context = self.rows.rows()[thread as usize].context();
-        Rank::of_level(Level::new(context.class(), context.priority()).index())
+    /// How urgent a thread is that comes to a line: by what it runs on, and to receive by what it owns, for what it was
+    /// lent goes back.
+    #[inline(always)]
+    fn rank(&mut self, thread: u32, line: Line) -> Rank {
+        let level = match line {
+            Line::Receivers(_) => self.rows.rows()[thread as usize].context().base(),
+            _ => self.scheduler_as_it_is().base_of(thread),
+        };
+        Rank::of_level(level.index())
     }
 
     /// Parks the running thread in a line, by a capability unless it is at a word of its own.
@@ -50,7 +54,7 @@ impl<M: Machine> Kernel<M> {
     /// A thread that is about to wait takes its place in a line.
     #[inline(always)]
     pub(crate) fn take_place(&mut self, thread: u32, (line, place): (Line, u64), by: Option<u32>) {
-        let rank = self.rank(thread);
+        let rank = self.rank(thread, line);
         let (mut waiters, queue) = self.line(line);
         waiters.enter(queue, thread, place, rank);
         if let Some(capability) = by {
@@ -83,7 +87,7 @@ impl<M: Machine> Kernel<M> {
     /// A thread that may wait in a line has become more urgent, or less: it stands behind those who are as urgent.
     pub(crate) fn queue_anew(&mut self, thread: u32) {
         let WaitsFor::InLine(line) = self.thread(thread).waits_for else { return };
-        let rank = self.rank(thread);
+        let rank = self.rank(thread, line);
         let (mut waiters, queue) = self.line(line);
         let Some(key) = waiters.rows[thread as usize].key() else { return };
         waiters.leave(queue, thread);

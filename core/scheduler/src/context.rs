@@ -172,9 +172,10 @@ impl Scheduler<'_> {
     /// Takes the context of `owner` back from whoever holds it. That one goes on with the own context of the thread that
     /// it serves, if there is one and it has that, else with its own.
     pub fn recall(&mut self, owner: u32, served: u32, here: CpuId) -> Option<Kick> {
-        let holder = self.rows[owner as usize].own.holder;
-        self.rows[owner as usize].own.time += 1;
-        self.seat(owner, owner);
+        // What the owner remembers to have lent stays as it is: it is of an earlier time now.
+        let own = &mut self.rows[owner as usize].own;
+        own.time += 1;
+        let holder = core::mem::replace(&mut own.holder, owner);
         let instead = self.home_of(holder, served);
         self.move_to(holder, instead, here)
     }
@@ -244,6 +245,14 @@ impl Scheduler<'_> {
                 None
             }
         }
+    }
+
+    /// How urgent a thread is without any boost.
+    #[must_use]
+    #[inline]
+    pub fn base_of(&self, thread: u32) -> Level {
+        let row = &self.rows[thread as usize];
+        row.own.base().max(self.rows[row.runs_on as usize].own.base())
     }
 
     /// How urgent a thread is: the better of its own context and the one that it runs on. A boost of its own is for when

@@ -227,7 +227,8 @@ impl Model {
             return Err(Error::TimedOut);
         }
         self.wait(caller, State::InLine, until);
-        self.lines.push(Waiting { thread: caller, line, place: 0, order: self.waits, until, letter });
+        let (urgency, order) = (self.urgency_in(caller, line), self.waits);
+        self.lines.push(Waiting { thread: caller, line, place: 0, urgency, order, until, letter });
         Ok(None)
     }
 

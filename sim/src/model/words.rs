@@ -29,7 +29,8 @@ pub(super) struct Waiting {
     pub(super) thread: u32,
     pub(super) line: Line,
     pub(super) place: u64,
-    /// When it came, or became more or less urgent.
+    /// How urgent it is there, and when it came or became that.
+    pub(super) urgency: u64,
     pub(super) order: u64,
     pub(super) until: Instant,
     /// What it sends.
@@ -173,7 +174,8 @@ impl Model {
         }
         let until = Instant(deadline);
         self.wait(caller, State::InLine, until);
-        self.lines.push(Waiting { thread: caller, line, place, order: self.waits, until, letter: None });
+        let (urgency, order) = (self.urgency_in(caller, line), self.waits);
+        self.lines.push(Waiting { thread: caller, line, place, urgency, order, until, letter: None });
         Ok(None)
     }
 
@@ -200,10 +202,7 @@ impl Model {
         place: u64,
         is_one: impl Fn(&Waiting) -> bool,
     ) -> Option<Waiting> {
-        let rank = |waiting: &&Waiting| {
-            let settings = self.thread(waiting.thread).map(|thread| thread.settings);
-            settings.map(|settings| (std::cmp::Reverse((settings.class, settings.priority)), waiting.order))
-        };
+        let rank = |waiting: &&Waiting| (std::cmp::Reverse(waiting.urgency), waiting.order);
         let is_here = |waiting: &&Waiting| waiting.line == line && waiting.place == place && is_one(waiting);
         self.lines.iter().filter(is_here).min_by_key(rank).copied()
     }
@@ -224,10 +223,9 @@ impl Model {
     /// A thread has become more urgent, or less: it waits as if it had just come.
     pub(super) fn waits_anew(&mut self, thread: u32) {
         self.waits += 1;
-        let order = self.waits;
-        for waiting in self.lines.iter_mut().filter(|waiting| waiting.thread == thread) {
-            waiting.order = order;
-        }
+        let Some(at) = self.lines.iter().position(|waiting| waiting.thread == thread) else { return };
+        let urgency = self.urgency_in(thread, self.lines[at].line);
+        (self.lines[at].urgency, self.lines[at].order) = (urgency, self.waits);
     }
 
     /// Whether a thread works on something that may take several entries.
@@ -246,6 +244,7 @@ impl Model {
         let in_line = |thread: u32| matches!(view.threads[thread as usize].waits_for(), WaitsFor::InLine(_));
         self.makes_again = true;
         for (thread, before) in std::mem::take(&mut self.asks_again) {
+            self.note_context_again(view, thread);
             match self.thread(thread).map(|thread| thread.state) {
                 // What the call had to wait for has come, and it has been made once more.
                 Some(State::Works { call: call @ (Number::Signal | Number::ProcessNotify) }) => {
