@@ -14,6 +14,7 @@ mod faulty;
 mod gathered;
 mod ground;
 mod handed;
+mod lent;
 mod names;
 mod pages;
 mod peers;
@@ -80,4 +81,5 @@ scenarios! {
     19 norost: "Norost's packets: to the address of a task, with data where that has said it may go";
     20 patchwork: "PatchworkOS' pipes, notes and local sockets";
     21 gathered: "what comes to several endpoints is received at one that stands for them, while it is there";
+    22 lent: "whoever serves a call is as urgent as the caller, and only for as long";
 }
