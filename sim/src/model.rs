@@ -12,6 +12,7 @@ mod handing;
 mod messages;
 mod names;
 mod processes;
+mod replies;
 mod sets;
 mod signals;
 mod thread;
@@ -93,6 +94,9 @@ pub(crate) struct Model {
     users: Vec<(u32, u32)>,
     /// How urgent the contexts are that threads ran on before this entry.
     contexts: Vec<(u32, u64)>,
+    /// Who waits for a reply that was kept, and for which of its row; and how many of each row there have been.
+    kept: Vec<(u32, u32)>,
+    kept_replies: BTreeMap<u32, u32>,
     /// What was found wrong on the way.
     complaint: Option<String>,
     /// A call is made that was made before.
@@ -250,6 +254,7 @@ impl Model {
             self.end_waits_by_work(kernel, view, now);
         }
         self.end_waits(view, now);
+        self.miss_kept(view);
         if let Some(complaint) = self.complaint.take() {
             return fail(now, complaint);
         }
@@ -325,7 +330,9 @@ impl Model {
         let (answer, target) = match waiting.state {
             State::Sleeps { .. } => (Reply::ok(0), None),
             State::Joins { target, .. } => (Err(Error::TimedOut).into(), Some(target)),
-            State::InLine | State::AwaitsReply { .. } => (Err(Error::TimedOut).into(), None),
+            State::InLine | State::AwaitsReply { .. } | State::AwaitsKept { .. } => {
+                (Err(Error::TimedOut).into(), None)
+            }
             State::Pays { answer } => (answer, None),
             State::Goes { .. }
             | State::Works { .. }

@@ -13,7 +13,7 @@ use crate::world::{UserStep, Userland};
 mod names;
 mod requests;
 
-pub use names::{AUTHORITIES, ENDPOINTS, GROUPS, LAST, OBJECTS, PROCESSES};
+pub use names::{AUTHORITIES, ENDPOINTS, GROUPS, LAST, OBJECTS, PROCESSES, REPLIES};
 use names::{Named, Names};
 use requests::word_at;
 
@@ -164,6 +164,10 @@ pub enum Op {
         within: Option<Nanos>,
     },
     Reply,
+    ReplyKeep,
+    ReplyTo {
+        slot: u8,
+    },
     ReplyReceive {
         slot: u8,
         within: Option<Nanos>,
@@ -291,7 +295,7 @@ impl Programs {
         let (mut words, mut moved) = (message.words, moved);
         for (index, word) in words.iter_mut().enumerate().take(count) {
             let draw = draw >> (6 + 5 * index as u32);
-            let first = [ENDPOINTS, ENDPOINTS, ENDPOINTS, ENDPOINTS, OBJECTS, 0, PROCESSES, AUTHORITIES];
+            let first = [ENDPOINTS, ENDPOINTS, ENDPOINTS, REPLIES, OBJECTS, 0, PROCESSES, AUTHORITIES];
             let (name, stays) = self.names.to_carry(first[(draw & 7) as usize] + (draw >> 3 & 3) as u8);
             *word = name.to_word();
             moved &= !(u8::from(stays) << index);
@@ -458,6 +462,7 @@ impl<F: HardwareFormat> Userland<F> for Programs {
             Op::GroupCreate => registers.saved[KEEPS] = Named::Group.to_word(),
             Op::ObjectCreate => registers.saved[KEEPS] = Named::Object.to_word(),
             Op::EndpointCreate => registers.saved[KEEPS] = Named::Endpoint.to_word(),
+            Op::ReplyKeep => registers.saved[KEEPS] = Named::Reply.to_word(),
             Op::CapabilityCopy { slot, .. } => {
                 registers.saved[KEEPS] = Named::of_slot(slot).to_word();
             }

@@ -8,7 +8,7 @@ use crate::source::Random;
 /// What arguments are made of.
 pub(crate) struct Typed<'a> {
     /// The names that the programs share: threads, groups, processes, objects, mappings, authorities, endpoints.
-    pub(crate) lists: &'a [Vec<u64>; 7],
+    pub(crate) lists: &'a [Vec<u64>; 8],
     pub(crate) now: Instant,
     /// How many programs there are.
     pub(crate) program: u64,
@@ -53,7 +53,7 @@ impl Typed<'_> {
     }
 
     fn name(&self, list: usize, picks: &mut Picks) -> u64 {
-        let list = if picks.below(16) == 0 { picks.below(7) as usize } else { list };
+        let list = if picks.below(16) == 0 { picks.below(8) as usize } else { list };
         let names = &self.lists[list];
         match names.len() as u64 {
             0 => picks.below(3),
@@ -71,8 +71,9 @@ impl Typed<'_> {
             Kind::Object => self.name(3, picks),
             Kind::Mapping => self.name(4, picks),
             Kind::Endpoint => self.name(6, picks),
+            Kind::Reply => self.name(7, picks),
             Kind::Capability => {
-                let list = picks.below(7) as usize;
+                let list = picks.below(8) as usize;
                 self.name(list, picks)
             }
             Kind::Address if name == "stack" => {

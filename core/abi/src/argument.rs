@@ -3,7 +3,7 @@
 use crate::{
     CapabilityHandle, CapabilityRights, CapabilityState, Class, Counter, CpuId, Deadline, EndpointHandle,
     Error, ExitCode, GroupHandle, Instant, MappingHandle, MemoryUse, Nanos, ObjectHandle, PageRights,
-    PageState, Priority, ProcessHandle, ThreadHandle, UserAddress, UserRange, Word,
+    PageState, Priority, ProcessHandle, ReplyHandle, ThreadHandle, UserAddress, UserRange, Word,
 };
 
 /// The words of a call as they stand in registers.
@@ -44,6 +44,8 @@ pub enum Kind {
     Mapping,
     /// A handle of an endpoint.
     Endpoint,
+    /// A reply that somebody waits for.
+    Reply,
     /// A moment until which a call may wait.
     Deadline,
     /// A moment.
@@ -86,6 +88,7 @@ impl Kind {
             Self::Object => "object handle",
             Self::Mapping => "mapping handle",
             Self::Endpoint => "endpoint handle",
+            Self::Reply => "reply handle",
             Self::Deadline => "deadline",
             Self::Instant => "instant",
             Self::Nanos => "nanoseconds",
@@ -179,7 +182,7 @@ macro_rules! packed {
 packed!(
     ProcessHandle => Process, CapabilityHandle => Capability, CapabilityState => CapabilityState,
     ObjectHandle => Object, MappingHandle => Mapping, EndpointHandle => Endpoint,
-    ThreadHandle => Thread, GroupHandle => Group, PageState => PageState, MemoryUse => MemoryUse);
+    ReplyHandle => Reply, ThreadHandle => Thread, GroupHandle => Group, PageState => PageState, MemoryUse => MemoryUse);
 
 impl Argument for () {
     const KIND: Kind = Kind::Nothing;

@@ -23,6 +23,6 @@ pub use table::{Call, Calls, Description, Number, Parameter, Sys, TABLE};
 pub use words::{
     Authority, CapabilityHandle, CapabilityKind, CapabilityRights, CapabilityState, Class, Counter,
     CounterRate, CpuId, Deadline, EndpointHandle, ExitCode, GroupHandle, Instant, MappingHandle, MemoryUse,
-    Nanos, ObjectHandle, PageKind, PageRights, PageState, Priority, ProcessHandle, Reach, ThreadHandle,
-    UserAddress, UserRange, Word,
+    Nanos, ObjectHandle, PageKind, PageRights, PageState, Priority, ProcessHandle, Reach, ReplyHandle,
+    ThreadHandle, UserAddress, UserRange, Word,
 };

@@ -5,8 +5,8 @@ use core::future::Future;
 use crate::{
     Argument, CapabilityHandle, CapabilityRights, CapabilityState, Class, Counter, CpuId, Deadline,
     EndpointHandle, Error, ExitCode, GroupHandle, Instant, Kind, MappingHandle, MemoryUse, Message, Nanos,
-    ObjectHandle, PageRights, PageState, Priority, ProcessHandle, Reply, Request, ThreadHandle, UserAddress,
-    UserRange, Word,
+    ObjectHandle, PageRights, PageState, Priority, ProcessHandle, Reply, ReplyHandle, Request, ThreadHandle,
+    UserAddress, UserRange, Word,
 };
 
 /// One argument of a call.
@@ -493,4 +493,11 @@ syscalls! {
     #[doc = "Has what comes to an endpoint received at another, which stands for a set, while both are there."]
     68 endpoint_join EndpointJoin(endpoint: EndpointHandle as [READ], set: EndpointHandle as [READ]) -> ();
     errors [BadHandle, NoRight, BadArgument, Busy, BadState];
+
+    #[doc = "Makes a capability of the reply that the calling thread owes: it can be moved, and receives go on meanwhile."]
+    69 reply_keep ReplyKeep() -> ReplyHandle; errors [PeerGone, NoMemory, OverBudget];
+
+    #[doc = "Gives a reply that was kept; its capability is used up, also if nobody waits any more."]
+    70 reply_to ReplyTo(reply: ReplyHandle) sends -> ();
+    errors [PeerGone, BadHandle, NoRight, BadArgument, Busy, Refused];
 }

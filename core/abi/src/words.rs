@@ -296,11 +296,13 @@ pub enum CapabilityKind {
     Authority = 6,
     /// Where messages are handed over.
     Endpoint = 7,
+    /// A reply that somebody waits for.
+    Reply = 8,
 }
 
 impl CapabilityKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::None,
         Self::Thread,
         Self::Group,
@@ -309,6 +311,7 @@ impl CapabilityKind {
         Self::Process,
         Self::Authority,
         Self::Endpoint,
+        Self::Reply,
     ];
 }
 
@@ -457,6 +460,7 @@ impl CapabilityState {
             5 => CapabilityKind::Process,
             6 => CapabilityKind::Authority,
             7 => CapabilityKind::Endpoint,
+            8 => CapabilityKind::Reply,
             _ => CapabilityKind::None,
         };
         let authority = match word >> 16 & 0xff {
@@ -511,7 +515,15 @@ macro_rules! kinds_of_handles {
         })+
     };
 }
-kinds_of_handles!(ThreadHandle, GroupHandle, ObjectHandle, MappingHandle, ProcessHandle, EndpointHandle);
+kinds_of_handles!(
+    ThreadHandle,
+    GroupHandle,
+    ObjectHandle,
+    MappingHandle,
+    ProcessHandle,
+    EndpointHandle,
+    ReplyHandle
+);
 
 handle! {
     /// Names a process that the caller has a capability to.
@@ -536,6 +548,10 @@ handle! {
 handle! {
     /// Names an endpoint that the caller has a capability to.
     EndpointHandle
+}
+handle! {
+    /// Names a reply that somebody waits for, and that the caller owes until it has given it, once.
+    ReplyHandle
 }
 
 impl fmt::Display for Nanos {

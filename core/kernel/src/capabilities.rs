@@ -20,6 +20,8 @@ pub(crate) const OF_OBJECT: CapabilityRights =
     OF_THREAD.and(CapabilityRights::READ).and(CapabilityRights::WRITE).and(CapabilityRights::EXECUTE);
 /// What whoever makes a process may do with it.
 pub(crate) const OF_PROCESS: CapabilityRights = OF_THREAD.and(CapabilityRights::FILL);
+/// What whoever keeps a reply may do with it, besides giving it. There is one capability to each: no copy.
+pub(crate) const OF_REPLY: CapabilityRights = CapabilityRights::INSPECT;
 /// What whoever maps may do with the mapping. There is one capability to each: no copy.
 pub(crate) const OF_MAPPING: CapabilityRights = CapabilityRights::INSPECT.and(CapabilityRights::MANAGE);
 
@@ -75,6 +77,10 @@ impl<M: Machine> Kernel<M> {
                     let object = &self.objects.rows()[target.row as usize];
                     !object.dying && !object.arriving
                 }
+                CapabilityKind::Reply => {
+                    let process = self.threads.rows()[target.row as usize].process;
+                    self.processes.rows()[process as usize].ended.is_none()
+                }
                 _ => true,
             }
     }
@@ -99,6 +105,7 @@ impl<M: Machine> Kernel<M> {
             }
             // A mapping and its capability go together, an endpoint goes with its last one; the machine stays.
             CapabilityKind::Mapping | CapabilityKind::Endpoint | CapabilityKind::Authority => true,
+            CapabilityKind::Reply => self.waits_for_kept(target).is_some(),
             CapabilityKind::Process => {
                 let process = &self.processes.rows()[row];
                 process.generation == target.generation

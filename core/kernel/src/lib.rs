@@ -23,6 +23,7 @@ mod messages;
 mod objects;
 mod process;
 mod reaper;
+mod replies;
 mod rounds;
 mod sets;
 mod signals;

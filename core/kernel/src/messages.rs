@@ -40,7 +40,13 @@ impl<M: Machine> Kernel<M> {
     ///
     /// # Errors
     /// Why nothing has happened.
-    fn carry(&mut self, cpu: &mut M::Cpu, from: u32, to: u32, arrival: Arrival) -> Result<(), Error> {
+    pub(crate) fn carry(
+        &mut self,
+        cpu: &mut M::Cpu,
+        from: u32,
+        to: u32,
+        arrival: Arrival,
+    ) -> Result<(), Error> {
         let mut message = match self.thread(from).fault {
             None => self.registers_of(cpu, from).message(),
             Some(fault) => fault.message(self.registers_of(cpu, from)),
@@ -237,8 +243,14 @@ impl<M: Machine> Kernel<M> {
     /// Whoever would wait in vain once a capability has gone hears of it, a few a step; says whether there may be more.
     #[inline]
     pub(crate) fn tell_left_alone(&mut self, cpu: &mut M::Cpu, capability: u32) -> bool {
-        self.capability(capability).target().kind == CapabilityKind::Endpoint
-            && self.tell_some_left_alone(cpu, capability)
+        match self.capability(capability).target().kind {
+            CapabilityKind::Endpoint => self.tell_some_left_alone(cpu, capability),
+            CapabilityKind::Reply => {
+                self.tell_unanswered(cpu, capability);
+                false
+            }
+            _ => false,
+        }
     }
 
     #[cold]

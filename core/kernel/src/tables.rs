@@ -28,8 +28,8 @@ impl<M: Machine> Kernel<M> {
         let thread = self.free_thread;
         let row = self.thread(thread);
         assert_eq!(row.life, Life::Free, "free rows have no thread");
-        let (generation, next) = (row.generation + 1, row.next);
-        *row = Thread { generation, ..Thread::default() };
+        let (generation, kept_replies, next) = (row.generation + 1, row.kept_replies, row.next);
+        *row = Thread { generation, kept_replies, ..Thread::default() };
         self.free_thread = next;
         Ok(thread)
     }

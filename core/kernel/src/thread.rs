@@ -36,6 +36,8 @@ pub enum WaitsFor {
     InLine(Line),
     /// The reply of the thread that has received its call.
     Reply(u32),
+    /// A reply that is owed by whoever has the capability to it: which of those that the thread has waited for.
+    KeptReply(u32),
 }
 
 /// Where threads wait in line.
@@ -70,6 +72,8 @@ pub struct Thread<R> {
     /// By which name its faults are sent, and the one that somebody has to say something about.
     pub(crate) handler: LentName,
     pub(crate) fault: Option<Fault>,
+    /// How many replies have been kept that were for threads of this row: no stale capability fits another.
+    pub(crate) kept_replies: u32,
     /// With how many capabilities it takes messages.
     pub(crate) accepts: u8,
     /// It has replied in a call that is made once more.
@@ -103,6 +107,7 @@ impl<R: Default> Default for Thread<R> {
             caller: NONE,
             handler: LentName::default(),
             fault: None,
+            kept_replies: 0,
             accepts: 0,
             has_replied: false,
             result: 0,

@@ -113,6 +113,7 @@ impl<M: Machine> Kernel<M> {
                 self.leave_server(cpu, thread, server);
                 self.wake(cpu, thread, Err(Error::TimedOut), Wake::Interrupt);
             }
+            WaitsFor::KeptReply(_) => self.wake(cpu, thread, Err(Error::TimedOut), Wake::Interrupt),
             WaitsFor::Round(_) => unreachable!("thread {thread} has a timer and waits for a flush (KRN-3)"),
             WaitsFor::Nothing => unreachable!("thread {thread} has a timer and waits for nothing (KRN-3)"),
         }

@@ -3,7 +3,7 @@
 use coldframe_abi::{CapabilityRights, Class, CpuId, Nanos, Number, PageRights, Priority, Request, TABLE};
 
 use super::{PAGE, TEXT, TEXT_PAGES};
-use crate::ops::{AUTHORITIES, ENDPOINTS, GROUPS, OBJECTS, Op, PROCESSES};
+use crate::ops::{AUTHORITIES, ENDPOINTS, GROUPS, LAST, OBJECTS, Op, PROCESSES};
 use crate::source::Source;
 use crate::window::MemoryOp;
 
@@ -172,8 +172,8 @@ pub(super) fn message_op(source: &mut dyn Source) -> Op {
             let badge = u64::from(source.choose(4));
             Op::ProcessGive { process: 0, slot: ENDPOINTS + slot, rights, badge }
         }
-        30 => Op::Cancel { slot: self::slot(source) },
-        _ => Op::Reply,
+        30 => [Op::Cancel { slot: self::slot(source) }, Op::ReplyKeep][source.choose(2) as usize],
+        _ => [Op::ReplyKeep, Op::ReplyTo { slot: LAST }, Op::ReplyTo { slot }][source.choose(3) as usize],
     }
 }
 

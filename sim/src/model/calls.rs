@@ -123,9 +123,15 @@ impl Model {
                 Err(error) if self.is_short(view, caller, error) => Expected::Any,
                 Err(error) => return Err(refused(now, "endpoint_create", error)),
             },
-            Number::Send | Number::Receive | Number::Call | Number::Reply | Number::ReplyReceive => {
+            Number::Send
+            | Number::Receive
+            | Number::Call
+            | Number::Reply
+            | Number::ReplyTo
+            | Number::ReplyReceive => {
                 self.message_call(view, number, caller, before, (given.result().err(), now))
             }
+            Number::ReplyKeep => self.keeps_reply(view, caller, given, now)?,
             Number::Cancel => self.cancel(view, caller, words[0]),
             Number::Accept if words[0] > MOST_CARRIED as u64 => Expected::Answer(Err(Error::BadArgument)),
             Number::Accept => {

@@ -42,20 +42,31 @@ impl Model {
             let by = |thread: u32| Some((thread, view.waiters[thread as usize].by()?));
             self.users.extend(self.lines.iter().filter_map(|waiting| by(waiting.thread)));
         }
+        if number == Some(coldframe_abi::Number::ReplyTo) {
+            self.note_source(view, was, registers.request.arguments[0]);
+        }
         for (thread, message) in messages {
-            let Some(process) = self.process_of(thread) else { continue };
             let by = registers.request.arguments[0];
             let named = &message.words[..message.carries.count().min(MOST_CARRIED)];
             for word in named.iter().chain((thread == was).then_some(&by)) {
-                let CapabilityHandle { slot, generation } = CapabilityHandle::from_word(*word);
-                let row = view.capabilities.get(slot as usize);
-                let held = |row: &&Capability| {
-                    row.generation() == generation && row.holder() == Some(process as u32)
-                };
-                if let Some(row) = row.filter(held) {
-                    self.sources.push(((process, *word), row.clone()));
-                }
+                self.note_source(view, thread, *word);
             }
+        }
+    }
+
+    /// Notes what a thread calls so, before it may have gone along.
+    fn note_source<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        thread: u32,
+        word: u64,
+    ) {
+        let Some(process) = self.process_of(thread) else { return };
+        let CapabilityHandle { slot, generation } = CapabilityHandle::from_word(word);
+        let row = view.capabilities.get(slot as usize);
+        let held = |row: &&Capability| row.generation() == generation && row.holder() == Some(process as u32);
+        if let Some(row) = row.filter(held) {
+            self.sources.push(((process, word), row.clone()));
         }
     }
 
@@ -127,6 +138,7 @@ impl Model {
                     && !object.is_arriving()
             }
             CapabilityKind::Authority | CapabilityKind::Endpoint => true,
+            CapabilityKind::Reply => self.is_awaited(view, target.row, target.generation),
         }
     }
 

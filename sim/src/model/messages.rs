@@ -56,7 +56,15 @@ impl Place {
 
 /// Whether a call hands a message over.
 pub(super) const fn carries(number: Number) -> bool {
-    matches!(number, Number::Send | Number::Receive | Number::Call | Number::Reply | Number::ReplyReceive)
+    matches!(
+        number,
+        Number::Send
+            | Number::Receive
+            | Number::Call
+            | Number::Reply
+            | Number::ReplyReceive
+            | Number::ReplyTo
+    )
 }
 
 impl Model {
@@ -88,6 +96,9 @@ impl Model {
             Number::Send => self.sends(view, caller, words, (message, false), (heard, now)),
             Number::Call => self.sends(view, caller, words, (message, true), (heard, now)),
             Number::Receive => self.receives(view, caller, words, now),
+            Number::ReplyTo => {
+                self.gives_kept(view, caller, words[0], message, (heard, now)).map(|()| Some(0))
+            }
             Number::Reply => self
                 .can_carry(view, caller, &message)
                 .and_then(|()| self.replies(view, caller, message, (heard, now)))
@@ -325,6 +336,7 @@ impl Model {
                 self.owes_nothing(server);
                 self.expect(thread, Err(Error::Cancelled));
             }
+            Some(State::AwaitsKept { .. }) => self.expect(thread, Err(Error::Cancelled)),
             // Whether it has heard already is up to others.
             Some(State::Hears { .. }) => return Expected::Any,
             _ => return Expected::Answer(Err(Error::BadState)),

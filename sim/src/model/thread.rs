@@ -34,6 +34,10 @@ pub(super) enum State {
     AwaitsReply {
         server: u32,
     },
+    /// A reply that was kept, the so-manieth of its row.
+    AwaitsKept {
+        number: u32,
+    },
     /// It has guessed too often, and finds its answer later.
     Pays {
         answer: Reply,

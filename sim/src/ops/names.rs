@@ -1,7 +1,8 @@
 //! The names that the programs of a world share, by what they are for.
 
 use coldframe_abi::{
-    CapabilityHandle, EndpointHandle, GroupHandle, Kind, ObjectHandle, ProcessHandle, ThreadHandle,
+    CapabilityHandle, EndpointHandle, GroupHandle, Kind, ObjectHandle, ProcessHandle, ReplyHandle,
+    ThreadHandle,
 };
 
 /// This slot is the one that was made last.
@@ -16,6 +17,8 @@ pub const OBJECTS: u8 = 192;
 pub const ENDPOINTS: u8 = 216;
 /// From here on it is one of the authorities.
 pub const AUTHORITIES: u8 = 240;
+/// From here on it is one of the replies that were kept.
+pub const REPLIES: u8 = 252;
 
 /// How many names of a kind are remembered.
 const MOST: usize = 32;
@@ -30,10 +33,11 @@ pub(super) enum Named {
     Mapping,
     Authority,
     Endpoint,
+    Reply,
 }
 
 impl Named {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Thread,
         Self::Group,
         Self::Process,
@@ -41,6 +45,7 @@ impl Named {
         Self::Mapping,
         Self::Authority,
         Self::Endpoint,
+        Self::Reply,
     ];
 
     /// What a call makes that is worth to be remembered.
@@ -51,6 +56,7 @@ impl Named {
             Kind::Process => Self::Process,
             Kind::Mapping => Self::Mapping,
             Kind::Endpoint => Self::Endpoint,
+            Kind::Reply => Self::Reply,
             // Whatever a capability is for: it is tried as one to memory.
             Kind::Object | Kind::Capability => Self::Object,
             _ => return None,
@@ -60,6 +66,7 @@ impl Named {
     /// What a slot is for where names of every kind are meant.
     pub(super) const fn of_slot(slot: u8) -> Self {
         match slot {
+            REPLIES.. => Self::Reply,
             AUTHORITIES.. => Self::Authority,
             ENDPOINTS.. => Self::Endpoint,
             OBJECTS.. => Self::Object,
@@ -121,7 +128,8 @@ impl Names {
 
     /// A name to be sent: one of the latest, or else one that stays.
     pub(super) fn to_carry(&self, slot: u8) -> (CapabilityHandle, bool) {
-        let names = &self.lists[Named::of_slot(slot) as usize];
+        let wanted = &self.lists[Named::of_slot(slot) as usize];
+        let names = if wanted.is_empty() { &self.lists[Named::Endpoint as usize] } else { wanted };
         let latest = names.get(self.stay..).unwrap_or_default();
         let stays = latest.is_empty();
         let from = if stays { names } else { latest };
@@ -144,6 +152,10 @@ impl Names {
 
     pub(super) fn object(&self, slot: u8) -> ObjectHandle {
         ObjectHandle::from_word(self.pick(Named::Object, slot))
+    }
+
+    pub(super) fn reply(&self, slot: u8) -> ReplyHandle {
+        ReplyHandle::from_word(self.pick(Named::Reply, slot))
     }
 
     pub(super) fn endpoint(&self, slot: u8) -> EndpointHandle {

@@ -114,6 +114,8 @@ impl Programs {
                 Call::Call { endpoint: self.names.endpoint(slot), deadline: until(now, within) }
             }
             Op::Reply => Call::Reply {},
+            Op::ReplyKeep => Call::ReplyKeep {},
+            Op::ReplyTo { slot } => Call::ReplyTo { reply: self.names.reply(slot) },
             Op::ReplyReceive { slot, within } => {
                 Call::ReplyReceive { endpoint: self.names.endpoint(slot), deadline: until(now, within) }
             }

@@ -1,6 +1,7 @@
 //! Everything, from scratch: what the incremental checks rely on, and what they cannot see.
 
-use coldframe_abi::Instant;
+use coldframe_abi::{CapabilityKind, Instant};
+use coldframe_capability::Capability;
 use coldframe_kernel::{Inspection, Life, WaitsFor};
 use coldframe_scheduler::{LEVELS, NONE, Place};
 use hal_host::{HardwareFormat, HostCpu, HostMachine};
@@ -157,6 +158,20 @@ pub(super) fn wait_can_end<F: HardwareFormat>(
                 "thread {thread} waits for a reply of one that is {:?} and owes {:?}",
                 server.life(),
                 server.caller()
+            )
+        })?;
+    }
+    if let WaitsFor::KeptReply(number) = object.waits_for() {
+        let is_it = |row: &&Capability| {
+            let target = row.target();
+            row.holder().is_some()
+                && (target.kind, target.row, target.generation)
+                    == (CapabilityKind::Reply, thread as u32, number)
+        };
+        let count = view.capabilities.iter().filter(is_it).count();
+        demand(count == 1, WAITS_END, now, || {
+            format!(
+                "thread {thread} waits for its kept reply {number}, to which there are {count} capabilities"
             )
         })?;
     }

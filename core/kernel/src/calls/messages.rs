@@ -268,6 +268,7 @@ impl<M: Machine> Kernel<M> {
                 self.leave_server(cpu, thread, server);
                 self.wake(cpu, thread, Err(Error::Cancelled), Wake::Event);
             }
+            WaitsFor::KeptReply(_) => self.wake(cpu, thread, Err(Error::Cancelled), Wake::Event),
             _ => return Err(Error::BadState),
         }
         Ok(())

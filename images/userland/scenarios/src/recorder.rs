@@ -181,6 +181,7 @@ fn argument(line: &mut Line, past: &mut Past, kind: Kind, word: u64) -> fmt::Res
         Kind::Mapping => write!(line, "mapping{}", nickname(past, word)),
         Kind::Group => write!(line, "group{}", nickname(past, word)),
         Kind::Endpoint => write!(line, "endpoint{}", nickname(past, word)),
+        Kind::Reply => write!(line, "reply{}", nickname(past, word)),
         // How many pages a program has, and may have, is another number on every ground.
         Kind::MemoryUse => line.write_str("·"),
         Kind::PageState => {

@@ -1,0 +1,112 @@
+//! Replies that are kept: who waits for which, and what becomes of that when nobody can give it any more.
+
+use coldframe_abi::{Arrival, CapabilityHandle, CapabilityKind, Error, FaultAnswer, Instant, Message, Reply};
+use coldframe_kernel::{Inspection, WaitsFor};
+use hal_host::{HardwareFormat, HostMachine};
+
+use super::calls::{Expected, refused, reused};
+use super::{Model, State};
+use crate::oracle::{MODEL, Violation};
+
+impl Model {
+    pub(super) fn keeps_reply<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        given: Reply,
+        now: Instant,
+    ) -> Result<Expected, Violation> {
+        let Some(owed) = self.thread(caller).and_then(|thread| thread.owes) else {
+            return Ok(Expected::Answer(Err(Error::PeerGone)));
+        };
+        let word = match given.result() {
+            Ok(word) => word,
+            Err(error) if self.is_short(view, caller, error) => return Ok(Expected::Any),
+            Err(error) => return Err(refused(now, "reply_keep", error)),
+        };
+        if !self.names.is_fresh(word) {
+            return Err(reused(now, format!("{word:#x}")));
+        }
+        let row = &view.capabilities[CapabilityHandle::from_word(word).slot as usize];
+        let (target, before) = (row.target(), self.kept_replies.get(&owed).copied().unwrap_or(0));
+        let fits = row.holder() == self.process_of(caller).map(|process| process as u32)
+            && (target.kind, target.row) == (CapabilityKind::Reply, owed)
+            && target.generation > before;
+        if !fits {
+            let detail = format!("thread {caller} owes thread {owed} a reply and keeps {target:?}");
+            return Err(Violation { oracle: MODEL, detail, at: now });
+        }
+        self.kept_replies.insert(owed, target.generation);
+        self.kept.push((owed, target.generation));
+        self.owes_nothing(caller);
+        self.set_state(owed, State::AwaitsKept { number: target.generation });
+        Ok(Expected::Answer(Ok(word)))
+    }
+
+    fn awaits_kept(&self, thread: u32, number: u32) -> bool {
+        self.thread(thread).is_some_and(|thread| thread.state == State::AwaitsKept { number })
+    }
+
+    /// Whether somebody waits for a reply that was kept. Whose time was up before, in the same entry, does not.
+    pub(super) fn is_awaited<F: HardwareFormat>(
+        &self,
+        view: &Inspection<'_, HostMachine<F>>,
+        thread: u32,
+        number: u32,
+    ) -> bool {
+        let has_left =
+            self.makes_again && view.threads[thread as usize].waits_for() != WaitsFor::KeptReply(number);
+        self.awaits_kept(thread, number) && !has_left
+    }
+
+    pub(super) fn gives_kept<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        word: u64,
+        message: Message,
+        (heard, now): (Option<Error>, Instant),
+    ) -> Result<(), Error> {
+        let key = (self.process_of(caller).ok_or(Error::BadHandle)?, word);
+        let source = self.sources.iter().find(|(known, _)| *known == key);
+        let target = source.map(|(_, row)| row.target()).ok_or(Error::BadHandle)?;
+        if target.kind != CapabilityKind::Reply {
+            return Err(Error::BadHandle);
+        }
+        self.can_carry(view, caller, &message)?;
+        if message.words[..message.carries.count()].contains(&word) {
+            return Err(Error::BadArgument);
+        }
+        let owed = target.row;
+        if !self.awaits_kept(owed, target.generation) {
+            return Err(Error::PeerGone);
+        }
+        if self.is_faulted(owed) {
+            self.hears_of_fault(owed, FaultAnswer::from_message(&message));
+            return Ok(());
+        }
+        let message = self.hands_on(view, (caller, owed), message, heard, now)?;
+        self.finds(owed, Message { arrival: Arrival::Sent, ..message });
+        self.expect(owed, Ok(0));
+        Ok(())
+    }
+
+    /// Capabilities to kept replies may have gone: whoever waits for one hears of it.
+    pub(super) fn miss_kept<F: HardwareFormat>(&mut self, view: &Inspection<'_, HostMachine<F>>) {
+        let mut kept = std::mem::take(&mut self.kept);
+        kept.retain(|(thread, number)| self.awaits_kept(*thread, *number));
+        for (thread, number) in &kept {
+            let is_it = |row: &coldframe_capability::Capability| {
+                let target = row.target();
+                row.holder().is_some()
+                    && (target.kind, target.row, target.generation)
+                        == (CapabilityKind::Reply, *thread, *number)
+            };
+            // Whoever goes on although there is one shows it.
+            if !view.capabilities.iter().any(is_it) {
+                self.loses_server(*thread);
+            }
+        }
+        self.kept = kept;
+    }
+}
