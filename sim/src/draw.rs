@@ -140,6 +140,13 @@ pub const KINDS: &[Kind] = &[
         compared: Some(8),
         draw: plans::sets,
     },
+    Kind {
+        name: "replies",
+        about: "1 to 4 CPUs, as parcels, by servers that keep replies, hand them on, and give them in any order",
+        steps: 10_000,
+        compared: Some(64),
+        draw: plans::replies,
+    },
 ];
 
 /// Where each process of a drawn world has something to print: so many pages, and holes around them.

@@ -311,7 +311,7 @@ impl Programs {
         }
         registers.message.carries = Carries::NONE;
         for word in &message.words[..message.carries.count().min(MOST_CARRIED)] {
-            let named = [Named::Endpoint, Named::Endpoint, Named::Thread, Named::Process];
+            let named = [Named::Endpoint, Named::Reply, Named::Thread, Named::Process];
             self.names.keep(named[(word % 4) as usize], *word);
         }
     }

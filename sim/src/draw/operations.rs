@@ -3,7 +3,7 @@
 use coldframe_abi::{CapabilityRights, Class, CpuId, Nanos, Number, PageRights, Priority, Request, TABLE};
 
 use super::{PAGE, TEXT, TEXT_PAGES};
-use crate::ops::{AUTHORITIES, ENDPOINTS, GROUPS, LAST, OBJECTS, Op, PROCESSES};
+use crate::ops::{AUTHORITIES, ENDPOINTS, GROUPS, LAST, OBJECTS, Op, PROCESSES, REPLIES};
 use crate::source::Source;
 use crate::window::MemoryOp;
 
@@ -189,6 +189,20 @@ pub(super) fn parcel_op(source: &mut dyn Source) -> Op {
         },
         4..8 => Op::Send { slot: source.choose(2) as u8, within: Some(micros(source, 60)) },
         _ => Op::ReplyReceive { slot: source.choose(2) as u8, within: Some(micros(source, 60)) },
+    }
+}
+
+/// An operation on replies that are kept.
+pub(super) fn reply_op(source: &mut dyn Source) -> Op {
+    let slot = source.choose(4) as u8;
+    match source.choose(12) {
+        0 | 1 => Op::ReplyKeep,
+        2..5 => Op::ReplyTo { slot: [LAST, slot][source.choose(2) as usize] },
+        5 => Op::CapabilityDelete { slot: REPLIES + slot },
+        6 => Op::Cancel { slot: self::slot(source) },
+        7 => Op::Fault,
+        8 => Op::ThreadHandler { thread: self::slot(source), slot },
+        _ => parcel_op(source),
     }
 }
 

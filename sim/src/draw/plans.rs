@@ -5,7 +5,7 @@ use coldframe_abi::{CapabilityRights, Nanos, Number};
 use super::Plan;
 use super::operations::{
     any_call, any_op, between, capability_op, memory_op, message_op, micros, parcel_op, priority, process_op,
-    raw, signal_op, slot, word_op,
+    raw, reply_op, signal_op, slot, word_op,
 };
 use crate::ops::{ENDPOINTS, LAST, OBJECTS, Op, PROCESSES};
 use crate::source::Source;
@@ -330,6 +330,42 @@ pub(super) fn parcels(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     plan.programs.extend([gives.to_vec(), takes.to_vec(), waits.to_vec()]);
     let all = [0, 1, 2].map(|next| Op::Spawn { program: gives_at + next });
     plan.programs[0].splice(4..4, all);
+    plan
+}
+
+/// The same where servers keep replies.
+pub(super) fn replies(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
+    let mut plan = exchange(source, cpus, reply_op);
+    plan.processes = vec![0];
+    plan.budget = [900, 900, 60, 24][source.choose(4) as usize];
+    let within = Some(Nanos::from_micros(60));
+    let server = plan.programs.len() as u8;
+    let late = Op::ReplyTo { slot: [LAST, 0, 1, 2][source.choose(4) as usize] };
+    let accept = |source: &mut dyn Source| Op::Accept { count: [4, 2, 1, 0][source.choose(4) as usize] };
+    let mut keeps = vec![accept(source), Op::Receive { slot: 0, within }, Op::ReplyKeep];
+    if source.choose(3) == 0 {
+        // It has as many names as it can pay for.
+        let copy = Op::CapabilityCopy { slot: ENDPOINTS, rights: CapabilityRights(0x4c), badge: 0 };
+        keeps.splice(0..0, [copy; 8]);
+    }
+    keeps.extend([Op::Yield, late, Op::Again { times: 200 }]);
+    let hands_on = vec![
+        accept(source),
+        Op::Receive { slot: 0, within },
+        Op::ReplyKeep,
+        Op::Send { slot: 1, within },
+        Op::Again { times: 200 },
+    ];
+    let gives = vec![
+        accept(source),
+        Op::Receive { slot: 1, within },
+        Op::ReplyTo { slot: LAST },
+        Op::Again { times: 200 },
+    ];
+    let calls = vec![accept(source), Op::Call { slot: 0, within: None }, Op::Again { times: 200 }];
+    plan.programs.extend([keeps, hands_on, gives, calls]);
+    let all = [3, 0, 1, 2, 3].map(|next| Op::Spawn { program: server + next });
+    plan.programs[0].splice(3..3, all);
     plan
 }
 

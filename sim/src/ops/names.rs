@@ -128,9 +128,11 @@ impl Names {
 
     /// A name to be sent: one of the latest, or else one that stays.
     pub(super) fn to_carry(&self, slot: u8) -> (CapabilityHandle, bool) {
-        let wanted = &self.lists[Named::of_slot(slot) as usize];
-        let names = if wanted.is_empty() { &self.lists[Named::Endpoint as usize] } else { wanted };
-        let latest = names.get(self.stay..).unwrap_or_default();
+        let wanted = Named::of_slot(slot);
+        // What nobody has is sent as an endpoint; a reply is there once.
+        let named = if self.lists[wanted as usize].is_empty() { Named::Endpoint } else { wanted };
+        let (names, stay) = (&self.lists[named as usize], if named == Named::Reply { 0 } else { self.stay });
+        let latest = names.get(stay..).unwrap_or_default();
         let stays = latest.is_empty();
         let from = if stays { names } else { latest };
         let back = usize::from(slot) % from.len().clamp(1, 4);
