@@ -315,7 +315,10 @@ pub(super) fn badge_of(name: Name, asked: u64) -> Option<u64> {
     }
 }
 
-fn is_held<F: HardwareFormat>(view: &Inspection<'_, HostMachine<F>>, (process, word): Key) -> bool {
+pub(super) fn is_held<F: HardwareFormat>(
+    view: &Inspection<'_, HostMachine<F>>,
+    (process, word): Key,
+) -> bool {
     let CapabilityHandle { slot, generation } = CapabilityHandle::from_word(word);
     let row = view.capabilities.get(slot as usize);
     row.is_some_and(|row| row.generation() == generation && row.holder() == Some(process as u32))

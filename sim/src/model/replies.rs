@@ -5,6 +5,8 @@ use coldframe_kernel::{Inspection, WaitsFor};
 use hal_host::{HardwareFormat, HostMachine};
 
 use super::calls::{Expected, refused, reused};
+use super::capabilities::is_held;
+use super::names::Key;
 use super::{Model, State};
 use crate::oracle::{MODEL, Violation};
 
@@ -79,16 +81,26 @@ impl Model {
         }
         let owed = target.row;
         if !self.awaits_kept(owed, target.generation) {
+            self.is_used_up(view, key);
             return Err(Error::PeerGone);
         }
         if self.is_faulted(owed) {
+            self.is_used_up(view, key);
             self.hears_of_fault(owed, FaultAnswer::from_message(&message));
             return Ok(());
         }
         let message = self.hands_on(view, (caller, owed), message, heard, now)?;
+        self.is_used_up(view, key);
         self.finds(owed, Message { arrival: Arrival::Sent, ..message });
         self.expect(owed, Ok(0));
         Ok(())
+    }
+
+    /// Who has given a kept reply has no capability to it any more.
+    fn is_used_up<F: HardwareFormat>(&mut self, view: &Inspection<'_, HostMachine<F>>, key: Key) {
+        if is_held(view, key) {
+            self.complaint = Some(format!("a reply has been given and can be given again by {key:x?}"));
+        }
     }
 
     /// Capabilities to kept replies may have gone: whoever waits for one hears of it.

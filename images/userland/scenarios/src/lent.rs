@@ -135,7 +135,7 @@ async fn is_given_back<G: Ground>(
     me: ThreadHandle,
     endpoint: EndpointHandle,
 ) -> Result<(), Error> {
-    let soon = sys.ground().clock().await?.after(Nanos::from_micros(500));
+    let soon = sys.ground().clock().await?.after(Nanos::from_millis(5));
     let _ = sys.call(endpoint, Deadline::at(soon), Message::new(DAWDLE, [8; 4])).await;
     let rival = rival(sys, me).await?;
     sys.ground().store(MAY_STOP, 1).await;

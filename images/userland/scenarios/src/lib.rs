@@ -14,6 +14,7 @@ mod faulty;
 mod gathered;
 mod ground;
 mod handed;
+mod kept;
 mod lent;
 mod names;
 mod pages;
@@ -82,4 +83,5 @@ scenarios! {
     20 patchwork: "PatchworkOS' pipes, notes and local sockets";
     21 gathered: "what comes to several endpoints is received at one that stands for them, while it is there";
     22 lent: "whoever serves a call is as urgent as the caller, and only for as long";
+    23 kept: "a server keeps the replies that it owes, gives them in any order, and hands one on";
 }
