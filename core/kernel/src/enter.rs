@@ -74,7 +74,10 @@ impl<M: Machine> Kernel<M> {
                 // What it has just ended may be the space that this CPU has kept.
                 self.leave_dead_space(cpu);
             }
-            Some(thread) if !worked && self.thread(thread).work.is_some() => self.work_step(cpu, now, thread),
+            // One that the CPU has just been passed to has its registers elsewhere until `settle`: it works next time.
+            Some(thread) if !worked && self.of_cpu(cpu).loaded == thread && self.has_work(cpu) => {
+                self.work_step(cpu, now, thread);
+            }
             Some(_) => {}
         }
         let untouched = self.settle(cpu, now);
