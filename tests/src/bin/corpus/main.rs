@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use sim::draw::KINDS;
 use sim::fuzz::played;
-use sim::source::{Bytes, Random, Written};
+use sim::source::{Bytes, Random, Source, Written};
 use sim::{Answer, Answers};
 
 #[derive(Debug, Parser)]
@@ -20,6 +21,27 @@ struct Arguments {
     /// How many seeds to try.
     #[arg(long, default_value_t = 20_000)]
     seeds: u64,
+    /// Only worlds of this kind, one of those that 'sim list' names: what is rare is found there sooner.
+    #[arg(long, value_parser = kind)]
+    world: Option<u32>,
+}
+
+fn kind(name: &str) -> Result<u32, String> {
+    let at = KINDS.iter().position(|kind| kind.name == name);
+    at.map(|at| at as u32).ok_or_else(|| "no kind of world has this name; 'sim list' names them".to_owned())
+}
+
+/// The decisions of a seed, but for the first one, if that is given: which kind of world it is.
+struct Decisions {
+    first: Option<u32>,
+    rest: Random,
+}
+
+impl Source for Decisions {
+    fn choose(&mut self, n: u32) -> u32 {
+        let drawn = self.rest.choose(n);
+        self.first.take().unwrap_or(drawn)
+    }
 }
 
 fn folder() -> PathBuf {
@@ -68,7 +90,8 @@ fn grow(arguments: &Arguments) -> std::io::Result<Vec<Answer>> {
         if left.is_empty() {
             break;
         }
-        let mut source = Written::new(Random::new(seed));
+        let decisions = Decisions { first: arguments.world, rest: Random::new(seed) };
+        let mut source = Written::new(decisions);
         let outcome = played(&mut source);
         let fresh: Vec<_> = left.into_iter().filter(|answer| outcome.answers.has(*answer)).collect();
         let Some(first) = fresh.first() else { continue };
