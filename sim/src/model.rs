@@ -3,6 +3,7 @@
 //! It follows the calls in the order in which the kernel was entered and says which answer each has to get, who may
 //! run, and who must. It shares no code with the kernel: only the table of calls, as programs know it.
 
+mod alarms;
 mod answers;
 mod calls;
 mod capabilities;
@@ -97,6 +98,8 @@ pub(crate) struct Model {
     /// Who waits for a reply that was kept, and for which of its row; and how many of each row there have been.
     kept: Vec<(u32, u32)>,
     kept_replies: BTreeMap<u32, u32>,
+    /// The alarms of threads: when, by whose name, and which signals.
+    alarms: BTreeMap<u32, alarms::Alarm>,
     /// What was found wrong on the way.
     complaint: Option<String>,
     /// A call is made that was made before.
@@ -248,6 +251,8 @@ impl Model {
             }
             _ => {}
         }
+        // By the timers, before the reaper and what threads work on.
+        self.ring_alarms(view, now);
         self.end_doomed(view);
         self.ring_bells(view, now);
         if !self.lines.is_empty() || !self.asks_again.is_empty() {

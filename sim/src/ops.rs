@@ -164,6 +164,11 @@ pub enum Op {
         within: Option<Nanos>,
     },
     Reply,
+    Alarm {
+        slot: u8,
+        bits: u64,
+        within: Option<Nanos>,
+    },
     ReplyKeep,
     ReplyTo {
         slot: u8,

@@ -500,4 +500,8 @@ syscalls! {
     #[doc = "Gives a reply that was kept; its capability is used up, also if nobody waits any more."]
     70 reply_to ReplyTo(reply: ReplyHandle) sends -> ();
     errors [PeerGone, BadHandle, NoRight, BadArgument, Busy, Refused];
+
+    #[doc = "Has signals raised at a moment, while the calling thread lives and the endpoint's name stands; takes the place of the thread's alarm before, and at the last of all moments it is none."]
+    71 alarm Alarm(endpoint: EndpointHandle as [SIGNAL], bits: Word, at: Deadline) -> ();
+    errors [BadHandle, NoRight];
 }

@@ -158,8 +158,8 @@ impl<M: Machine> Kernel<M> {
 
     fn expire_timers(&mut self, cpu: &mut M::Cpu, now: Instant) {
         let mut steps = STEPS_PER_ENTRY;
-        while let Some(thread) = self.timers().expire(cpu.id(), now, &mut steps) {
-            self.time_is_up(cpu, thread);
+        while let Some(timer) = self.timers().expire(cpu.id(), now, &mut steps) {
+            self.timer_rings(cpu, timer);
         }
     }
 

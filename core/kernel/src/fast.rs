@@ -8,6 +8,7 @@ use coldframe_capability::{Capabilities, Capability};
 use coldframe_hal::{Clock, Cpu, Machine, Store, UserRegisters};
 use coldframe_scheduler::{Hand, NONE};
 
+use crate::alarms::wait_timer;
 use crate::calls::Caller;
 use crate::{Kernel, Line, WaitsFor};
 
@@ -132,7 +133,7 @@ impl<M: Machine> Kernel<M> {
             (row.process, row.registers.is_light() && !row.suspended && row.fault.is_none());
         light
             && cpu.registers().is_light()
-            && self.timers.rows()[to as usize].deadline().is_none()
+            && self.timers.rows()[wait_timer(to) as usize].deadline().is_none()
             && self.processes.rows()[process as usize].ended.is_none()
             && self.can_enter_space(here, process)
             && self.scheduler_as_it_is().can_hand_over(here, caller.thread, to, hand)

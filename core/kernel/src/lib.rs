@@ -6,6 +6,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod alarms;
 mod authorities;
 mod boot;
 mod calls;

@@ -51,10 +51,11 @@ impl<M: Machine> Kernel<M> {
         grow_to(threads, first + 1, machine, frames)?;
         grow_to(rows, first + 1, machine, frames)?;
         grow_to(turns, first + 1, machine, frames)?;
-        grow_to(timers, first + 1, machine, frames)?;
+        // One for its waits, and one for its alarm.
+        grow_to(timers, (first + 1) * 2, machine, frames)?;
         grow_to(waiters, first + 1, machine, frames)?;
         // The largest rows set the pace: what the other tables have beyond is used at the next growth.
-        let lengths = [threads.rows().len(), rows.rows().len(), turns.rows().len(), timers.rows().len()];
+        let lengths = [threads.rows().len(), rows.rows().len(), turns.rows().len(), timers.rows().len() / 2];
         let end = lengths.into_iter().fold(waiters.rows().len(), usize::min);
         for thread in (first..end).rev() {
             self.thread(thread as u32).next = self.free_thread;

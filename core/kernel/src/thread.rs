@@ -2,7 +2,7 @@
 
 use coldframe_scheduler::NONE;
 
-use crate::{Counts, Fault, LentName, Work};
+use crate::{Bell, Counts, Fault, LentName, Work};
 
 /// Whether a row of the thread table is in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -74,6 +74,8 @@ pub struct Thread<R> {
     pub(crate) fault: Option<Fault>,
     /// How many replies have been kept that were for threads of this row: no stale capability fits another.
     pub(crate) kept_replies: u32,
+    /// What is raised by its alarm, and where.
+    pub(crate) alarm: Bell,
     /// With how many capabilities it takes messages.
     pub(crate) accepts: u8,
     /// It has replied in a call that is made once more.
@@ -108,6 +110,7 @@ impl<R: Default> Default for Thread<R> {
             handler: LentName::default(),
             fault: None,
             kept_replies: 0,
+            alarm: Bell::default(),
             accepts: 0,
             has_replied: false,
             result: 0,

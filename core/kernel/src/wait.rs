@@ -4,6 +4,7 @@ use coldframe_abi::{Deadline, Error, Instant, Reply};
 use coldframe_hal::{Cpu, Event, Machine, Store};
 use coldframe_scheduler::{Hand, Loose, NONE, Wake};
 
+use crate::alarms::wait_timer;
 use crate::{Kernel, Life, WaitsFor};
 
 impl<M: Machine> Kernel<M> {
@@ -29,7 +30,7 @@ impl<M: Machine> Kernel<M> {
         self.thread(thread).waits_for = waits_for;
         if deadline != Deadline::NEVER {
             let class = self.rows.rows()[thread as usize].context().class();
-            self.timers().arm(thread, cpu.id(), class, Instant(deadline.0), now);
+            self.timers().arm(wait_timer(thread), cpu.id(), class, Instant(deadline.0), now);
         }
     }
 
@@ -51,7 +52,7 @@ impl<M: Machine> Kernel<M> {
         deadline: Deadline,
     ) {
         self.trace(cpu, Event::Block { thread: from });
-        self.timers().cancel(to);
+        self.timers().cancel(wait_timer(to));
         self.thread(to).waits_for = WaitsFor::Nothing;
         self.begin_wait(cpu, now, from, waits_for, deadline);
         self.scheduler().hand_over(cpu.id(), from, to, hand, now);
@@ -76,7 +77,7 @@ impl<M: Machine> Kernel<M> {
 
     /// Ends the wait of a thread that has its answer, or needs none.
     pub(crate) fn wake_up(&mut self, cpu: &mut M::Cpu, thread: u32, wake: Wake) {
-        self.timers().cancel(thread);
+        self.timers().cancel(wait_timer(thread));
         self.thread(thread).waits_for = WaitsFor::Nothing;
         if self.thread(thread).suspended {
             let mut scheduler = self.scheduler();
@@ -129,7 +130,8 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn end_thread(&mut self, cpu: &mut M::Cpu, loose: Loose, result: u64) {
         let thread = loose.thread();
         self.trace(cpu, Event::End { thread });
-        self.timers().cancel(thread);
+        self.timers().cancel(wait_timer(thread));
+        self.cancel_alarm(thread);
         let waits_for = self.thread(thread).waits_for;
         match waits_for {
             // Since its process has ended, another may have taken its place.

@@ -216,7 +216,8 @@ pub(super) fn signal_op(source: &mut dyn Source) -> Op {
         5..9 => Op::Receive { slot, within },
         9..12 => Op::ReplyReceive { slot, within },
         12..15 => Op::Fault,
-        15 => Op::Reply,
+        15 => [Op::Reply, Op::Alarm { slot, bits, within }, Op::Alarm { slot, bits, within }]
+            [source.choose(3) as usize],
         16 | 17 => Op::ThreadHandler { thread: self::slot(source), slot },
         18 | 19 => Op::ProcessNotify { process: source.choose(3) as u8, slot, bits },
         20 => Op::ProcessHandler { process: source.choose(3) as u8, slot },

@@ -131,6 +131,7 @@ impl Model {
             | Number::ReplyReceive => {
                 self.message_call(view, number, caller, before, (given.result().err(), now))
             }
+            Number::Alarm => Expected::Answer(self.sets_alarm(view, caller, words)),
             Number::ReplyKeep => self.keeps_reply(view, caller, given, now)?,
             Number::Cancel => self.cancel(view, caller, words[0]),
             Number::Accept if words[0] > MOST_CARRIED as u64 => Expected::Answer(Err(Error::BadArgument)),

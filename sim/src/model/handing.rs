@@ -31,6 +31,7 @@ impl Model {
     ) {
         self.sources.clear();
         let number = coldframe_abi::Number::from_word(registers.request.number);
+        self.note_alarms(view);
         self.note_contexts(view, was, number.filter(|_| trap == Trap::Syscall));
         let sends = trap == Trap::Syscall && number.is_some_and(carries);
         let own = sends.then_some((was, registers.message));

@@ -62,7 +62,7 @@ impl Model {
         }))
     }
 
-    fn may_signal<F: HardwareFormat>(
+    pub(super) fn may_signal<F: HardwareFormat>(
         &self,
         view: &Inspection<'_, HostMachine<F>>,
         caller: u32,
@@ -74,7 +74,7 @@ impl Model {
         if may { Ok(self.met_at(view, place)) } else { Err(Error::NoRight) }
     }
 
-    fn raise<F: HardwareFormat>(
+    pub(super) fn raise<F: HardwareFormat>(
         &mut self,
         view: &Inspection<'_, HostMachine<F>>,
         place: &Place,

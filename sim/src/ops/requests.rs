@@ -115,6 +115,9 @@ impl Programs {
             }
             Op::Reply => Call::Reply {},
             Op::ReplyKeep => Call::ReplyKeep {},
+            Op::Alarm { slot, bits, within } => {
+                Call::Alarm { endpoint: self.names.endpoint(slot), bits: Word(bits), at: until(now, within) }
+            }
             Op::ReplyTo { slot } => Call::ReplyTo { reply: self.names.reply(slot) },
             Op::ReplyReceive { slot, within } => {
                 Call::ReplyReceive { endpoint: self.names.endpoint(slot), deadline: until(now, within) }

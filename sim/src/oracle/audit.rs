@@ -50,7 +50,7 @@ pub(super) fn waits_can_end<F: HardwareFormat>(
 
 /// The tables of a thread grow by the frame: only rows that all of them have can be in use.
 fn usable<F: HardwareFormat>(view: &Inspection<'_, HostMachine<F>>) -> usize {
-    view.threads.len().min(view.timers.len()).min(view.rows.len())
+    view.threads.len().min(view.timers.len() / 2).min(view.rows.len())
 }
 
 /// Counts how often each thread is found in a run queue.
@@ -184,6 +184,6 @@ pub(super) fn wait_can_end<F: HardwareFormat>(
             || format!("thread {thread} owes thread {caller} a reply, which waits for {waits:?}"),
         )?;
     }
-    let armed = view.timers[thread].deadline().is_some();
+    let armed = view.timers[thread * 2].deadline().is_some();
     demand(!armed || waits, WAITS_END, now, || format!("thread {thread} has a timer and does not wait"))
 }

@@ -330,13 +330,15 @@ pub(crate) fn quiet<F: HardwareFormat>(
     cpus: &[HostCpu<F>],
     now: Instant,
 ) -> Result<(), Violation> {
-    for (thread, timer) in view.timers.iter().enumerate() {
+    for (number, timer) in view.timers.iter().enumerate() {
         if let (Some(deadline), Some(cpu)) = (timer.deadline(), timer.cpu()) {
             let armed = cpus[usize::from(cpu.0)].armed();
             let in_time = deadline > now && armed.is_some_and(|armed| armed <= deadline);
             demand(in_time, TIMER_SET, now, || {
                 format!(
-                    "thread {thread} waits until {} ns and the timer of {cpu} is set to {armed:?}",
+                    "timer {} of thread {} rings at {} ns and that of {cpu} is set to {armed:?}",
+                    number % 2,
+                    number / 2,
                     deadline.0
                 )
             })?;

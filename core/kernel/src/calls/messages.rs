@@ -214,7 +214,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// The endpoint at which the caller may raise these signals.
-    pub(super) fn signalled(&self, caller: Caller, handle: EndpointHandle, bits: u64) -> Result<u32, Error> {
+    pub(crate) fn signalled(&self, caller: Caller, handle: EndpointHandle, bits: u64) -> Result<u32, Error> {
         let endpoint = self.endpoint(caller, handle, CapabilityRights::SIGNAL)?;
         let badge = self.capability(handle.slot).badge();
         if badge == 0 || bits & !badge == 0 { Ok(self.meeting_place(endpoint)) } else { Err(Error::NoRight) }

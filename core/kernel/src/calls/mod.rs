@@ -177,6 +177,7 @@ impl<M: Machine> Kernel<M> {
                 self.reply_receive(cpu, now, caller, endpoint, deadline)
             }
             Call::Cancel { thread } => self.cancel(cpu, caller, thread).into(),
+            Call::Alarm { endpoint, bits, at } => self.set_alarm(cpu, caller, endpoint, bits.0, at).into(),
             Call::ReplyKeep {} => self.keep_reply(cpu, caller).into(),
             Call::ReplyTo { reply } => self.give_kept(cpu, caller, reply).into(),
             Call::EndpointJoin { endpoint, set } => self.endpoint_join(caller, endpoint, set).into(),

@@ -6,6 +6,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod alarms;
 mod ancestors;
 mod children;
 mod console;
@@ -84,4 +85,5 @@ scenarios! {
     21 gathered: "what comes to several endpoints is received at one that stands for them, while it is there";
     22 lent: "whoever serves a call is as urgent as the caller, and only for as long";
     23 kept: "a server keeps the replies that it owes, gives them in any order, and hands one on";
+    24 alarms: "signals are raised at a moment, not before, and by a name that still stands then";
 }
