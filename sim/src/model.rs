@@ -329,9 +329,15 @@ impl Model {
         thread: u32,
         wait: u64,
     ) -> bool {
-        let Some(waiting) = self.thread_mut(thread).filter(|thread| thread.wait == wait) else {
+        let Some(waiting) = self.thread(thread).filter(|thread| thread.wait == wait) else { return false };
+        if let State::AwaitsKept { number } = waiting.state
+            && !replies::is_kept(view, thread, number)
+        {
+            // Nobody can give it any more since this entry: which of the two it hears depends on what came first.
+            self.loses_server(thread);
             return false;
-        };
+        }
+        let Some(waiting) = self.thread_mut(thread) else { return false };
         let (answer, target) = match waiting.state {
             State::Sleeps { .. } => (Reply::ok(0), None),
             State::Joins { target, .. } => (Err(Error::TimedOut).into(), Some(target)),

@@ -1,6 +1,7 @@
 //! Replies that are kept: who waits for which, and what becomes of that when nobody can give it any more.
 
 use coldframe_abi::{Arrival, CapabilityHandle, CapabilityKind, Error, FaultAnswer, Instant, Message, Reply};
+use coldframe_capability::Capability;
 use coldframe_kernel::{Inspection, WaitsFor};
 use hal_host::{HardwareFormat, HostMachine};
 
@@ -108,17 +109,25 @@ impl Model {
         let mut kept = std::mem::take(&mut self.kept);
         kept.retain(|(thread, number)| self.awaits_kept(*thread, *number));
         for (thread, number) in &kept {
-            let is_it = |row: &coldframe_capability::Capability| {
-                let target = row.target();
-                row.holder().is_some()
-                    && (target.kind, target.row, target.generation)
-                        == (CapabilityKind::Reply, *thread, *number)
-            };
             // Whoever goes on although there is one shows it.
-            if !view.capabilities.iter().any(is_it) {
+            if !is_kept(view, *thread, *number) {
                 self.loses_server(*thread);
             }
         }
         self.kept = kept;
     }
+}
+
+/// Whether somebody has the capability to a reply that was kept.
+pub(super) fn is_kept<F: HardwareFormat>(
+    view: &Inspection<'_, HostMachine<F>>,
+    thread: u32,
+    number: u32,
+) -> bool {
+    let is_it = |row: &Capability| {
+        let target = row.target();
+        row.holder().is_some()
+            && (target.kind, target.row, target.generation) == (CapabilityKind::Reply, thread, number)
+    };
+    view.capabilities.iter().any(is_it)
 }
