@@ -11,6 +11,7 @@ use crate::ops::{Op, Programs, WORDS, first_window};
 use crate::source::Source;
 use crate::world::World;
 
+mod meetings;
 mod operations;
 mod plans;
 
@@ -103,28 +104,28 @@ pub const KINDS: &[Kind] = &[
         about: "1 to 4 CPUs, threads that send, receive, call and reply, while names go and peers are killed",
         steps: 10_000,
         compared: None,
-        draw: plans::messages,
+        draw: meetings::messages,
     },
     Kind {
         name: "parcels",
         about: "1 to 4 CPUs, threads whose messages carry capabilities, copied or moved, while names go and peers are killed",
         steps: 10_000,
         compared: None,
-        draw: plans::parcels,
+        draw: meetings::parcels,
     },
     Kind {
         name: "signals",
         about: "1 to 4 CPUs, threads that raise signals and have faults that others handle, while these are killed",
         steps: 10_000,
         compared: None,
-        draw: plans::signals,
+        draw: meetings::signals,
     },
     Kind {
         name: "servers",
         about: "1 or 2 CPUs, servers that reply and receive for ever, clients that call, and seldom anything else",
         steps: 1_500,
         compared: Some(8),
-        draw: plans::servers,
+        draw: meetings::servers,
     },
     Kind {
         name: "calls",
@@ -138,14 +139,14 @@ pub const KINDS: &[Kind] = &[
         about: "1 to 4 CPUs, as signals, and what comes to some endpoints is received at others",
         steps: 10_000,
         compared: Some(8),
-        draw: plans::sets,
+        draw: meetings::sets,
     },
     Kind {
         name: "replies",
         about: "1 to 4 CPUs, as parcels, by servers that keep replies, hand them on, and give them in any order",
         steps: 10_000,
         compared: Some(64),
-        draw: plans::replies,
+        draw: meetings::replies,
     },
 ];
 
