@@ -47,20 +47,22 @@ impl<M: Machine> Kernel<M> {
         self.timers().cancel(alarm_timer(thread));
     }
 
-    /// A timer has rung: a wait ends, or signals are raised.
-    pub(crate) fn timer_rings(&mut self, cpu: &mut M::Cpu, timer: u32) {
+    /// A timer has rung: a wait ends, or signals are raised. False if that was much, and the next one has to wait.
+    pub(crate) fn timer_rings(&mut self, cpu: &mut M::Cpu, timer: u32) -> bool {
         let thread = timer / 2;
         if timer == wait_timer(thread) {
             self.time_is_up(cpu, thread);
-            return;
+            return true;
         }
         let Bell { name, bits } = self.thread(thread).alarm;
         let endpoint = self.lent_endpoint(name, CapabilityRights::SIGNAL);
         if endpoint.is_none_or(|endpoint| self.raise(cpu, endpoint, bits)) {
             self.thread(thread).alarm = Bell::default();
+            true
         } else {
-            // Only such as have ended were in the way.
+            // Only such as have ended were in the way, as many as one step tells.
             self.arm_alarm(cpu, thread, cpu.now());
+            false
         }
     }
 }

@@ -159,7 +159,9 @@ impl<M: Machine> Kernel<M> {
     fn expire_timers(&mut self, cpu: &mut M::Cpu, now: Instant) {
         let mut steps = STEPS_PER_ENTRY;
         while let Some(timer) = self.timers().expire(cpu.id(), now, &mut steps) {
-            self.timer_rings(cpu, timer);
+            if !self.timer_rings(cpu, timer) {
+                break;
+            }
         }
     }
 
