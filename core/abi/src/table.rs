@@ -494,14 +494,14 @@ syscalls! {
     68 endpoint_join EndpointJoin(endpoint: EndpointHandle as [READ], set: EndpointHandle as [READ]) -> ();
     errors [BadHandle, NoRight, BadArgument, Busy, BadState];
 
-    #[doc = "Makes a capability of the reply that the calling thread owes: it can be moved, and receives go on meanwhile."]
+    #[doc = "Makes a capability of the reply that the thread owes, to be given later, or by another."]
     69 reply_keep ReplyKeep() -> ReplyHandle; errors [PeerGone, NoMemory, OverBudget];
 
     #[doc = "Gives a reply that was kept; its capability is used up, also if nobody waits any more."]
     70 reply_to ReplyTo(reply: ReplyHandle) sends -> ();
     errors [PeerGone, BadHandle, NoRight, BadArgument, Busy, Refused];
 
-    #[doc = "Has signals raised at a moment, while the calling thread lives and the endpoint's name stands; takes the place of the thread's alarm before, and at the last of all moments it is none."]
+    #[doc = "Has signals raised at a moment, in place of the thread's alarm before; 'never' takes it back."]
     71 alarm Alarm(endpoint: EndpointHandle as [SIGNAL], bits: Word, at: Deadline) -> ();
     errors [BadHandle, NoRight];
 }
