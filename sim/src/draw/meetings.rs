@@ -6,7 +6,7 @@ use super::Plan;
 use super::operations::{
     between, message_op, micros, parcel_op, priority, process_op, reply_op, signal_op, slot,
 };
-use super::plans::{refusals, starter};
+use super::plans::{of_two_processes, starter};
 use crate::ops::{ENDPOINTS, LAST, Op, PROCESSES};
 use crate::source::Source;
 
@@ -132,15 +132,7 @@ fn exchange(source: &mut dyn Source, cpus: Option<u16>, any: fn(&mut dyn Source)
     serves.extend([Op::Reply, Op::Again { times: 300 }]);
     programs.push(serves);
     programs[0].push(Op::Spawn { program: keeper as u8 });
-    Plan {
-        cpus,
-        programs,
-        processes: vec![0, 0],
-        threads: 40,
-        budget: 900,
-        refuse_every: refusals(source),
-        device: false,
-    }
+    of_two_processes(source, cpus, programs)
 }
 
 pub(super) fn signals(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -242,15 +234,7 @@ pub(super) fn signals(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         programs[0].extend((0..4).map(|seed| Op::Any { number: Number::ProcessCount, seed }));
     }
     programs[0].push(Op::Spawn { program: keeper as u8 });
-    Plan {
-        cpus,
-        programs,
-        processes: vec![0, 0],
-        threads: 40,
-        budget: 900,
-        refuse_every: refusals(source),
-        device: false,
-    }
+    of_two_processes(source, cpus, programs)
 }
 
 /// As `signals`, where what comes to one endpoint is received at another.

@@ -10,8 +10,21 @@ use crate::ops::{LAST, OBJECTS, Op};
 use crate::source::Source;
 
 /// Of how many requests for memory one is refused; none, in most worlds.
-pub(super) fn refusals(source: &mut dyn Source) -> u64 {
+fn refusals(source: &mut dyn Source) -> u64 {
     [0, 0, 0, 0, 7, 31, 97, 300][source.choose(8) as usize]
+}
+
+/// Two processes that both begin with the first program, and not much of anything.
+pub(super) fn of_two_processes(source: &mut dyn Source, cpus: u16, programs: Vec<Vec<Op>>) -> Plan {
+    Plan {
+        cpus,
+        programs,
+        processes: vec![0, 0],
+        threads: 40,
+        budget: 900,
+        refuse_every: refusals(source),
+        device: false,
+    }
 }
 
 pub(super) fn starter(threads: u32, programs: u32) -> Vec<Op> {
@@ -296,15 +309,7 @@ pub(super) fn words(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     wakes.push(Op::Again { times: 300 });
     programs.push(wakes);
     programs[0].push(Op::Spawn { program: keeper as u8 });
-    Plan {
-        cpus,
-        programs,
-        processes: vec![0, 0],
-        threads: 40,
-        budget: 900,
-        refuse_every: refusals(source),
-        device: false,
-    }
+    of_two_processes(source, cpus, programs)
 }
 
 pub(super) fn calls(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
