@@ -35,7 +35,7 @@ pub use answers::{Answer, Answers};
 
 use thread::{Settings, State, Thread};
 
-use crate::oracle::{MODEL, Violation, demand};
+use crate::oracle::{MODEL, Violation, demand, names_of_kept};
 
 /// The status of a process that ends because of a fault.
 const FAULTED: u64 = 139;
@@ -331,7 +331,7 @@ impl Model {
     ) -> bool {
         let Some(waiting) = self.thread(thread).filter(|thread| thread.wait == wait) else { return false };
         if let State::AwaitsKept { number } = waiting.state
-            && !replies::is_kept(view, thread, number)
+            && names_of_kept(view, thread, number) == 0
         {
             // Nobody can give it any more since this entry: which of the two it hears depends on what came first.
             self.loses_server(thread);

@@ -21,6 +21,7 @@ use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
 use crate::model::{Answers, Model};
 
+pub(crate) use audit::names_of_kept;
 pub use memory::Allowed;
 pub(crate) use queues::word_there;
 pub use shares::Shares;

@@ -74,9 +74,7 @@ impl<M: Machine> Kernel<M> {
     /// A capability to a kept reply is about to go: whoever waits for that hears of it.
     pub(crate) fn tell_unanswered(&mut self, cpu: &mut M::Cpu, capability: u32) {
         let target = self.capability(capability).target();
-        if target.kind == CapabilityKind::Reply
-            && let Some(thread) = self.waits_for_kept(target)
-        {
+        if let Some(thread) = self.waits_for_kept(target) {
             self.wake(cpu, thread, Err(Error::PeerGone), Wake::Event);
         }
     }

@@ -4,7 +4,7 @@ use coldframe_abi::{CapabilityRights, Nanos, Number};
 
 use super::Plan;
 use super::operations::{
-    between, message_op, micros, parcel_op, priority, process_op, reply_op, signal_op, slot,
+    between, message_op, micros, parcel_op, priority, process_op, reply_op, signal_op, slot, stir,
 };
 use super::plans::{of_two_processes, starter};
 use crate::ops::{ENDPOINTS, LAST, Op, PROCESSES};
@@ -85,10 +85,7 @@ fn exchange(source: &mut dyn Source, cpus: Option<u16>, any: fn(&mut dyn Source)
         let mut ops = Vec::new();
         for _ in 0..between(source, 3, 14) {
             let op = match source.choose(20) {
-                0 => Op::Sleep(Nanos(u64::from(source.choose(3_000)))),
-                1 => Op::Spawn { program: source.choose(5) as u8 },
-                2 => Op::Suspend { slot: slot(source) },
-                3 | 4 => Op::Resume { slot: slot(source) },
+                which @ 0..5 => stir(source, which),
                 5 => Op::SetPriority { slot: slot(source), priority: priority(source) },
                 6 => [Op::Yield, Op::Exit, Op::Compute(micros(source, 100))][source.choose(3) as usize],
                 7 => match process_op(source) {
@@ -151,10 +148,7 @@ pub(super) fn signals(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         let mut ops = Vec::new();
         for _ in 0..between(source, 3, 14) {
             let op = match source.choose(20) {
-                0 => Op::Sleep(Nanos(u64::from(source.choose(3_000)))),
-                1 => Op::Spawn { program: source.choose(5) as u8 },
-                2 => Op::Suspend { slot: slot(source) },
-                3 | 4 => Op::Resume { slot: slot(source) },
+                which @ 0..5 => stir(source, which),
                 5 => [Op::Yield, Op::Exit, Op::Compute(micros(source, 100))][source.choose(3) as usize],
                 9 => {
                     // A process that handles the faults of a thread of another, and ends.

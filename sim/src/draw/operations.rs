@@ -148,6 +148,16 @@ pub(super) fn word_op(source: &mut dyn Source) -> Op {
     }
 }
 
+/// What changes who is there and who runs: one of five, of which two let somebody go on.
+pub(super) fn stir(source: &mut dyn Source, which: u32) -> Op {
+    match which {
+        0 => Op::Sleep(Nanos(u64::from(source.choose(3_000)))),
+        1 => Op::Spawn { program: source.choose(5) as u8 },
+        2 => Op::Suspend { slot: slot(source) },
+        _ => Op::Resume { slot: slot(source) },
+    }
+}
+
 /// An operation on endpoints, few enough that threads meet.
 pub(super) fn message_op(source: &mut dyn Source) -> Op {
     let slot = source.choose(3) as u8;

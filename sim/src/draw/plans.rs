@@ -4,7 +4,8 @@ use coldframe_abi::{CapabilityRights, Nanos};
 
 use super::Plan;
 use super::operations::{
-    any_call, any_op, between, capability_op, memory_op, micros, priority, process_op, raw, slot, word_op,
+    any_call, any_op, between, capability_op, memory_op, micros, priority, process_op, raw, slot, stir,
+    word_op,
 };
 use crate::ops::{LAST, OBJECTS, Op};
 use crate::source::Source;
@@ -273,10 +274,7 @@ pub(super) fn words(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         let mut ops = Vec::new();
         for _ in 0..between(source, 3, 14) {
             let op = match source.choose(24) {
-                0 => Op::Sleep(Nanos(u64::from(source.choose(3_000)))),
-                1 => Op::Spawn { program: source.choose(5) as u8 },
-                2 => Op::Suspend { slot: slot(source) },
-                3 | 4 => Op::Resume { slot: slot(source) },
+                which @ 0..5 => stir(source, which),
                 5 | 6 => Op::SetPriority { slot: slot(source), priority: priority(source) },
                 7 => [Op::Yield, Op::Exit, Op::Compute(micros(source, 100))][source.choose(3) as usize],
                 8 => match process_op(source) {

@@ -1,7 +1,6 @@
 //! Replies that are kept: who waits for which, and what becomes of that when nobody can give it any more.
 
 use coldframe_abi::{Arrival, CapabilityHandle, CapabilityKind, Error, FaultAnswer, Instant, Message, Reply};
-use coldframe_capability::Capability;
 use coldframe_kernel::{Inspection, WaitsFor};
 use hal_host::{HardwareFormat, HostMachine};
 
@@ -9,7 +8,7 @@ use super::calls::{Expected, refused, reused};
 use super::capabilities::is_held;
 use super::names::Key;
 use super::{Model, State};
-use crate::oracle::{MODEL, Violation};
+use crate::oracle::{MODEL, Violation, names_of_kept};
 
 impl Model {
     pub(super) fn keeps_reply<F: HardwareFormat>(
@@ -110,24 +109,10 @@ impl Model {
         kept.retain(|(thread, number)| self.awaits_kept(*thread, *number));
         for (thread, number) in &kept {
             // Whoever goes on although there is one shows it.
-            if !is_kept(view, *thread, *number) {
+            if names_of_kept(view, *thread, *number) == 0 {
                 self.loses_server(*thread);
             }
         }
         self.kept = kept;
     }
-}
-
-/// Whether somebody has the capability to a reply that was kept.
-pub(super) fn is_kept<F: HardwareFormat>(
-    view: &Inspection<'_, HostMachine<F>>,
-    thread: u32,
-    number: u32,
-) -> bool {
-    let is_it = |row: &Capability| {
-        let target = row.target();
-        row.holder().is_some()
-            && (target.kind, target.row, target.generation) == (CapabilityKind::Reply, thread, number)
-    };
-    view.capabilities.iter().any(is_it)
 }

@@ -162,13 +162,7 @@ pub(super) fn wait_can_end<F: HardwareFormat>(
         })?;
     }
     if let WaitsFor::KeptReply(number) = object.waits_for() {
-        let is_it = |row: &&Capability| {
-            let target = row.target();
-            row.holder().is_some()
-                && (target.kind, target.row, target.generation)
-                    == (CapabilityKind::Reply, thread as u32, number)
-        };
-        let count = view.capabilities.iter().filter(is_it).count();
+        let count = names_of_kept(view, thread as u32, number);
         demand(count == 1, WAITS_END, now, || {
             format!(
                 "thread {thread} waits for its kept reply {number}, to which there are {count} capabilities"
@@ -186,4 +180,18 @@ pub(super) fn wait_can_end<F: HardwareFormat>(
     }
     let armed = view.timers[thread * 2].deadline().is_some();
     demand(!armed || waits, WAITS_END, now, || format!("thread {thread} has a timer and does not wait"))
+}
+
+/// How many capabilities there are to a reply that was kept.
+pub(crate) fn names_of_kept<F: HardwareFormat>(
+    view: &Inspection<'_, HostMachine<F>>,
+    thread: u32,
+    number: u32,
+) -> usize {
+    let is_it = |row: &&Capability| {
+        let target = row.target();
+        row.holder().is_some()
+            && (target.kind, target.row, target.generation) == (CapabilityKind::Reply, thread, number)
+    };
+    view.capabilities.iter().filter(is_it).count()
 }
