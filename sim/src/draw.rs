@@ -148,6 +148,13 @@ pub const KINDS: &[Kind] = &[
         compared: Some(64),
         draw: meetings::replies,
     },
+    Kind {
+        name: "cargo",
+        about: "1 to 4 CPUs, threads whose messages carry pages, moved or lent, while these change and peers are killed",
+        steps: 10_000,
+        compared: Some(64),
+        draw: meetings::cargo,
+    },
 ];
 
 /// Where each process of a drawn world has something to print: so many pages, and holes around them.

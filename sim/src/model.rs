@@ -7,6 +7,7 @@ mod alarms;
 mod answers;
 mod calls;
 mod capabilities;
+mod cargo;
 mod counts;
 mod faults;
 mod handing;
@@ -91,6 +92,9 @@ pub(crate) struct Model {
     /// What messages named before this entry, and who has a CPU after it.
     sources: Vec<(names::Key, coldframe_capability::Capability)>,
     loaded: Option<(u32, HostRegisters)>,
+    /// The pages of messages before this entry, and what it has done with them.
+    loaded_pages: Vec<cargo::Loaded>,
+    passed: Vec<cargo::Passed>,
     /// Who waited by which capability before this entry.
     users: Vec<(u32, u32)>,
     /// How urgent the contexts are that threads ran on before this entry.
@@ -260,6 +264,9 @@ impl Model {
         }
         self.end_waits(view, now);
         self.miss_kept(view);
+        if !self.passed.is_empty() {
+            self.have_arrived(kernel, view, now)?;
+        }
         if let Some(complaint) = self.complaint.take() {
             return fail(now, complaint);
         }
@@ -351,7 +358,8 @@ impl Model {
             | State::Hears { .. }
             | State::Ended { .. } => return false,
         };
-        if view.threads[thread as usize].waits_for() != WaitsFor::Nothing {
+        let row = &view.threads[thread as usize];
+        if row.waits_for() != WaitsFor::Nothing && row.work().is_none() {
             return true;
         }
         let before = std::mem::replace(&mut waiting.state, State::Goes { answer: Some(answer) });
@@ -383,6 +391,7 @@ impl Model {
             self.answers.add(registers.request.number, registers.reply);
         }
         let Some(thread) = self.thread_mut(runs) else { return Ok(()) };
+        thread.loading = cargo::Loading::Nothing;
         if let State::Works { call } = thread.state {
             thread.state = State::Goes { answer: None };
             let found = cpu.peek().reply.result();

@@ -2,7 +2,7 @@
 
 use coldframe_abi::{
     CapabilityHandle, CapabilityRights, Carries, Class, CpuId, MOST_CARRIED, Message, Nanos, Number,
-    ObjectHandle, Priority, Request, UserAddress, UserRange,
+    ObjectHandle, PageRights, Passage, Priority, Request, UserAddress, UserRange,
 };
 use coldframe_hal::{Access, Clock, Cpu, Trap};
 use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
@@ -15,7 +15,7 @@ mod requests;
 
 pub use names::{AUTHORITIES, ENDPOINTS, GROUPS, LAST, OBJECTS, PROCESSES, REPLIES};
 use names::{Named, Names};
-use requests::word_at;
+use requests::{page_at, word_at};
 
 /// One operation of a program. A `slot` names one of the threads or groups that the world has made so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -180,6 +180,33 @@ pub enum Op {
     Cancel {
         slot: u8,
     },
+    /// The pages of messages go there from now on, of those that the threads of a process share; nowhere, if there are none.
+    AcceptPages {
+        page: u8,
+        count: u8,
+    },
+    PagesReserve {
+        page: u8,
+        count: u8,
+    },
+    PagesUnmap {
+        page: u8,
+        count: u8,
+    },
+    PagesProtect {
+        page: u8,
+        count: u8,
+        rights: PageRights,
+    },
+    PagesCopy {
+        page: u8,
+        count: u8,
+        to: u8,
+    },
+    /// Stores something at one of them, if that is possible.
+    PageStore {
+        page: u8,
+    },
     /// From now on the thread takes messages with so many capabilities.
     Accept {
         count: u8,
@@ -221,6 +248,9 @@ pub enum Op {
 /// The page of words that the threads of a process share.
 pub const WORDS: UserRange = UserRange { start: UserAddress(0x1_0000), length: 4_096 };
 
+/// The pages that the threads of a process send each other and others: around an edge of tables of each level.
+pub const PAGES: UserRange = UserRange { start: UserAddress(0x1_4000_0000 - 8 * 4_096), length: 24 * 4_096 };
+
 /// The registers of a thread that runs operations, beside `world::COMPUTES`.
 const SUM: usize = 0;
 const ROUNDS: usize = 1;
@@ -235,6 +265,8 @@ pub struct Programs {
     messages: u64,
     /// Whether messages carry capabilities now and then: somebody takes them.
     carries: bool,
+    /// Whether messages carry pages as well.
+    carries_pages: bool,
     made: usize,
     most: usize,
     /// The memory of the threads, by the number in their stack register.
@@ -248,9 +280,11 @@ impl Programs {
     #[must_use]
     pub fn new(programs: Vec<Vec<Op>>, most: usize) -> Self {
         let carries = programs.iter().flatten().any(|op| matches!(op, Op::Accept { .. }));
+        let carries_pages = programs.iter().flatten().any(|op| matches!(op, Op::AcceptPages { .. }));
         Self {
             programs,
             carries,
+            carries_pages,
             // Where names travel, new ones come faster than they are used.
             names: Names::new(if carries { 4 } else { 0 }),
             messages: 0,
@@ -284,8 +318,32 @@ impl Programs {
         self.memory_operations
     }
 
-    /// A message that nobody has sent before.
-    fn message(&mut self) -> Message {
+    /// A message that nobody has sent before, maybe with pages; only a call lends them.
+    fn message(&mut self, calls: bool) -> Message {
+        let message = self.bare_message();
+        let draw = (self.messages.wrapping_mul(0xd134_2543_de82_ef95) >> 20) as u32;
+        if !self.carries_pages || draw & 3 == 0 {
+            return message;
+        }
+        let (mut words, mut carries) = (message.words, message.carries);
+        let lent = if calls || draw >> 2 & 31 == 0 { 3 } else { 1 };
+        for range in 0..1 + (draw >> 7 & 1) {
+            let draw = draw.rotate_right(8 + 12 * range);
+            let passage =
+                [Passage::Moved, Passage::LentToWrite, Passage::LentToRead][(draw & 0xff) as usize % lent];
+            let pages = match draw >> 8 & 15 {
+                0 => 33,
+                few => 1 + u64::from(few & 3),
+            };
+            let place = carries.count().min(MOST_CARRIED) + range as usize;
+            words[place] =
+                PAGES.start.0 + u64::from(draw >> 12 & 15) % 13 * 4_096 + u64::from(draw >> 16 & 31 == 0);
+            carries = carries.and_pages(passage, pages);
+        }
+        Message { words, ..message }.carrying(carries)
+    }
+
+    fn bare_message(&mut self) -> Message {
         self.messages += 1;
         let words = std::array::from_fn(|word| self.messages * 16 + word as u64);
         // Few labels: each is one of the answers to a fault.
@@ -438,6 +496,10 @@ impl<F: HardwareFormat> Userland<F> for Programs {
                 let _ = cpu.store(machine.ram_mut(), word_at(word).0, value);
                 return UserStep::Went;
             }
+            Op::PageStore { page } => {
+                let _ = cpu.store(machine.ram_mut(), page_at(page).0, now.0);
+                return UserStep::Went;
+            }
             Op::Fault => {
                 return UserStep::Trap(Trap::PageFault { cause: 13, address: 8, access: Access::Load });
             }
@@ -483,7 +545,7 @@ impl<F: HardwareFormat> Userland<F> for Programs {
         }
         match self.call(op, now) {
             Some(request) => {
-                let message = self.message();
+                let message = self.message(request.number == Number::Call as u64);
                 let registers = cpu.registers();
                 (registers.request, registers.message) = (request, message);
                 UserStep::Trap(Trap::Syscall)

@@ -2,6 +2,7 @@
 
 mod audit;
 mod authority;
+mod cargo;
 mod context;
 mod lending;
 mod memory;
@@ -17,7 +18,7 @@ use coldframe_abi::{Instant, Number};
 use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{Kernel, Resume};
 use coldframe_scheduler::NONE;
-use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
+use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters, Survey};
 
 use crate::model::{Answers, Model};
 
@@ -70,6 +71,8 @@ oracles! {
         "unless a flush of that space is under way, no CPU remembers of a space what is no longer true; never does it reach a free frame";
     MEMORY_KEPT "memory-kept": "a thread finds in its memory what it has put there, and each call does what it says";
     FAULT_REPAIRED "fault-repaired": "who touches what it may touch goes on, unless memory is short; who touches what it may not does not";
+    CARGO "cargo":
+        "pages that go along with a message are frozen until its sender goes on, reached by nobody else if they move, and by whom they are lent to if they are lent; nothing else is frozen";
     AUTHORITY "authority":
         "capabilities are a forest in which nobody has more rights than what it was derived from, and all who count or list them are right";
     QUEUED "queued-where-it-waits":
@@ -150,7 +153,7 @@ impl Watch {
         was: u32,
         before: &HostRegisters,
     ) {
-        self.model.before_entry(&kernel.inspect(), trap, was, before);
+        self.model.before_entry(kernel, &kernel.inspect(), trap, was, before);
     }
 
     /// Judges one entry by what it has touched.
@@ -185,6 +188,7 @@ impl Watch {
             audit::wait_can_end(&view, was as usize, now)?;
             queues::fits(&view, was as usize, now)?;
             lending::fits(&view, was as usize, now)?;
+            cargo::fits(kernel, &view, &cpus[cpu], resume, now)?;
             if self.entries.is_multiple_of(WORDS_EVERY) {
                 queues::words_are_there(kernel, view.threads[was as usize].process() as usize, now)?;
             }
@@ -201,6 +205,7 @@ impl Watch {
             audit::check(&view, cpus, &mut self.found, now)?;
             lending::audit(&view, now)?;
             memory::audit(kernel, &view, &mut self.memory, now)?;
+            cargo::audit(kernel, &view, &mut self.memory.survey, now)?;
             authority::audit(&view, &mut self.authority, now)?;
             queues::audit(kernel, &mut self.found, now)?;
             self.model.audit(&view, now)?;
@@ -241,6 +246,7 @@ impl Watch {
         audit::check(&kernel.inspect(), cpus, &mut Vec::new(), now)?;
         lending::audit(&kernel.inspect(), now)?;
         memory::audit(kernel, &kernel.inspect(), &mut memory::Scratch::default(), now)?;
+        cargo::audit(kernel, &kernel.inspect(), &mut Survey::default(), now)?;
         authority::audit(&kernel.inspect(), &mut authority::Scratch::default(), now)?;
         queues::audit(kernel, &mut Vec::new(), now)?;
         self.model.audit(&kernel.inspect(), now)

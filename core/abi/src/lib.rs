@@ -18,7 +18,7 @@ pub use argument::{Argument, Kind, Request};
 pub use calls::CallSet;
 pub use error::{Error, Reply};
 pub use fault::{FaultAnswer, FaultKind, FaultReport};
-pub use message::{Arrival, Carries, MESSAGE_WORDS, MOST_CARRIED, Message};
+pub use message::{Arrival, Carries, MESSAGE_WORDS, MOST_CARRIED, MOST_PAGES, MOST_RANGES, Message, Passage};
 pub use table::{Call, Calls, Description, Number, Parameter, Sys, TABLE};
 pub use words::{
     Authority, CapabilityHandle, CapabilityKind, CapabilityRights, CapabilityState, Class, Counter,

@@ -452,7 +452,8 @@ syscalls! {
 
     #[doc = "Sends a message; waits until somebody has received it."]
     57 send Send(endpoint: EndpointHandle as [WRITE], deadline: Deadline) sends -> ();
-    errors [BadHandle, NoRight, BadArgument, Busy, Refused, TimedOut, PeerGone, Cancelled];
+    errors [BadHandle, NoRight, BadArgument, BadAddress, Foreign, NoMemory, OverBudget, Busy, Refused, TimedOut,
+        PeerGone, Cancelled];
 
     #[doc = "Receives signals, or a message, the most urgent first; says which, or the badge it came by."]
     58 receive Receive(endpoint: EndpointHandle as [READ], deadline: Deadline) -> Word, receives;
@@ -460,14 +461,17 @@ syscalls! {
 
     #[doc = "Sends a message and waits for the reply of whoever has received it."]
     59 call Call(endpoint: EndpointHandle as [WRITE], deadline: Deadline) sends -> (), receives;
-    errors [BadHandle, NoRight, BadArgument, Busy, Refused, TimedOut, PeerGone, Cancelled];
+    errors [BadHandle, NoRight, BadArgument, BadAddress, Foreign, NoMemory, OverBudget, Busy, Refused, TimedOut,
+        PeerGone, Cancelled];
 
     #[doc = "Replies to the call that the thread has received last, once."]
-    60 reply Reply() sends -> (); errors [PeerGone, BadHandle, NoRight, BadArgument, Busy, Refused];
+    60 reply Reply() sends -> ();
+    errors [PeerGone, BadHandle, NoRight, BadArgument, BadAddress, Foreign, NoMemory, OverBudget, Busy, Refused];
 
     #[doc = "Replies, if somebody waits for that, and receives the next message, as `reply` and `receive` do."]
     61 reply_receive ReplyReceive(endpoint: EndpointHandle as [READ], deadline: Deadline) sends -> Word, receives;
-    errors [BadHandle, NoRight, BadArgument, BadState, Busy, Refused, TimedOut, PeerGone, Cancelled];
+    errors [BadHandle, NoRight, BadArgument, BadAddress, Foreign, NoMemory, OverBudget, BadState, Busy, Refused,
+        TimedOut, PeerGone, Cancelled];
 
     #[doc = "Ends the wait of a thread for a message, or at a word; it hears of it."]
     62 cancel Cancel(thread: ThreadHandle as [MANAGE]) -> (); errors [BadHandle, NoRight, BadState];
@@ -499,9 +503,12 @@ syscalls! {
 
     #[doc = "Gives a reply that was kept; its capability is used up, also if nobody waits any more."]
     70 reply_to ReplyTo(reply: ReplyHandle) sends -> ();
-    errors [PeerGone, BadHandle, NoRight, BadArgument, Busy, Refused];
+    errors [PeerGone, BadHandle, NoRight, BadArgument, BadAddress, Foreign, NoMemory, OverBudget, Busy, Refused];
 
     #[doc = "Has signals raised at a moment, in place of the thread's alarm before; 'never' takes it back."]
     71 alarm Alarm(endpoint: EndpointHandle as [SIGNAL], bits: Word, at: Deadline) -> ();
     errors [BadHandle, NoRight];
+
+    #[doc = "Says where the pages go that come with messages: one after the other into a range, or nowhere."]
+    72 accept_pages AcceptPages(window: UserRange) -> (); errors [BadAddress];
 }

@@ -175,7 +175,13 @@ impl<M: Machine> Kernel<M> {
         let (suspended, process) = (self.thread(thread).suspended, self.thread(thread).process);
         if self.process(process).ended.is_some() {
             let loose = self.scheduler().stop(cpu.id(), now);
-            self.end_thread(cpu, loose, 0);
+            if self.thread(thread).cargo.is_lent() {
+                // The reaper ends it when it has taken back what is lent.
+                self.scheduler().hold(loose);
+                self.call_reaper(cpu, process);
+            } else {
+                self.end_thread(cpu, loose, 0);
+            }
         } else if suspended {
             self.trace(cpu, Event::Block { thread });
             let loose = self.scheduler().stop(cpu.id(), now);

@@ -129,8 +129,10 @@ impl<M: Machine> Kernel<M> {
     fn can_pass(&mut self, cpu: &mut M::Cpu, caller: Caller, to: u32, hand: Hand) -> bool {
         let here = cpu.id();
         let row = &self.threads.rows()[to as usize];
-        let (process, light) =
-            (row.process, row.registers.is_light() && !row.suspended && row.fault.is_none());
+        let (process, light) = (
+            row.process,
+            row.registers.is_light() && !row.suspended && row.fault.is_none() && row.cargo.is_empty(),
+        );
         light
             && cpu.registers().is_light()
             && self.timers.rows()[wait_timer(to) as usize].deadline().is_none()

@@ -37,14 +37,15 @@ impl<M: Machine> Kernel<M> {
                 return;
             }
             Ok(Repair::Copying { page, frame, flush }) => (flush, After::Copy { page, frame }),
-            Ok(Repair::Wait) => {
+            // What is on its way while no round is open belongs to a message.
+            Ok(Repair::Wait) if open => {
                 self.wait_for_round(cpu, now, process);
                 return;
             }
             Ok(Repair::Promised(mapping)) if self.keep_promise(mapping, address, access) == Ok(true) => {
                 return;
             }
-            Ok(Repair::Promised(_) | Repair::Refused) | Err(_) => {
+            Ok(Repair::Promised(_) | Repair::Wait | Repair::Refused) | Err(_) => {
                 self.fault(cpu, now, Fault { access: Some(access), cause, address });
                 return;
             }

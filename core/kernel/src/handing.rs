@@ -1,8 +1,6 @@
-//! Capabilities that go along with a message: all of them change hands with it, or none does.
+//! What goes along with a message: all of it changes hands with it, or nothing does.
 
-use coldframe_abi::{
-    CapabilityHandle, CapabilityKind, CapabilityRights, Carries, Error, MOST_CARRIED, Message,
-};
+use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Error, MOST_CARRIED, Message};
 use coldframe_capability::Capabilities;
 use coldframe_hal::{Cpu, Machine, Store, UserRegisters};
 
@@ -17,15 +15,11 @@ struct Carried {
 }
 
 impl<M: Machine> Kernel<M> {
-    /// Whether the running thread can send its message with all that it names.
+    /// Whether the running thread can send its message with all capabilities that it names.
     ///
     /// # Errors
     /// Why it cannot: what it names is not there, may not go along, or is in use.
-    #[inline]
     pub(crate) fn can_carry(&self, cpu: &mut M::Cpu, caller: Caller) -> Result<(), Error> {
-        if cpu.registers().carries() == Carries::NONE {
-            return Ok(());
-        }
         self.carried(caller.process, &cpu.registers().message()).map(|_| ())
     }
 
@@ -76,6 +70,12 @@ impl<M: Machine> Kernel<M> {
             return Err(Error::Refused);
         }
         let fresh = self.make_room(receiver, carried.count).ok_or(Error::Refused)?;
+        if message.carries.has_pages()
+            && let Err(error) = self.hand_pages_on(from, to, message)
+        {
+            fresh.iter().take(carried.count).for_each(|row| self.return_capability(*row));
+            return Err(error);
+        }
         for (index, (old, new)) in carried.rows.into_iter().zip(fresh).enumerate().take(carried.count) {
             let capability = self.capability(old);
             let (target, rights, badge) = (capability.target(), capability.rights(), capability.badge());
@@ -87,7 +87,7 @@ impl<M: Machine> Kernel<M> {
             }
             message.words[index] = self.handle_of(new).to_word();
         }
-        message.carries = Carries::new(carried.count as u8, 0);
+        message.carries = message.carries.copied();
         Ok(())
     }
 

@@ -167,7 +167,8 @@ impl<M: Machine> Kernel<M> {
             (process.watcher, process.bell, process.handler, process.calls).hash(hasher);
             (process.holdings, process.ended, &process.budget).hash(hasher);
             (process.words, process.authorities, process.counts).hash(hasher);
-            (process.first_waiter, process.to_wake, &process.round, process.active_on).hash(hasher);
+            (process.first_waiter, process.to_wake, &process.round, process.lender, process.active_on)
+                .hash(hasher);
         }
         for object in self.objects.rows() {
             (object.generation, object.process, object.length, object.first_mapping).hash(hasher);

@@ -58,6 +58,8 @@ pub struct Process<F> {
     pub(crate) budget: Budget,
     /// The flush that its space waits for; nothing else changes there until then, but for lazy pages.
     pub(crate) round: Option<Round>,
+    /// An ended process whose loans the reaper takes back here when that is over.
+    pub(crate) lender: u32,
     /// The threads that wait for the end of that, in a list, how many they are, and how many are to be woken.
     pub(crate) first_waiter: u32,
     pub(crate) last_waiter: u32,
@@ -102,6 +104,7 @@ impl<F> Default for Process<F> {
             tag_generation: 0,
             budget: Budget::default(),
             round: None,
+            lender: NONE,
             first_waiter: NONE,
             last_waiter: NONE,
             waiters: 0,

@@ -125,6 +125,11 @@ impl<M: Machine> Kernel<M> {
                 if self.rows.rows()[thread as usize].place() == Place::Running {
                     return self.look_behind(process, thread);
                 }
+                match self.take_loans_back(cpu, thread) {
+                    Some(true) => return Step::More,
+                    Some(false) => return Step::WaitsForCpu,
+                    None => {}
+                }
                 let loose = self.scheduler().take(thread);
                 self.end_thread(cpu, loose, 0);
                 continue;

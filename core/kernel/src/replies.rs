@@ -8,8 +8,9 @@ use coldframe_capability::{Capabilities, GROUND, Target};
 use coldframe_hal::{Cpu, Machine, Store, UserRegisters};
 use coldframe_scheduler::{NONE, Wake};
 
-use crate::calls::Caller;
+use crate::calls::{Caller, Outcome};
 use crate::capabilities::OF_REPLY;
+use crate::cargo::Ready;
 use crate::work::told;
 use crate::{Kernel, WaitsFor};
 
@@ -38,20 +39,32 @@ impl<M: Machine> Kernel<M> {
         (waits_for == WaitsFor::KeptReply(reply.generation)).then_some(reply.row)
     }
 
+    /// The running thread gives a reply that was kept, when all that goes along is ready.
+    pub(crate) fn give_kept(&mut self, cpu: &mut M::Cpu, caller: Caller, reply: ReplyHandle) -> Outcome {
+        let name = (reply.slot, reply.generation);
+        let (rows, rights) = (self.capabilities.rows(), OF_REPLY);
+        let target = match Capabilities::named(rows, caller.process, name, CapabilityKind::Reply, rights) {
+            Ok(target) => target,
+            Err(error) => return Err::<u64, _>(error).into(),
+        };
+        match self.make_ready(cpu, caller, false) {
+            Ok(Ready::Now) => self.give_kept_now(cpu, caller, reply, target).into(),
+            Ok(Ready::Later) => Outcome::Settled,
+            Err(error) => Err::<u64, _>(error).into(),
+        }
+    }
+
     /// The running thread gives a reply that was kept.
     ///
     /// # Errors
     /// `PeerGone` if nobody waits for it any more; else why nothing has happened.
-    pub(crate) fn give_kept(
+    fn give_kept_now(
         &mut self,
         cpu: &mut M::Cpu,
         caller: Caller,
         reply: ReplyHandle,
+        target: Target,
     ) -> Result<(), Error> {
-        let name = (reply.slot, reply.generation);
-        let (rows, rights) = (self.capabilities.rows(), OF_REPLY);
-        let target = Capabilities::named(rows, caller.process, name, CapabilityKind::Reply, rights)?;
-        self.can_carry(cpu, caller)?;
         let carried = cpu.registers().carries().count();
         if cpu.registers().message().words.iter().take(carried).any(|word| *word == reply.to_word()) {
             return Err(Error::BadArgument);

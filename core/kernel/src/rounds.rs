@@ -191,8 +191,11 @@ impl<M: Machine> Kernel<M> {
             self.wake_up(cpu, round.owner, Wake::Event);
         }
         self.call_waiters(process);
-        if self.process(process).ended.is_some() {
-            self.call_reaper(cpu, process);
+        let lender = core::mem::replace(&mut self.process(process).lender, NONE);
+        for process in [process, lender] {
+            if process != NONE && self.process(process).ended.is_some() {
+                self.call_reaper(cpu, process);
+            }
         }
     }
 

@@ -2,7 +2,9 @@
 
 use coldframe_scheduler::NONE;
 
-use crate::{Bell, Counts, Fault, LentName, Work};
+use coldframe_memory::Pages;
+
+use crate::{Bell, Cargo, Counts, Fault, LentName, Work};
 
 /// Whether a row of the thread table is in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -78,6 +80,10 @@ pub struct Thread<R> {
     pub(crate) alarm: Bell,
     /// With how many capabilities it takes messages.
     pub(crate) accepts: u8,
+    /// Where it takes the pages that come with them.
+    pub(crate) window: Pages,
+    /// The pages that go along with its message.
+    pub(crate) cargo: Cargo,
     /// It has replied in a call that is made once more.
     pub(crate) has_replied: bool,
     pub(crate) result: u64,
@@ -112,6 +118,8 @@ impl<R: Default> Default for Thread<R> {
             kept_replies: 0,
             alarm: Bell::default(),
             accepts: 0,
+            window: Pages::NONE,
+            cargo: Cargo::default(),
             has_replied: false,
             result: 0,
             capability: NONE,
@@ -180,6 +188,24 @@ impl<R> Thread<R> {
     #[must_use]
     pub const fn accepts(&self) -> u8 {
         self.accepts
+    }
+
+    /// Whether it has replied in a call that is made once more.
+    #[must_use]
+    pub const fn has_replied(&self) -> bool {
+        self.has_replied
+    }
+
+    /// Where it takes the pages that come with messages.
+    #[must_use]
+    pub const fn window(&self) -> Pages {
+        self.window
+    }
+
+    /// The pages that go along with its message.
+    #[must_use]
+    pub const fn cargo(&self) -> &Cargo {
+        &self.cargo
     }
 
     /// What it has asked for and has not got yet.

@@ -3,6 +3,7 @@
 use coldframe_abi::{Deadline, Error, Instant};
 use coldframe_hal::{Machine, Store};
 use coldframe_ipc::{Queue, Rank, Waiters};
+use coldframe_memory::Pages;
 use coldframe_scheduler::Wake;
 
 use crate::{Kernel, Line, WaitsFor};
@@ -121,12 +122,14 @@ impl<M: Machine> Kernel<M> {
     #[cold]
     pub(crate) fn wake_leaving(&mut self, cpu: &mut M::Cpu, thread: u32) -> bool {
         let Some(work) = self.thread(thread).work else { return false };
-        let (process, leaving) = (work.process, work.leaving());
+        self.wake_some_within(cpu, work.process, work.leaving())
+    }
+
+    /// The same for some pages of a space; says whether there may be more.
+    pub(crate) fn wake_some_within(&mut self, cpu: &mut M::Cpu, process: u32, pages: Pages) -> bool {
         for _ in 0..WAKES_A_STEP {
             let (waiters, queue) = self.line(Line::OfProcess(process));
-            let Some(thread) = waiters.first_within(queue, leaving.start(), leaving.end()) else {
-                return false;
-            };
+            let Some(thread) = waiters.first_within(queue, pages.start(), pages.end()) else { return false };
             self.wake_from_line(cpu, thread, Err(Error::NotMapped));
         }
         true

@@ -1,13 +1,13 @@
 //! Long work: what a thread has asked for and has not got yet. Each step is one entry of the kernel.
 
-use coldframe_abi::{CapabilityHandle, CapabilityKind, Counter, Error, Instant, PageRights};
+use coldframe_abi::{CapabilityHandle, CapabilityKind, Counter, Error, Instant, PageRights, Passage};
 use coldframe_hal::paging::Entry;
 use coldframe_hal::{Machine, Store};
 use coldframe_memory::{Flush, Means, Pages, Repair, SpaceError, Teardown, Whose};
 use coldframe_scheduler::NONE;
 
 use crate::calls::Caller;
-use crate::{After, Kernel, Mapping};
+use crate::{After, Kernel, Mapping, Unloading};
 
 /// How many capabilities one step of a revocation takes away.
 const REVOKED_A_STEP: usize = 64;
@@ -69,6 +69,20 @@ pub enum Task {
         /// The mapping that is going.
         mapping: u32,
     },
+    /// It is made ready to go along with a message.
+    Load {
+        /// Which range of the message it is.
+        part: u8,
+        /// How it goes along.
+        passage: Passage,
+    },
+    /// What has gone along with a message, or has not, is taken back.
+    Unload {
+        /// How far that has come.
+        step: Unloading,
+        /// Whether the call is made once more then.
+        again: bool,
+    },
     /// There is nothing more to do.
     Done,
     /// The call is made once more: what it found on its way was not settled.
@@ -116,6 +130,8 @@ impl Work {
             | Task::Move { .. }
             | Task::UnmapMapping { .. }
             | Task::Destroy { .. }
+            | Task::Load { passage: Passage::Moved, .. }
+            | Task::Unload { step: Unloading::Away, .. }
             | Task::Revoke { .. } => self.pages.from(self.at),
             _ => Pages::NONE,
         }
@@ -124,7 +140,7 @@ impl Work {
     const fn is_done(&self) -> bool {
         match self.task {
             Task::Done => true,
-            Task::Call | Task::Destroy { .. } | Task::Revoke { .. } => false,
+            Task::Call | Task::Destroy { .. } | Task::Revoke { .. } | Task::Unload { .. } => false,
             _ => self.pages.from(self.at).is_empty(),
         }
     }
@@ -170,13 +186,21 @@ impl<M: Machine> Kernel<M> {
             let _ = self.syscall(cpu, now, caller);
             return;
         }
-        if self.next_of_object(cpu, thread, &mut work) || self.next_derived(cpu, thread, &mut work) {
+        if self.next_of_object(cpu, thread, &mut work)
+            || self.next_derived(cpu, thread, &mut work)
+            || self.next_to_unload(thread, &mut work)
+        {
             self.thread(thread).work = Some(work);
             self.finish_work(cpu, thread);
             return;
         }
+        if work.process != process {
+            // The pages of another space are next.
+            self.thread(thread).work = Some(work);
+            return;
+        }
         let start = work.at;
-        let (flush, after) = match self.step_of(process, &mut work) {
+        let (flush, after) = match self.step_of(thread, &mut work) {
             Ok((flush, Some(after))) => (flush, after),
             Ok((flush, None)) => {
                 let after = after(&work, start, flush.is_none());
@@ -184,6 +208,9 @@ impl<M: Machine> Kernel<M> {
             }
             Err(error) => self.give_up(process, &mut work, error),
         };
+        if let Task::Load { part, .. } = work.task {
+            self.note_loaded(thread, part, work.pages.until(work.at));
+        }
         self.thread(thread).work = Some(work);
         if self.flush_then(cpu, process, thread, flush, after) {
             self.finish_work(cpu, thread);
@@ -192,7 +219,11 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    fn step_of(&mut self, process: u32, work: &mut Work) -> Result<(Flush, Option<After>), SpaceError> {
+    fn step_of(&mut self, thread: u32, work: &mut Work) -> Result<(Flush, Option<After>), SpaceError> {
+        let process = work.process;
+        if let Task::Unload { step, .. } = work.task {
+            return self.unload_step(thread, work, step).map(|flush| (flush, None));
+        }
         if let Task::HandOver { mapping } | Task::TakeBack { mapping } = work.task {
             return self.hand_over(process, work, mapping);
         }
@@ -218,7 +249,14 @@ impl<M: Machine> Kernel<M> {
             Task::UnmapMapping { .. } | Task::Destroy { .. } | Task::Revoke { .. } => {
                 space.unmap(&mut means, at, pages.end(), Whose::Foreign)
             }
-            Task::HandOver { .. } | Task::TakeBack { .. } | Task::Done | Task::Call => {
+            Task::Load { passage, .. } => {
+                let (flush, repair) = space.load(&mut means, at, pages.end(), passage)?;
+                return Ok(match repair {
+                    None => (flush, None),
+                    Some(repair) => made_private(repair),
+                });
+            }
+            Task::HandOver { .. } | Task::TakeBack { .. } | Task::Unload { .. } | Task::Done | Task::Call => {
                 unreachable!("{:?} is no step", work.task)
             }
         }
@@ -229,7 +267,12 @@ impl<M: Machine> Kernel<M> {
     /// they have come to. Tables that were made for what did not come go at once.
     fn give_up(&mut self, process: u32, work: &mut Work, error: SpaceError) -> (Flush, After) {
         // Why it failed in the first place, not what was in the way of undoing it.
-        let answer = work.answer.and(Err(told(error)));
+        let error = match (work.task, told(error)) {
+            // Where there is no page that can go along, no message can say that there is one.
+            (Task::Load { .. }, Error::NotMapped) => Error::BadAddress,
+            (_, error) => error,
+        };
+        let answer = work.answer.and(Err(error));
         let Some((space, mut means)) = self.space_of(process) else {
             unreachable!("a space in which somebody works is there (KRN-14)")
         };
@@ -254,6 +297,10 @@ impl<M: Machine> Kernel<M> {
                 Work { task: Task::UnmapMapping { mapping }, pages: done, at: done.start(), answer, ..*work }
             }
             Task::HandOver { mapping } => self.stop_hand_over(mapping, target.until(stopped), answer),
+            Task::Load { .. } => {
+                let task = Task::Unload { step: Unloading::Begins, again: false };
+                Work { task, pages: Pages::NONE, at: 0, answer, ..*work }
+            }
             _ => Work { at: work.pages.end(), answer, ..*work },
         };
         (flush, After::Reclaim(unlinked))
@@ -377,9 +424,7 @@ impl<M: Machine> Kernel<M> {
         }
         Ok(match space.hand_over(&mut means, &mut work.at, work.pages, object, mapping)? {
             None => (Flush::NONE, None),
-            Some(Repair::Copying { page, frame, flush }) => (flush, Some(After::Copy { page, frame })),
-            Some(Repair::Done(flush)) => (flush, Some(After::Nothing)),
-            Some(other) => unreachable!("a page is made private: {other:?}"),
+            Some(repair) => made_private(repair),
         })
     }
 
@@ -446,7 +491,16 @@ impl<M: Machine> Kernel<M> {
 
     /// Answers the caller if its work is done.
     pub(crate) fn finish_work(&mut self, cpu: &mut M::Cpu, thread: u32) {
-        let Some(mut work) = self.thread(thread).work.filter(Work::is_done) else { return };
+        let Some(mut work) = self.thread(thread).work else { return };
+        // Its answer was there before, and so has been counted.
+        let unloads = matches!(work.task, Task::Unload { .. });
+        if unloads {
+            let _ = self.next_to_unload(thread, &mut work);
+            self.thread(thread).work = Some(work);
+        }
+        if !work.is_done() {
+            return;
+        }
         match work.task {
             Task::Map { mapping } | Task::HandOver { mapping } => {
                 let object = self.mapping_row(mapping).object;
@@ -472,6 +526,10 @@ impl<M: Machine> Kernel<M> {
             }
             _ => {}
         }
+        if let Task::Load { part, .. } = work.task {
+            self.load_part(cpu, thread, usize::from(part) + 1);
+            return;
+        }
         let process = work.process;
         self.thread(thread).work = None;
         if work.task == Task::Fill
@@ -479,17 +537,30 @@ impl<M: Machine> Kernel<M> {
         {
             space.stop_filling(&mut means, work.pages);
         }
-        if work.answer == Err(Error::BadHandle) && !self.has_ended(thread) {
+        if !unloads && work.answer == Err(Error::BadHandle) && !self.has_ended(thread) {
             self.count(thread, Counter::Refusals);
         }
         self.answer(cpu, thread, work.answer);
     }
 }
 
+/// What is left to do for a shared page that gets a frame of its own.
+fn made_private(repair: Repair) -> (Flush, Option<After>) {
+    match repair {
+        Repair::Copying { page, frame, flush } => (flush, Some(After::Copy { page, frame })),
+        Repair::Done(flush) => (flush, Some(After::Nothing)),
+        other => unreachable!("a page is made private: {other:?}"),
+    }
+}
+
 fn after(work: &Work, start: u64, untouched: bool) -> After {
     let pages = work.since(start);
     match work.task {
-        Task::Unmap | Task::UnmapMapping { .. } | Task::Destroy { .. } | Task::Revoke { .. } => {
+        Task::Unmap
+        | Task::UnmapMapping { .. }
+        | Task::Destroy { .. }
+        | Task::Revoke { .. }
+        | Task::Unload { .. } => {
             if untouched {
                 After::Prune(pages)
             } else {

@@ -4,7 +4,8 @@ use coldframe_abi::{CapabilityRights, Nanos, Number};
 
 use super::Plan;
 use super::operations::{
-    between, message_op, micros, parcel_op, priority, process_op, reply_op, signal_op, slot, stir,
+    accept_pages, between, cargo_op, message_op, micros, parcel_op, priority, process_op, reply_op,
+    signal_op, slot, stir,
 };
 use super::plans::{of_two_processes, starter};
 use crate::ops::{ENDPOINTS, LAST, Op, PROCESSES};
@@ -32,6 +33,33 @@ pub(super) fn parcels(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     plan.programs.extend([gives.to_vec(), takes.to_vec(), waits.to_vec()]);
     let all = [0, 1, 2].map(|next| Op::Spawn { program: gives_at + next });
     plan.programs[0].splice(4..4, all);
+    plan
+}
+
+/// The same with messages that carry pages, moved or lent.
+pub(super) fn cargo(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
+    let mut plan = exchange(source, cpus, cargo_op);
+    plan.processes = vec![0];
+    plan.budget = [900, 900, 120, 60][source.choose(4) as usize];
+    let within = Some(Nanos::from_micros(60));
+    let gives_at = plan.programs.len() as u8;
+    for program in &mut plan.programs[1..] {
+        let pages = Op::PagesReserve { page: 0, count: 12 };
+        program.splice(0..0, [pages, accept_pages(source)]);
+    }
+    let sends = [Op::PagesReserve { page: 0, count: 12 }, Op::Send { slot: 0, within }];
+    let calls = [Op::PagesReserve { page: 0, count: 12 }, Op::Call { slot: 0, within }];
+    let serves = [
+        accept_pages(source),
+        Op::ReplyReceive { slot: 0, within },
+        Op::PageStore { page: 16 },
+        Op::PagesUnmap { page: 16, count: 8 },
+    ];
+    for ops in [&sends[..], &calls[..], &serves[..]] {
+        plan.programs.push([ops, &[Op::Again { times: 200 }]].concat());
+    }
+    let all = [0, 1, 2].map(|next| Op::Spawn { program: gives_at + next });
+    plan.programs[0].splice(3..3, all);
     plan
 }
 

@@ -202,6 +202,40 @@ pub(super) fn parcel_op(source: &mut dyn Source) -> Op {
     }
 }
 
+/// An operation on messages that may carry pages, or on those pages.
+pub(super) fn cargo_op(source: &mut dyn Source) -> Op {
+    let (page, count) = (source.choose(14) as u8, 1 + source.choose(4) as u8);
+    let within = Some(micros(source, 60));
+    match source.choose(20) {
+        0 | 1 => accept_pages(source),
+        2 | 3 => Op::PagesReserve { page, count },
+        4 => Op::PagesUnmap { page: page + source.choose(8) as u8, count },
+        5 => Op::PageStore { page: page + source.choose(8) as u8 },
+        6 => Op::PagesCopy { page, count: 1, to: source.choose(14) as u8 },
+        7 => {
+            let rights =
+                [PageRights::Read, PageRights::ReadWrite, PageRights::None][source.choose(3) as usize];
+            Op::PagesProtect { page, count, rights }
+        }
+        8..11 => Op::Send { slot: source.choose(2) as u8, within },
+        11..14 => Op::Call { slot: source.choose(2) as u8, within },
+        14..17 => Op::ReplyReceive { slot: source.choose(2) as u8, within },
+        17 => [Op::ReplyKeep, Op::ReplyTo { slot: LAST }][source.choose(2) as usize],
+        18 => Op::Accept { count: 4 },
+        _ => match reply_op(source) {
+            // The endpoints stay, most of the time, or nothing would be sent.
+            Op::CapabilityDelete { .. } => Op::CapabilityDelete { slot: ENDPOINTS + 3 },
+            other => other,
+        },
+    }
+}
+
+/// Where a thread takes pages: mostly behind those that it sends, and nowhere now and then.
+pub(super) fn accept_pages(source: &mut dyn Source) -> Op {
+    let page = [16, 12, 13, 18, 20, 4][source.choose(6) as usize];
+    Op::AcceptPages { page, count: [8, 8, 4, 2, 0][source.choose(5) as usize] }
+}
+
 /// An operation on replies that are kept.
 pub(super) fn reply_op(source: &mut dyn Source) -> Op {
     let slot = source.choose(4) as u8;

@@ -141,6 +141,7 @@ impl Model {
                 }
                 Expected::Answer(Ok(0))
             }
+            Number::AcceptPages => Expected::Answer(self.accept_pages(caller, words)),
             Number::EndpointJoin => Expected::Answer(self.endpoint_join(view, caller, words)),
             Number::Signal => self.signal(view, caller, before, now),
             Number::ProcessNotify => self.process_notify(view, caller, before, now),

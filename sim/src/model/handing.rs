@@ -5,7 +5,7 @@ use coldframe_abi::{
 };
 use coldframe_capability::Capability;
 use coldframe_hal::Trap;
-use coldframe_kernel::{Inspection, WaitsFor};
+use coldframe_kernel::{Inspection, Kernel, WaitsFor};
 use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
 use super::messages::carries;
@@ -24,20 +24,23 @@ impl Model {
     /// Notes what the messages name that this entry may hand over: afterwards it may be somebody else's.
     pub(crate) fn before_entry<F: HardwareFormat>(
         &mut self,
+        kernel: &Kernel<HostMachine<F>>,
         view: &Inspection<'_, HostMachine<F>>,
         trap: Trap,
         was: u32,
         registers: &HostRegisters,
     ) {
         self.sources.clear();
+        self.loaded_pages.clear();
         let number = coldframe_abi::Number::from_word(registers.request.number);
         self.note_alarms(view);
         self.note_contexts(view, was, number.filter(|_| trap == Trap::Syscall));
         let sends = trap == Trap::Syscall && number.is_some_and(carries);
         let own = sends.then_some((was, registers.message));
         let waiting = self.lines.iter().filter_map(|waiting| Some((waiting.thread, waiting.letter?.message)));
+        let again = self.asks_again.iter().map(|(thread, registers)| (*thread, registers.message));
         let messages: Vec<_> =
-            waiting.chain(own).filter(|(_, message)| message.carries != Carries::NONE).collect();
+            waiting.chain(own).chain(again).filter(|(_, message)| message.carries != Carries::NONE).collect();
         self.users.clear();
         if !messages.is_empty() {
             let by = |thread: u32| Some((thread, view.waiters[thread as usize].by()?));
@@ -46,7 +49,12 @@ impl Model {
         if number == Some(coldframe_abi::Number::ReplyTo) {
             self.note_source(view, was, registers.request.arguments[0]);
         }
+        for at in 0..self.asks_again.len() {
+            let (thread, HostRegisters { request, .. }) = self.asks_again[at];
+            self.note_source(view, thread, request.arguments[0]);
+        }
         for (thread, message) in messages {
+            self.note_pages(kernel, view, thread, &message);
             let by = registers.request.arguments[0];
             let named = &message.words[..message.carries.count().min(MOST_CARRIED)];
             for word in named.iter().chain((thread == was).then_some(&by)) {
@@ -77,9 +85,14 @@ impl Model {
         view: &Inspection<'_, HostMachine<F>>,
         caller: u32,
         message: &Message,
+        lends: bool,
     ) -> Result<(), Error> {
         let process = self.process_of(caller).ok_or(Error::BadHandle)?;
-        if message.carries == Carries::NONE { Ok(()) } else { self.carried(view, process, message).map(drop) }
+        if message.carries == Carries::NONE {
+            return Ok(());
+        }
+        self.carried(view, process, message)?;
+        self.ranges_fit(message, lends)
     }
 
     fn carried<F: HardwareFormat>(
@@ -186,6 +199,9 @@ impl Model {
             return Ok(message);
         }
         let carried = self.may_hand_on(view, (from, to), &message, heard)?;
+        if message.carries.has_pages() {
+            self.pages_go(view, (from, to), &mut message, heard)?;
+        }
         let (Some(sender), Some(receiver)) = (self.process_of(from), self.process_of(to)) else {
             return Err(Error::BadHandle);
         };
@@ -223,7 +239,7 @@ impl Model {
                 self.sources.retain(|(known, _)| known != key);
             }
         }
-        message.carries = Carries::new(carried.len() as u8, 0);
+        message.carries = message.carries.copied();
         Ok(message)
     }
 

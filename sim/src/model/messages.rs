@@ -4,7 +4,7 @@ use coldframe_abi::{
     Arrival, CapabilityKind, CapabilityRights, Error, FaultAnswer, Instant, Message, Number,
 };
 use coldframe_capability::Capability;
-use coldframe_kernel::{Inspection, WaitsFor};
+use coldframe_kernel::{Inspection, Task, WaitsFor, Work};
 use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
 use super::calls::{Answer, Expected};
@@ -77,9 +77,14 @@ impl Model {
         (heard, now): (Option<Error>, Instant),
     ) -> Expected {
         let (words, message) = (&before.request.arguments, before.message);
-        if view.threads[caller as usize].work().is_some() {
-            // Only such as have ended were in its way, or one whose message it does not take.
-            if number == Number::ReplyReceive {
+        if let Some(expected) = self.loads(view, number, caller, before) {
+            return expected;
+        }
+        let row = &view.threads[caller as usize];
+        let task = row.work().map(Work::task);
+        if matches!(task, Some(Task::Call | Task::Unload { again: true, .. })) {
+            // Only such as have ended were in its way, or one whose message it does not take, or its pages.
+            if number == Number::ReplyReceive && row.has_replied() {
                 self.replies_once(view, caller, message, now);
             }
             if matches!(number, Number::Receive | Number::ReplyReceive)
@@ -100,12 +105,12 @@ impl Model {
                 self.gives_kept(view, caller, words[0], message, (heard, now)).map(|()| Some(0))
             }
             Number::Reply => self
-                .can_carry(view, caller, &message)
+                .can_carry(view, caller, &message, false)
                 .and_then(|()| self.replies(view, caller, message, (heard, now)))
                 .map(Some),
             _ => self.receiving(view, caller, words[0]).and_then(|_| {
                 if !has_replied {
-                    self.can_carry(view, caller, &message)?;
+                    self.can_carry(view, caller, &message, false)?;
                     match self.replies(view, caller, message, (heard, now)) {
                         Ok(_) | Err(Error::PeerGone) => {}
                         Err(error) => return Err(error),
@@ -120,6 +125,30 @@ impl Model {
             Ok(None) => Expected::Nothing,
             Err(error) => Expected::Answer(Err(error)),
         }
+    }
+
+    /// Whether a call can be begun that sends a message.
+    pub(super) fn may_send<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        number: Number,
+        caller: u32,
+        words: &[u64; 6],
+        message: &Message,
+    ) -> Result<(), Error> {
+        match number {
+            Number::Send | Number::Call => {
+                self.place(view, caller, words[0], CapabilityRights::WRITE)?;
+            }
+            Number::ReplyReceive => {
+                self.receiving(view, caller, words[0])?;
+            }
+            Number::ReplyTo => {
+                self.kept_named(caller, words[0])?;
+            }
+            _ => {}
+        }
+        self.can_carry(view, caller, message, number == Number::Call)
     }
 
     pub(super) fn place<F: HardwareFormat>(
@@ -161,7 +190,7 @@ impl Model {
         let place = self.place(view, caller, words[0], CapabilityRights::WRITE)?;
         let Place { row, generation, badge } = self.met_at(view, place);
         let until = Instant(words[1]);
-        self.can_carry(view, caller, &message)?;
+        self.can_carry(view, caller, &message, calls)?;
         match self.first_there(view, Line::Receivers(row, generation), now) {
             Some(receiver) if !calls || until > now => {
                 let message = self.hands_on(view, (caller, receiver.thread), message, heard, now)?;
@@ -199,7 +228,7 @@ impl Model {
         while let Some(Waiting { thread: sender, letter: Some(letter), .. }) =
             self.first_there(view, Line::Senders(row, generation), now)
         {
-            let heard = self.found(view, sender).reply.result().err();
+            let heard = self.heard_now(view, sender);
             let message = match self.hands_on(view, (sender, caller), letter.message, heard, now) {
                 Ok(message) => message,
                 Err(error) => {
@@ -285,6 +314,12 @@ impl Model {
         (heard, now): (Option<Error>, Instant),
     ) -> Result<u64, Error> {
         let caller = self.thread(server).and_then(|thread| thread.owes).ok_or(Error::PeerGone)?;
+        let is_late = self.found(view, caller).reply == Err(Error::TimedOut).into();
+        if self.makes_again && is_late && view.threads[caller as usize].waits_for() != WaitsFor::Reply(server)
+        {
+            // A call that is made once more comes after the timers.
+            return Err(Error::PeerGone);
+        }
         let message = match self.is_faulted(caller) {
             true => message,
             false => self.hands_on(view, (server, caller), message, heard, now)?,

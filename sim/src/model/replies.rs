@@ -1,6 +1,7 @@
 //! Replies that are kept: who waits for which, and what becomes of that when nobody can give it any more.
 
 use coldframe_abi::{Arrival, CapabilityHandle, CapabilityKind, Error, FaultAnswer, Instant, Message, Reply};
+use coldframe_capability::Target;
 use coldframe_kernel::{Inspection, WaitsFor};
 use hal_host::{HardwareFormat, HostMachine};
 
@@ -61,6 +62,14 @@ impl Model {
         self.awaits_kept(thread, number) && !has_left
     }
 
+    /// The kept reply that a thread calls so.
+    pub(super) fn kept_named(&self, caller: u32, word: u64) -> Result<(Key, Target), Error> {
+        let key = (self.process_of(caller).ok_or(Error::BadHandle)?, word);
+        let source = self.sources.iter().find(|(known, _)| *known == key);
+        let target = source.map(|(_, row)| row.target()).ok_or(Error::BadHandle)?;
+        if target.kind == CapabilityKind::Reply { Ok((key, target)) } else { Err(Error::BadHandle) }
+    }
+
     pub(super) fn gives_kept<F: HardwareFormat>(
         &mut self,
         view: &Inspection<'_, HostMachine<F>>,
@@ -69,13 +78,8 @@ impl Model {
         message: Message,
         (heard, now): (Option<Error>, Instant),
     ) -> Result<(), Error> {
-        let key = (self.process_of(caller).ok_or(Error::BadHandle)?, word);
-        let source = self.sources.iter().find(|(known, _)| *known == key);
-        let target = source.map(|(_, row)| row.target()).ok_or(Error::BadHandle)?;
-        if target.kind != CapabilityKind::Reply {
-            return Err(Error::BadHandle);
-        }
-        self.can_carry(view, caller, &message)?;
+        let (key, target) = self.kept_named(caller, word)?;
+        self.can_carry(view, caller, &message, false)?;
         if message.words[..message.carries.count()].contains(&word) {
             return Err(Error::BadArgument);
         }

@@ -2,6 +2,7 @@
 
 use coldframe_abi::{Class, Error, Instant, Message, Nanos, Number, Priority, Reply};
 
+use super::cargo::Loading;
 use super::counts::Counts;
 use super::names::Key;
 
@@ -82,6 +83,10 @@ pub(super) struct Thread {
     pub(super) is_faulted: bool,
     /// With how many capabilities it takes messages.
     pub(super) accepts: usize,
+    /// Where it takes the pages that come with them, and how many bytes.
+    pub(super) window: (u64, u64),
+    /// How far the kernel has come with the pages of its message.
+    pub(super) loading: Loading,
     /// It has replied in a call that is made once more.
     pub(super) has_replied: bool,
     /// Where it has to go on after one, and with which stack.
@@ -111,6 +116,8 @@ impl Thread {
             handler: None,
             is_faulted: false,
             accepts: 0,
+            window: (0, 0),
+            loading: Loading::Nothing,
             has_replied: false,
             goes_on_at: None,
             inbox: None,

@@ -258,7 +258,7 @@ impl Model {
                 }
                 Some(State::Works { call }) if carries(call) => {
                     if let Expected::Answer(answer) =
-                        self.message_call(view, call, thread, &before, (None, now))
+                        self.message_call(view, call, thread, &before, (self.heard_now(view, thread), now))
                     {
                         self.expect(thread, answer);
                     }

@@ -4,7 +4,7 @@ use coldframe_abi::{
     Call, Deadline, ExitCode, Instant, Nanos, Number, PageRights, Request, UserAddress, UserRange, Word,
 };
 
-use super::{FIRST_MADE, Op, Programs, WORDS, first_window};
+use super::{FIRST_MADE, Op, PAGES, Programs, WORDS, first_window};
 use crate::typed::Typed;
 
 impl Programs {
@@ -123,6 +123,17 @@ impl Programs {
                 Call::ReplyReceive { endpoint: self.names.endpoint(slot), deadline: until(now, within) }
             }
             Op::Cancel { slot } => Call::Cancel { thread: self.names.thread(slot) },
+            Op::AcceptPages { page, count } => Call::AcceptPages { window: pages_at(page, count) },
+            Op::PagesReserve { page, count } => {
+                Call::MemoryReserve { range: pages_at(page, count), rights: PageRights::ReadWrite }
+            }
+            Op::PagesUnmap { page, count } => Call::MemoryUnmap { range: pages_at(page, count) },
+            Op::PagesProtect { page, count, rights } => {
+                Call::MemoryProtect { range: pages_at(page, count), rights }
+            }
+            Op::PagesCopy { page, count, to } => {
+                Call::MemoryCopy { range: pages_at(page, count), to: page_at(to) }
+            }
             Op::Accept { count } => Call::Accept { count: Word(count.into()) },
             Op::EndpointJoin { slot, set } => {
                 Call::EndpointJoin { endpoint: self.names.endpoint(slot), set: self.names.endpoint(set) }
@@ -144,9 +155,12 @@ impl Programs {
             }
             Op::Raw(request) => return Some(request),
             Op::Any { number, seed } => return Some(self.any(number, seed, now)),
-            Op::Compute(_) | Op::Memory(_) | Op::WordStore { .. } | Op::Fault | Op::Again { .. } => {
-                return None;
-            }
+            Op::Compute(_)
+            | Op::Memory(_)
+            | Op::WordStore { .. }
+            | Op::PageStore { .. }
+            | Op::Fault
+            | Op::Again { .. } => return None,
         };
         Some(call.encode())
     }
@@ -161,6 +175,15 @@ impl Programs {
 
 fn until(now: Instant, within: Option<Nanos>) -> Deadline {
     within.map_or(Deadline::NEVER, |span| Deadline::at(now.after(span)))
+}
+
+/// One of the pages that the threads of a process share.
+pub(super) const fn page_at(page: u8) -> UserAddress {
+    UserAddress(PAGES.start.0 + page as u64 * 4_096)
+}
+
+const fn pages_at(page: u8, count: u8) -> UserRange {
+    UserRange { start: page_at(page), length: count as u64 * 4_096 }
 }
 
 /// One of the words that the threads of a process share.

@@ -9,7 +9,7 @@ use coldframe_kernel::{Inspection, Kernel, Process};
 use coldframe_scheduler::NONE;
 use hal_host::{HardwareFormat, Holding, HostCpu, HostMachine, Survey};
 
-use super::{FAULT_REPAIRED, FRAMES_KEPT, NOTHING_STALE, PAGES_SAFE, Violation, demand};
+use super::{FAULT_REPAIRED, FRAMES_KEPT, NOTHING_STALE, PAGES_SAFE, Violation, cargo, demand};
 
 /// With so few frames left, an access may be refused: a page and its tables have to be had.
 const SCARCE: u64 = 8;
@@ -73,7 +73,7 @@ fn remembers_the_truth<F: HardwareFormat>(
 /// What an audit works with, kept from audit to audit, so that a step allocates nothing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scratch {
-    survey: Survey,
+    pub(super) survey: Survey,
     /// How many hold a frame that is shared; who owns one alone, and tables, count as all.
     holders: HashMap<u64, u32>,
     /// What mappings show.
@@ -102,6 +102,7 @@ pub(super) fn audit<F: HardwareFormat>(
             return Ok(());
         }
         survey.again::<F>(machine.ram(), space.root());
+        cargo::lent_by(view, number as u32, survey);
         foreign.extend(survey.pages.iter().filter(|page| page.state == 3).copied());
         for object in view.objects.iter().filter(|object| object.process() == Some(number as u32)) {
             if let Some(space) = object.space() {

@@ -28,7 +28,9 @@ impl<M: Machine> Kernel<M> {
                 self.machine.write(&buffer[..slice.length() as usize]);
                 Ok(slice.length()).into()
             }
-            Err(SpaceError::Busy(_)) => self.call_again(caller),
+            Err(SpaceError::Busy(_)) if self.process(caller.process).round.is_some() => {
+                self.call_again(caller)
+            }
             Err(_) => Err::<u64, _>(Error::BadAddress).into(),
         }
     }

@@ -8,6 +8,7 @@ use coldframe_hal::{Cpu, Machine, UserRegisters};
 use coldframe_scheduler::Wake;
 
 use super::{Caller, Outcome};
+use crate::cargo::Ready;
 use crate::messages::Met;
 use crate::work::told;
 use crate::{Kernel, LentName, Line, WaitsFor};
@@ -42,8 +43,10 @@ impl<M: Machine> Kernel<M> {
             Ok(endpoint) => self.meeting_place(endpoint),
             Err(error) => return Err::<u64, _>(error).into(),
         };
-        if let Err(error) = self.can_carry(cpu, caller) {
-            return Err::<u64, _>(error).into();
+        match self.make_ready(cpu, caller, wants_reply) {
+            Ok(Ready::Now) => {}
+            Ok(Ready::Later) => return Outcome::Settled,
+            Err(error) => return Err::<u64, _>(error).into(),
         }
         let badge = self.capability(handle.slot).badge();
         match self.meet(cpu, Line::Receivers(endpoint)) {
@@ -135,8 +138,10 @@ impl<M: Machine> Kernel<M> {
         if has_replied {
             return self.after_reply(cpu, now, caller, by, deadline);
         }
-        if let Err(error) = self.can_carry(cpu, caller) {
-            return Err::<u64, _>(error).into();
+        match self.make_ready(cpu, caller, false) {
+            Ok(Ready::Now) => {}
+            Ok(Ready::Later) => return Outcome::Settled,
+            Err(error) => return Err::<u64, _>(error).into(),
         }
         let bare = cpu.registers().carries() == Carries::NONE;
         let row = self.endpoint_row(endpoint);
@@ -157,6 +162,9 @@ impl<M: Machine> Kernel<M> {
             return Outcome::Settled;
         }
         match replied {
+            Ok(()) | Err(Error::PeerGone) if !self.thread(caller.thread).cargo.is_empty() => {
+                self.receive_after_unloading(caller.thread)
+            }
             // Whether anybody has heard it makes no difference to whoever waits for the next one. The name by which that
             // is received may have gone along.
             Ok(()) | Err(Error::PeerGone) => match self.endpoint(caller, handle, CapabilityRights::READ) {
@@ -182,9 +190,12 @@ impl<M: Machine> Kernel<M> {
         outcome
     }
 
-    pub(super) fn reply(&mut self, cpu: &mut M::Cpu, caller: Caller) -> Result<(), Error> {
-        self.can_carry(cpu, caller)?;
-        self.reply_to_caller(cpu, caller.thread)
+    pub(super) fn reply(&mut self, cpu: &mut M::Cpu, caller: Caller) -> Outcome {
+        match self.make_ready(cpu, caller, false) {
+            Ok(Ready::Now) => self.reply_to_caller(cpu, caller.thread).into(),
+            Ok(Ready::Later) => Outcome::Settled,
+            Err(error) => Err::<u64, _>(error).into(),
+        }
     }
 
     /// With how many capabilities the calling thread takes messages from now on.

@@ -171,15 +171,16 @@ impl<M: Machine> Kernel<M> {
             Call::Send { endpoint, deadline } => self.send(cpu, now, caller, endpoint, deadline, false),
             Call::Receive { endpoint, deadline } => self.receive(cpu, now, caller, endpoint, deadline),
             Call::Call { endpoint, deadline } => self.send(cpu, now, caller, endpoint, deadline, true),
-            Call::Reply {} => self.reply(cpu, caller).into(),
+            Call::Reply {} => self.reply(cpu, caller),
             Call::Accept { count } => self.accept(caller, count.0).into(),
+            Call::AcceptPages { window } => self.accept_pages(caller, window).into(),
             Call::ReplyReceive { endpoint, deadline } => {
                 self.reply_receive(cpu, now, caller, endpoint, deadline)
             }
             Call::Cancel { thread } => self.cancel(cpu, caller, thread).into(),
             Call::Alarm { endpoint, bits, at } => self.set_alarm(cpu, caller, endpoint, bits.0, at).into(),
             Call::ReplyKeep {} => self.keep_reply(cpu, caller).into(),
-            Call::ReplyTo { reply } => self.give_kept(cpu, caller, reply).into(),
+            Call::ReplyTo { reply } => self.give_kept(cpu, caller, reply),
             Call::EndpointJoin { endpoint, set } => self.endpoint_join(caller, endpoint, set).into(),
             Call::Signal { endpoint, bits } => self.signal(cpu, caller, endpoint, bits.0),
             Call::ProcessNotify { process, endpoint, bits } => {

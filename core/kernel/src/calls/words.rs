@@ -28,7 +28,9 @@ impl<M: Machine> Kernel<M> {
             Err(error) => return Err::<u64, _>(error).into(),
         };
         match self.word_of_process(caller.process, address) {
-            Err(SpaceError::Busy(_)) => self.call_again(caller),
+            Err(SpaceError::Busy(_)) if self.process(caller.process).round.is_some() => {
+                self.call_again(caller)
+            }
             Err(_) => Err::<u64, _>(Error::BadAddress).into(),
             Ok(found) if found != expected => Err::<u64, _>(Error::Changed).into(),
             Ok(_) => {

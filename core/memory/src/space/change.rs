@@ -40,8 +40,8 @@ pub(super) fn changeable(entry: Entry, at: u64) -> Result<(), SpaceError> {
         Entry::Page(leaf) | Entry::Closed(leaf) if leaf.ownership == Ownership::Foreign => {
             Err(SpaceError::Foreign(UserAddress(at)))
         }
-        Entry::Promised(_) => Err(SpaceError::Foreign(UserAddress(at))),
-        Entry::Leaving(_) | Entry::Arriving => Err(SpaceError::Busy(UserAddress(at))),
+        // Nothing changes in a space while a round is open: what is on its way belongs to a message.
+        Entry::Promised(_) | Entry::Leaving(_) | Entry::Arriving => Err(SpaceError::Foreign(UserAddress(at))),
         _ => Ok(()),
     }
 }
@@ -93,7 +93,7 @@ impl<F: Format> AddressSpace<F> {
     /// gives their frames back.
     ///
     /// # Errors
-    /// `Foreign` or `Busy` for the first page that cannot go, or no frame for a table that splits a large page;
+    /// `Foreign` for the first page that cannot go, or no frame for a table that splits a large page;
     /// what lies before it has gone.
     pub fn unmap(
         &mut self,
@@ -146,7 +146,7 @@ impl<F: Format> AddressSpace<F> {
     }
 
     /// Goes over a range that one step has gone over, whatever it takes.
-    fn settle<M: PhysicalMemory>(
+    pub(super) fn settle<M: PhysicalMemory>(
         &mut self,
         means: &mut Means<'_, M>,
         pages: Pages,
@@ -178,7 +178,7 @@ impl<F: Format> AddressSpace<F> {
     /// Changes what a program may do with the pages from `at` on; `None` closes them.
     ///
     /// # Errors
-    /// `NotMapped`, `Foreign` or `Busy` for the first page that cannot change, or no frame for a table that splits
+    /// `NotMapped` or `Foreign` for the first page that cannot change, or no frame for a table that splits
     /// a large page; what lies before it has changed.
     pub fn protect(
         &mut self,
@@ -212,7 +212,7 @@ impl<F: Format> AddressSpace<F> {
     /// Moves the pages from `at` on by `to - pages.start`: they are on their way until `settle_move`.
     ///
     /// # Errors
-    /// `Occupied` if a page of the target is not empty, `Foreign` or `Busy` for a page that cannot move, or no frame
+    /// `Occupied` if a page of the target is not empty, `Foreign` for a page that cannot move, or no frame
     /// for a table; what lies before it has moved.
     pub fn relocate(
         &mut self,

@@ -31,7 +31,7 @@ impl<F: Format> AddressSpace<F> {
     /// Each page of the target costs its budget a frame from the start, so that the copy on write never lacks one.
     ///
     /// # Errors
-    /// `Occupied` if a page of the target is not empty, `Busy` for a page that is on its way, or no frame for a
+    /// `Occupied` if a page of the target is not empty, or no frame for a
     /// table; what lies before it has been copied.
     pub fn duplicate(
         &mut self,

@@ -3,6 +3,7 @@
 //! A change goes in steps of at most `STEP` entries. A step that takes something from hardware says what has to be
 //! forgotten, and leaves the frame in the entry (*leaving*); `settle` ends it once no CPU remembers.
 
+mod cargo;
 mod change;
 mod copy;
 mod fault;

@@ -155,7 +155,7 @@ impl<F: Format> AddressSpace<F> {
     /// entries show them by a mapping record. Says which shared page has to be copied first, if one has.
     ///
     /// # Errors
-    /// `NotMapped`, `Foreign` or `Busy` for the first page that cannot be, or no frame for a table; what lies before
+    /// `NotMapped` or `Foreign` for the first page that cannot be, or no frame for a table; what lies before
     /// it is the object's.
     pub fn hand_over(
         &mut self,

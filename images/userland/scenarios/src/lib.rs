@@ -24,6 +24,7 @@ mod recorder;
 mod registers;
 mod scheduling;
 mod served;
+mod shipped;
 mod shown;
 mod suspend;
 mod tended;
@@ -86,4 +87,5 @@ scenarios! {
     22 lent: "whoever serves a call is as urgent as the caller, and only for as long";
     23 kept: "a server keeps the replies that it owes, gives them in any order, and hands one on";
     24 alarms: "signals are raised at a moment, not before, and by a name that still stands then";
+    25 shipped: "messages carry pages, moved or lent, all of them or none, and what is lent comes back";
 }
