@@ -95,6 +95,9 @@ pub(crate) struct Model {
     /// The pages of messages before this entry, and what it has done with them.
     loaded_pages: Vec<cargo::Loaded>,
     passed: Vec<cargo::Passed>,
+    /// Whether somebody has said where pages go, and whether a thread takes what it has sent back in this entry.
+    takes_pages: bool,
+    unloads: bool,
     /// Who waited by which capability before this entry.
     users: Vec<(u32, u32)>,
     /// How urgent the contexts are that threads ran on before this entry.

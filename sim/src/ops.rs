@@ -207,6 +207,11 @@ pub enum Op {
     PageStore {
         page: u8,
     },
+    /// Waits at the first word of one of them, as long as it is zero.
+    PageWait {
+        page: u8,
+        within: Option<Nanos>,
+    },
     /// From now on the thread takes messages with so many capabilities.
     Accept {
         count: u8,

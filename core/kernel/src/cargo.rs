@@ -6,10 +6,11 @@
 
 use coldframe_abi::{Carries, Error, MOST_PAGES, MOST_RANGES, Message, Passage, UserRange};
 use coldframe_hal::{Cpu, Machine, Store, UserRegisters};
-use coldframe_memory::Pages;
+use coldframe_memory::{Flush, Pages, SpaceError};
 
 use crate::calls::Caller;
-use crate::{Kernel, Task, Work};
+use crate::work::made_private;
+use crate::{After, Kernel, Task, Work};
 
 /// Where lent pages appear a second time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -173,8 +174,14 @@ impl<M: Machine> Kernel<M> {
         lends: bool,
     ) -> Result<Ready, Error> {
         if cpu.registers().carries() == Carries::NONE {
-            return Ok(Ready::Now);
+            Ok(Ready::Now)
+        } else {
+            self.make_cargo_ready(cpu, caller, lends)
         }
+    }
+
+    #[cold]
+    fn make_cargo_ready(&mut self, cpu: &mut M::Cpu, caller: Caller, lends: bool) -> Result<Ready, Error> {
         self.can_carry(cpu, caller)?;
         if !cpu.registers().carries().has_pages() || !self.thread(caller.thread).cargo.is_empty() {
             return Ok(Ready::Now);
@@ -185,6 +192,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Begins to make a range of a message ready; if there is none, the call is made once more.
+    #[cold]
     pub(crate) fn load_part(&mut self, cpu: &mut M::Cpu, thread: u32, part: usize) {
         let message = self.registers_of(cpu, thread).message();
         let all = ranges::<M>(&message, true).unwrap_or_default();
@@ -199,17 +207,30 @@ impl<M: Machine> Kernel<M> {
         });
     }
 
-    /// So much of a part is ready now.
-    pub(crate) fn note_loaded(&mut self, thread: u32, part: u8, pages: Pages) {
+    /// One step of making a range of a message ready.
+    #[cold]
+    pub(crate) fn load_step(
+        &mut self,
+        thread: u32,
+        work: &mut Work,
+        part: u8,
+        passage: Passage,
+    ) -> Result<(Flush, Option<After>), SpaceError> {
+        let Some((space, mut means)) = self.space_of(work.process) else {
+            unreachable!("a space in which somebody works is there (KRN-14)")
+        };
+        let (flush, repair) = space.load(&mut means, &mut work.at, work.pages.end(), passage)?;
         if let Some(part) = &mut self.thread(thread).cargo.0[usize::from(part)] {
-            part.pages = pages;
+            part.pages = work.pages.until(work.at);
         }
+        Ok(repair.map_or((flush, None), made_private))
     }
 
     /// Puts the pages of one thread where another wants them, and their addresses there into the message.
     ///
     /// # Errors
     /// `Refused`, and nothing has happened.
+    #[cold]
     pub(crate) fn hand_pages_on(&mut self, from: u32, to: u32, message: &mut Message) -> Result<(), Error> {
         let (sender, receiver) = (self.thread(from).process, self.thread(to).process);
         let cargo = self.thread(from).cargo;

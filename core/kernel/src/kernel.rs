@@ -267,9 +267,6 @@ impl<M: Machine> Kernel<M> {
     #[inline]
     pub(crate) fn answer(&mut self, cpu: &mut M::Cpu, thread: u32, reply: impl Into<Reply>) {
         let reply = reply.into();
-        if !self.thread(thread).cargo.is_empty() {
-            self.unload(thread, Some(reply));
-        }
         if self.of_cpu(cpu).loaded == thread {
             cpu.registers().answer(reply);
         } else {

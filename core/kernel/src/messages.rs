@@ -171,7 +171,7 @@ impl<M: Machine> Kernel<M> {
         self.carry(cpu, from, to, Arrival::Sent)
             .unwrap_or_else(|error| unreachable!("a bare message is always taken: {error:?}"));
         self.thread(from).caller = NONE;
-        self.answer(cpu, to, Ok(0));
+        self.answer_waiting(cpu, to, Ok(0));
         self.pass_on(cpu, now, (from, to), Hand::Back, WaitsFor::InLine(line), deadline);
     }
 

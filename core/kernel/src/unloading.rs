@@ -7,7 +7,7 @@ use coldframe_hal::Machine;
 use coldframe_memory::{Flush, Pages, SpaceError, Whose};
 use coldframe_scheduler::NONE;
 
-use crate::calls::Outcome;
+use crate::calls::{Caller, Outcome};
 use crate::cargo::Part;
 use crate::{After, Kernel, Place, Task, Work, reaper};
 
@@ -32,6 +32,17 @@ impl<M: Machine> Kernel<M> {
         row.work = Some(Work { answer, ..Work::new(task, row.process, Pages::NONE) });
     }
 
+    /// The answer of a call that sends: its caller finds it when it has its pages back.
+    #[inline(never)]
+    pub(crate) fn when_unloaded(&mut self, caller: Caller, outcome: Outcome) -> Outcome {
+        if let Outcome::Answer(result) = outcome
+            && !self.thread(caller.thread).cargo.is_empty()
+        {
+            self.unload(caller.thread, Some(result.into()));
+        }
+        outcome
+    }
+
     /// What is left of `reply_receive` when the reply has been given: the call is made once more, without its pages.
     pub(crate) fn receive_after_unloading(&mut self, thread: u32) -> Outcome {
         self.thread(thread).has_replied = true;
@@ -40,6 +51,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Goes on to the next thing to unload; says whether this was the step.
+    #[cold]
     pub(crate) fn next_to_unload(&mut self, thread: u32, work: &mut Work) -> bool {
         let Task::Unload { mut step, again } = work.task else { return false };
         if !work.pages.from(work.at).is_empty() && (step != Unloading::Away || self.is_borrowed(thread)) {
@@ -50,7 +62,7 @@ impl<M: Machine> Kernel<M> {
         loop {
             let cargo = &mut self.thread(thread).cargo;
             let Some(part) = cargo.first_mut() else {
-                let task = if again { Task::Call } else { Task::Done };
+                let task = if again { Task::Call } else { Task::Unloaded };
                 *work = Work { answer, ..Work::new(task, home, Pages::NONE) };
                 return true;
             };
@@ -74,8 +86,23 @@ impl<M: Machine> Kernel<M> {
             if !pages.is_empty() {
                 let task = Task::Unload { step, again };
                 *work = Work { answer, ..Work::new(task, process, pages) };
-                return false;
+                // Whoever waits at words of pages that go away hears of it first.
+                return step == Unloading::Away;
             }
+        }
+    }
+
+    /// If a thread unloads its cargo, it goes on with the next thing.
+    #[cold]
+    pub(crate) fn unload_on(&mut self, cpu: &mut M::Cpu, thread: u32) {
+        let Some(mut work) = self.thread(thread).work else { return };
+        if !matches!(work.task, Task::Unload { .. }) {
+            return;
+        }
+        let is_over = self.next_to_unload(thread, &mut work);
+        self.thread(thread).work = Some(work);
+        if is_over {
+            self.finish_work(cpu, thread);
         }
     }
 
@@ -92,6 +119,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// One step of taking back what is lent, or of making what is back ordinary.
+    #[cold]
     pub(crate) fn unload_step(
         &mut self,
         thread: u32,
@@ -114,6 +142,7 @@ impl<M: Machine> Kernel<M> {
 
     /// What a thread has lent whose process has ended is taken back: one step of the reaper. `None` if there is nothing
     /// left, else whether there is more to do now: otherwise the reaper is called when there is.
+    #[cold]
     pub(crate) fn take_loans_back(&mut self, cpu: &mut M::Cpu, thread: u32) -> Option<bool> {
         while let Some(part) = self.thread(thread).cargo.first() {
             if let Some(place) = part.lent_to.filter(|place| self.is_place(*place))

@@ -70,9 +70,19 @@ impl<M: Machine> Kernel<M> {
             // It has made no call: whoever should have handled its fault is gone.
             self.end_of_fault(cpu, thread);
         } else {
-            self.answer(cpu, thread, reply);
+            self.answer_waiting(cpu, thread, reply);
         }
         self.wake_up(cpu, thread, wake);
+    }
+
+    /// Puts the answer of a call where a thread that has waited for it will find it, when it has its pages back.
+    #[inline]
+    pub(crate) fn answer_waiting(&mut self, cpu: &mut M::Cpu, thread: u32, reply: impl Into<Reply>) {
+        let reply = reply.into();
+        if !self.thread(thread).cargo.is_empty() {
+            self.unload(thread, Some(reply));
+        }
+        self.answer(cpu, thread, reply);
     }
 
     /// Ends the wait of a thread that has its answer, or needs none.

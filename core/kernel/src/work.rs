@@ -83,6 +83,8 @@ pub enum Task {
         /// Whether the call is made once more then.
         again: bool,
     },
+    /// That has been done: the answer was there before.
+    Unloaded,
     /// There is nothing more to do.
     Done,
     /// The call is made once more: what it found on its way was not settled.
@@ -139,7 +141,7 @@ impl Work {
 
     const fn is_done(&self) -> bool {
         match self.task {
-            Task::Done => true,
+            Task::Done | Task::Unloaded => true,
             Task::Call | Task::Destroy { .. } | Task::Revoke { .. } | Task::Unload { .. } => false,
             _ => self.pages.from(self.at).is_empty(),
         }
@@ -168,7 +170,7 @@ impl<M: Machine> Kernel<M> {
     /// One step of the work of the thread that runs here.
     pub(crate) fn work_step(&mut self, cpu: &mut M::Cpu, now: Instant, thread: u32) {
         let Some(mut work) = self.thread(thread).work else { return };
-        if matches!(work.task, Task::Done) {
+        if matches!(work.task, Task::Done | Task::Unloaded) {
             self.finish_work(cpu, thread);
             return;
         }
@@ -186,17 +188,16 @@ impl<M: Machine> Kernel<M> {
             let _ = self.syscall(cpu, now, caller);
             return;
         }
-        if self.next_of_object(cpu, thread, &mut work)
-            || self.next_derived(cpu, thread, &mut work)
-            || self.next_to_unload(thread, &mut work)
-        {
+        let was_step = match work.task {
+            Task::Destroy { .. } => self.next_of_object(cpu, thread, &mut work),
+            Task::Revoke { .. } => self.next_derived(cpu, thread, &mut work),
+            // If the pages of another space are next, that is looked at first.
+            Task::Unload { .. } => self.next_to_unload(thread, &mut work) || work.process != process,
+            _ => false,
+        };
+        if was_step {
             self.thread(thread).work = Some(work);
             self.finish_work(cpu, thread);
-            return;
-        }
-        if work.process != process {
-            // The pages of another space are next.
-            self.thread(thread).work = Some(work);
             return;
         }
         let start = work.at;
@@ -208,9 +209,6 @@ impl<M: Machine> Kernel<M> {
             }
             Err(error) => self.give_up(process, &mut work, error),
         };
-        if let Task::Load { part, .. } = work.task {
-            self.note_loaded(thread, part, work.pages.until(work.at));
-        }
         self.thread(thread).work = Some(work);
         if self.flush_then(cpu, process, thread, flush, after) {
             self.finish_work(cpu, thread);
@@ -221,11 +219,15 @@ impl<M: Machine> Kernel<M> {
 
     fn step_of(&mut self, thread: u32, work: &mut Work) -> Result<(Flush, Option<After>), SpaceError> {
         let process = work.process;
-        if let Task::Unload { step, .. } = work.task {
-            return self.unload_step(thread, work, step).map(|flush| (flush, None));
-        }
-        if let Task::HandOver { mapping } | Task::TakeBack { mapping } = work.task {
-            return self.hand_over(process, work, mapping);
+        match work.task {
+            Task::HandOver { mapping } | Task::TakeBack { mapping } => {
+                return self.hand_over(process, work, mapping);
+            }
+            Task::Load { part, passage } => return self.load_step(thread, work, part, passage),
+            Task::Unload { step, .. } => {
+                return self.unload_step(thread, work, step).map(|flush| (flush, None));
+            }
+            _ => {}
         }
         let Some((space, mut means)) = self.space_of(process) else {
             unreachable!("a space in which somebody works is there (KRN-14)")
@@ -249,14 +251,13 @@ impl<M: Machine> Kernel<M> {
             Task::UnmapMapping { .. } | Task::Destroy { .. } | Task::Revoke { .. } => {
                 space.unmap(&mut means, at, pages.end(), Whose::Foreign)
             }
-            Task::Load { passage, .. } => {
-                let (flush, repair) = space.load(&mut means, at, pages.end(), passage)?;
-                return Ok(match repair {
-                    None => (flush, None),
-                    Some(repair) => made_private(repair),
-                });
-            }
-            Task::HandOver { .. } | Task::TakeBack { .. } | Task::Unload { .. } | Task::Done | Task::Call => {
+            Task::HandOver { .. }
+            | Task::TakeBack { .. }
+            | Task::Load { .. }
+            | Task::Unload { .. }
+            | Task::Unloaded
+            | Task::Done
+            | Task::Call => {
                 unreachable!("{:?} is no step", work.task)
             }
         }
@@ -491,17 +492,15 @@ impl<M: Machine> Kernel<M> {
 
     /// Answers the caller if its work is done.
     pub(crate) fn finish_work(&mut self, cpu: &mut M::Cpu, thread: u32) {
-        let Some(mut work) = self.thread(thread).work else { return };
-        // Its answer was there before, and so has been counted.
-        let unloads = matches!(work.task, Task::Unload { .. });
-        if unloads {
-            let _ = self.next_to_unload(thread, &mut work);
-            self.thread(thread).work = Some(work);
-        }
-        if !work.is_done() {
+        let Some(mut work) = self.thread(thread).work.filter(Work::is_done) else {
+            self.unload_on(cpu, thread);
             return;
-        }
+        };
         match work.task {
+            Task::Load { part, .. } => {
+                self.load_part(cpu, thread, usize::from(part) + 1);
+                return;
+            }
             Task::Map { mapping } | Task::HandOver { mapping } => {
                 let object = self.mapping_row(mapping).object;
                 self.object_row(object).arriving = false;
@@ -526,10 +525,6 @@ impl<M: Machine> Kernel<M> {
             }
             _ => {}
         }
-        if let Task::Load { part, .. } = work.task {
-            self.load_part(cpu, thread, usize::from(part) + 1);
-            return;
-        }
         let process = work.process;
         self.thread(thread).work = None;
         if work.task == Task::Fill
@@ -537,7 +532,7 @@ impl<M: Machine> Kernel<M> {
         {
             space.stop_filling(&mut means, work.pages);
         }
-        if !unloads && work.answer == Err(Error::BadHandle) && !self.has_ended(thread) {
+        if work.answer == Err(Error::BadHandle) && work.task != Task::Unloaded && !self.has_ended(thread) {
             self.count(thread, Counter::Refusals);
         }
         self.answer(cpu, thread, work.answer);
@@ -545,7 +540,7 @@ impl<M: Machine> Kernel<M> {
 }
 
 /// What is left to do for a shared page that gets a frame of its own.
-fn made_private(repair: Repair) -> (Flush, Option<After>) {
+pub(crate) fn made_private(repair: Repair) -> (Flush, Option<After>) {
     match repair {
         Repair::Copying { page, frame, flush } => (flush, Some(After::Copy { page, frame })),
         Repair::Done(flush) => (flush, Some(After::Nothing)),

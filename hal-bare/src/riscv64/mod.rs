@@ -71,6 +71,7 @@ pub(crate) fn rate() -> TickRate {
     TIMEBASE.get()
 }
 
+#[inline(always)]
 pub(crate) fn now() -> Instant {
     TIMEBASE.get().instant(ticks())
 }
@@ -184,6 +185,7 @@ pub(crate) fn wait_for_interrupt() -> Trap {
 }
 
 /// What an exit from user mode means to the kernel.
+#[inline(always)]
 fn trap_of(cause: u64, value: u64, registers: &mut Registers) -> UserExit {
     const ILLEGAL: u64 = 2;
     const CALL: u64 = 8;

@@ -53,6 +53,7 @@ pub(crate) fn rate() -> TickRate {
     TSC.get()
 }
 
+#[inline(always)]
 pub(crate) fn now() -> Instant {
     TSC.get().instant(ticks())
 }
@@ -165,6 +166,7 @@ const fn access_of(error: u64) -> Access {
 }
 
 /// What an exit from user mode means to the kernel.
+#[inline(always)]
 fn trap_of(registers: &Registers) -> UserExit {
     const NO_FLOAT: u8 = 7;
     const PAGE_FAULT: u8 = 14;

@@ -205,12 +205,15 @@ pub(super) fn parcel_op(source: &mut dyn Source) -> Op {
 /// An operation on messages that may carry pages, or on those pages.
 pub(super) fn cargo_op(source: &mut dyn Source) -> Op {
     let (page, count) = (source.choose(14) as u8, 1 + source.choose(4) as u8);
-    let within = Some(micros(source, 60));
+    let within = [None, Some(micros(source, 60)), Some(micros(source, 60))][source.choose(3) as usize];
     match source.choose(20) {
         0 | 1 => accept_pages(source),
         2 | 3 => Op::PagesReserve { page, count },
         4 => Op::PagesUnmap { page: page + source.choose(8) as u8, count },
-        5 => Op::PageStore { page: page + source.choose(8) as u8 },
+        5 => {
+            let page = page + source.choose(8) as u8;
+            [Op::PageStore { page }, Op::PageWait { page, within }][source.choose(2) as usize]
+        }
         6 => Op::PagesCopy { page, count: 1, to: source.choose(14) as u8 },
         7 => {
             let rights =

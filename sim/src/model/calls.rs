@@ -46,6 +46,8 @@ impl Model {
             thread.asks = true;
             thread.is_refused = false;
         }
+        // Whatever it has asked for before has been answered.
+        self.asks_again.retain(|(thread, _)| *thread != caller);
         let Some(number) = Number::from_word(request.number) else {
             self.expect(caller, Err(Error::UnknownCall));
             return Ok(());
@@ -129,7 +131,7 @@ impl Model {
             | Number::Reply
             | Number::ReplyTo
             | Number::ReplyReceive => {
-                self.message_call(view, number, caller, before, (given.result().err(), now))
+                self.message_call(view, number, caller, before, (self.heard_now(view, caller), now))
             }
             Number::Alarm => Expected::Answer(self.sets_alarm(view, caller, words)),
             Number::ReplyKeep => self.keeps_reply(view, caller, given, now)?,

@@ -5,7 +5,7 @@ use std::mem;
 use coldframe_abi::{Error, Instant, MOST_PAGES, MOST_RANGES, Message, Number, Passage, UserAddress};
 use coldframe_hal::FRAME_BYTES;
 use coldframe_hal::paging::Entry;
-use coldframe_kernel::{Inspection, Kernel, Task, WaitsFor};
+use coldframe_kernel::{Inspection, Kernel, Task, WaitsFor, Work};
 use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
 use super::calls::{Answer, Expected};
@@ -103,6 +103,13 @@ impl Model {
         self.loaded_pages.push(Loaded { thread, ranges });
     }
 
+    /// Notes whether a thread is about to take back what it has lent, or has lost what it was lent with its lender.
+    pub(super) fn note_unloading<F: HardwareFormat>(&mut self, view: &Inspection<'_, HostMachine<F>>) {
+        let unloads =
+            |work: Option<&Work>| work.is_some_and(|work| matches!(work.task(), Task::Unload { .. }));
+        self.unloads = self.takes_pages && view.threads.iter().any(|thread| unloads(thread.work()));
+    }
+
     /// Whether what a message says of pages makes sense.
     pub(super) fn ranges_fit(&self, message: &Message, lends: bool) -> Result<(), Error> {
         if !message.carries.has_pages() {
@@ -138,6 +145,7 @@ impl Model {
         if let Some(thread) = self.thread_mut(caller) {
             thread.window = if length == 0 { (0, 0) } else { (start, length) };
         }
+        self.takes_pages = true;
         Ok(0)
     }
 
@@ -160,6 +168,8 @@ impl Model {
         {
             return Some(Expected::Answer(Err(error)));
         }
+        // Whoever waits at a word of a page that goes along hears of it.
+        self.unloads = true;
         let loading = match view.threads[caller as usize].work().map(|work| work.task()) {
             Some(Task::Load { .. }) => Loading::Begun,
             Some(Task::Call) => Loading::Ready,
@@ -182,7 +192,7 @@ impl Model {
         let row = &view.threads[thread as usize];
         let answered = match row.work().map(|work| work.task()) {
             None => row.waits_for() == WaitsFor::Nothing,
-            Some(task) => matches!(task, Task::Unload { again: false, .. }),
+            Some(task) => matches!(task, Task::Unload { again: false, .. } | Task::Unloaded),
         };
         if answered { self.found(view, thread).reply.result().err() } else { None }
     }

@@ -32,6 +32,7 @@ impl Model {
     ) {
         self.sources.clear();
         self.loaded_pages.clear();
+        self.note_unloading(view);
         let number = coldframe_abi::Number::from_word(registers.request.number);
         self.note_alarms(view);
         self.note_contexts(view, was, number.filter(|_| trap == Trap::Syscall));

@@ -281,7 +281,8 @@ impl Model {
         for waiting in gone {
             let error = match waiting.line {
                 // Whoever goes on although nobody can have done that shows it.
-                Line::Process(_) | Line::Object(..) if !worked => continue,
+                Line::Process(_) if !worked && !reaped && !self.unloads => continue,
+                Line::Object(..) if !worked => continue,
                 Line::Process(_) => Error::NotMapped,
                 Line::Object(..) => Error::BadHandle,
                 Line::Senders(..) if self.is_faulted(waiting.thread) => {

@@ -134,6 +134,9 @@ impl Programs {
             Op::PagesCopy { page, count, to } => {
                 Call::MemoryCopy { range: pages_at(page, count), to: page_at(to) }
             }
+            Op::PageWait { page, within } => {
+                Call::WordWait { address: page_at(page), expected: Word(0), deadline: until(now, within) }
+            }
             Op::Accept { count } => Call::Accept { count: Word(count.into()) },
             Op::EndpointJoin { slot, set } => {
                 Call::EndpointJoin { endpoint: self.names.endpoint(slot), set: self.names.endpoint(set) }

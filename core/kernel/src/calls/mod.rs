@@ -168,19 +168,32 @@ impl<M: Machine> Kernel<M> {
                 process.map(|process| self.process(process).counts.of(counter)).into()
             }
             Call::EndpointCreate {} => self.endpoint_create(caller).into(),
-            Call::Send { endpoint, deadline } => self.send(cpu, now, caller, endpoint, deadline, false),
+            Call::Send { endpoint, deadline } => {
+                let sent = self.send(cpu, now, caller, endpoint, deadline, false);
+                self.when_unloaded(caller, sent)
+            }
             Call::Receive { endpoint, deadline } => self.receive(cpu, now, caller, endpoint, deadline),
-            Call::Call { endpoint, deadline } => self.send(cpu, now, caller, endpoint, deadline, true),
-            Call::Reply {} => self.reply(cpu, caller),
+            Call::Call { endpoint, deadline } => {
+                let called = self.send(cpu, now, caller, endpoint, deadline, true);
+                self.when_unloaded(caller, called)
+            }
+            Call::Reply {} => {
+                let replied = self.reply(cpu, caller);
+                self.when_unloaded(caller, replied)
+            }
             Call::Accept { count } => self.accept(caller, count.0).into(),
             Call::AcceptPages { window } => self.accept_pages(caller, window).into(),
             Call::ReplyReceive { endpoint, deadline } => {
-                self.reply_receive(cpu, now, caller, endpoint, deadline)
+                let received = self.reply_receive(cpu, now, caller, endpoint, deadline);
+                self.when_unloaded(caller, received)
             }
             Call::Cancel { thread } => self.cancel(cpu, caller, thread).into(),
             Call::Alarm { endpoint, bits, at } => self.set_alarm(cpu, caller, endpoint, bits.0, at).into(),
             Call::ReplyKeep {} => self.keep_reply(cpu, caller).into(),
-            Call::ReplyTo { reply } => self.give_kept(cpu, caller, reply),
+            Call::ReplyTo { reply } => {
+                let given = self.give_kept(cpu, caller, reply);
+                self.when_unloaded(caller, given)
+            }
             Call::EndpointJoin { endpoint, set } => self.endpoint_join(caller, endpoint, set).into(),
             Call::Signal { endpoint, bits } => self.signal(cpu, caller, endpoint, bits.0),
             Call::ProcessNotify { process, endpoint, bits } => {

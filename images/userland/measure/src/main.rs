@@ -8,8 +8,9 @@ mod metal {
     use core::sync::atomic::AtomicU64;
 
     use coldframe_abi::{
-        Calls, CapabilityRights, Deadline, EndpointHandle, ExitCode, FaultAnswer, Message, ObjectHandle,
-        PageRights, Priority, ProcessHandle, ThreadHandle, UserAddress, UserRange, Word,
+        Call, Calls, CapabilityRights, Carries, Deadline, EndpointHandle, ExitCode, FaultAnswer, Message,
+        ObjectHandle, PageRights, Passage, Priority, ProcessHandle, Sys, ThreadHandle, UserAddress,
+        UserRange, Word,
     };
     use coldframe_runtime::{Metal, block_on, print};
     use coldframe_scenarios::Ground;
@@ -109,12 +110,19 @@ mod metal {
 
     /// A process that does nothing but answer, and by which endpoint.
     async fn echo() -> Option<(EndpointHandle, ProcessHandle, ThreadHandle)> {
+        answering(&Metal.echo_program(), UserAddress(0)).await
+    }
+
+    /// A process with a program that answers at an endpoint.
+    async fn answering(
+        program: &[u64],
+        stack: UserAddress,
+    ) -> Option<(EndpointHandle, ProcessHandle, ThreadHandle)> {
         let endpoint = Metal.endpoint_create().await.ok()?;
-        let (process, start) = process_with(&Metal.echo_program()).await?;
+        let (process, start) = process_with(program).await?;
         let given =
             Metal.process_give(process, endpoint.into(), CapabilityRights::READ, Word(0)).await.ok()?;
-        let thread =
-            Metal.process_thread(process, start, UserAddress(0), Word(given.to_word())).await.ok()?;
+        let thread = Metal.process_thread(process, start, stack, Word(given.to_word())).await.ok()?;
         Some((endpoint, process, thread))
     }
 
@@ -135,6 +143,40 @@ mod metal {
             assert_eq!(answered, TIMES, "each call is answered with what it said");
         }
         let _ = Metal.process_kill(process, ExitCode(0)).await;
+    }
+
+    /// Calls with a capability or a page to a process of its own, which sends them back, or has only borrowed them.
+    async fn parcels() {
+        let (page, neighbour) = (pages(9, 1), pages(10, 1));
+        // By the table and not by the stubs: what is counted elsewhere has its stub in place.
+        let ask = async |call: Call| Metal.request(call.encode()).await.value;
+        // The neighbour stays: the table is not made and freed each time.
+        for range in [page, neighbour] {
+            ask(Call::MemoryReserve { range, rights: PageRights::ReadWrite }).await;
+        }
+        let name = ask(Call::EndpointCreate {}).await;
+        ask(Call::Accept { count: Word(1) }).await;
+        ask(Call::AcceptPages { window: page }).await;
+        for (what, first, carries) in [
+            ("call_with_capability_and_back", name, Carries::new(1, 1)),
+            ("call_with_page_and_back", page.start.0, Carries::NONE.and_pages(Passage::Moved, 1)),
+            ("call_with_page_lent", page.start.0, Carries::NONE.and_pages(Passage::LentToWrite, 1)),
+        ] {
+            let gives_back = carries.range(0).is_none_or(|(passage, _)| !passage.is_lent());
+            let program = Metal.taking_program(gives_back);
+            let Some((endpoint, process, _)) = answering(program, pages(8, 1).start).await else { return };
+            let (mut next, mut answered) = (first, 0);
+            count(what, async |round| {
+                let message = Message::new(round, [next, 2, 3, 4]).carrying(carries);
+                let call = Call::Call { endpoint, deadline: Deadline::NEVER };
+                let (_, reply) = Metal.exchange(call.encode(), message).await;
+                next = if gives_back { reply.words[0] } else { first };
+                answered += u64::from(reply.label == round);
+            })
+            .await;
+            assert_eq!(answered, TIMES, "each call is answered with what it said");
+            let _ = Metal.process_kill(process, ExitCode(0)).await;
+        }
     }
 
     /// Signals to a process that is more urgent, which receives each and waits again.
@@ -222,6 +264,7 @@ mod metal {
     fn main() {
         block_on(async {
             messages().await;
+            parcels().await;
             signals().await;
             waiters().await;
             yields().await;

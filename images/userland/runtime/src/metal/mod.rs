@@ -46,6 +46,13 @@ impl Metal {
         arch::ECHO_PROGRAM
     }
 
+    /// A program that takes one capability and one page with each call at the endpoint that its argument names, the
+    /// page where its stack would be, and answers with the message that came; with what came along, if it gives back.
+    #[must_use]
+    pub const fn taking_program(&self, gives_back: bool) -> &'static [u64] {
+        if gives_back { arch::GIVING_PROGRAM } else { arch::TAKING_PROGRAM }
+    }
+
     /// A program in two words that yields for ever.
     #[must_use]
     pub const fn yield_program(&self) -> [u64; 2] {

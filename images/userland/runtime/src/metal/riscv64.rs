@@ -19,7 +19,7 @@ pub(super) fn thread_entry() -> u64 {
     (thread_start as *const ()).addr() as u64
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn call(request: &Request) -> Reply {
     let [a0, a1, a2, a3, a4, a5] = request.arguments;
     let (status, value);
@@ -41,7 +41,7 @@ pub(super) fn call(request: &Request) -> Reply {
 }
 
 /// A call with a message in s2 to s9; in a2 goes what it carries, and comes how it came.
-#[inline]
+#[inline(always)]
 pub(super) fn exchange(request: &Request, message: &Message) -> (Reply, Message) {
     let [a0, a1, ..] = request.arguments;
     let mut label = message.label;
@@ -144,6 +144,36 @@ pub(super) fn hold_registers(pattern: u64, rounds: u64) -> bool {
 pub(super) const ECHO_PROGRAM: [u64; 3] =
     [0x0001_0513_0005_0113, 0x03d0_0893_fff0_0593, 0xff1f_f06f_0000_0073];
 const _: () = assert!(coldframe_abi::Number::ReplyReceive as u64 == 61, "the program makes this call");
+
+/// `mv s2, a0; li a0, 4; li a7, 67; ecall; mv a0, sp; lui a1, 1; li a7, 72; ecall; mv sp, s2; li a2, 0; 1: mv a0, sp;
+/// li a1, -1; li a7, 61; ecall; lui t0, 1; or a2, a2, t0; j 1b`.
+pub(super) const GIVING_PROGRAM: &[u64] = &[
+    0x0040_0513_0005_0913,
+    0x0000_0073_0430_0893,
+    0x0000_15b7_0001_0513,
+    0x0000_0073_0480_0893,
+    0x0000_0613_0009_0113,
+    0xfff0_0593_0001_0513,
+    0x0000_0073_03d0_0893,
+    0x0056_6633_0000_12b7,
+    0x0000_0000_fe9f_f06f,
+];
+
+/// The same with `li a2, 0` in place of `lui` and `or`.
+pub(super) const TAKING_PROGRAM: &[u64] = &[
+    0x0040_0513_0005_0913,
+    0x0000_0073_0430_0893,
+    0x0000_15b7_0001_0513,
+    0x0000_0073_0480_0893,
+    0x0000_0613_0009_0113,
+    0xfff0_0593_0001_0513,
+    0x0000_0073_03d0_0893,
+    0xfedf_f06f_0000_0613,
+];
+const _: () = assert!(
+    coldframe_abi::Number::Accept as u64 == 67 && coldframe_abi::Number::AcceptPages as u64 == 72,
+    "the programs make these calls"
+);
 
 /// `1: li a7, 1; ecall; j 1b`.
 pub(super) const YIELD_PROGRAM: [u64; 2] = [0x0000_0073_0010_0893, 0x0000_0000_ff9f_f06f];

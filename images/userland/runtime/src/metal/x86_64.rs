@@ -21,7 +21,7 @@ pub(super) fn thread_entry() -> u64 {
     (thread_start as *const ()).addr() as u64
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn call(request: &Request) -> Reply {
     let [rdi, rsi, rdx, r10, r8, r9] = request.arguments;
     let (status, value);
@@ -51,7 +51,7 @@ pub(super) fn call(request: &Request) -> Reply {
 }
 
 /// A call with a message in rbx, r12 to r15 and r8 to r10; in rdx goes what it carries, in rdi comes how it came.
-#[inline]
+#[inline(always)]
 pub(super) fn exchange(request: &Request, message: &Message) -> (Reply, Message) {
     let [rdi, rsi, ..] = request.arguments;
     let mut label = message.label;
@@ -146,6 +146,34 @@ pub(super) fn hold_registers(pattern: u64, rounds: u64) -> bool {
 pub(super) const ECHO_PROGRAM: [u64; 3] =
     [0x8348_e789_48fc_8948, 0x0f00_0000_3db8_ffce, 0xcccc_cccc_ccf0_eb05];
 const _: () = assert!(coldframe_abi::Number::ReplyReceive as u64 == 61, "the program makes this call");
+
+/// `mov rbx, rdi; mov edi, 4; mov eax, 67; syscall; mov rdi, rsp; mov esi, 4096; mov eax, 72; syscall; mov rsp, rbx;
+/// xor edx, edx; 1: mov rdi, rsp; or rsi, -1; mov eax, 61; syscall; lea edx, [rdi + 4096]; jmp 1b`.
+pub(super) const GIVING_PROGRAM: &[u64] = &[
+    0x0000_0004_bffb_8948,
+    0x4805_0f00_0000_43b8,
+    0xb800_0010_00be_e789,
+    0x8948_050f_0000_0048,
+    0x8348_e789_48d2_31dc,
+    0x0f00_0000_3db8_ffce,
+    0xeb00_0010_0097_8d05,
+    0xcccc_cccc_cccc_ccea,
+];
+
+/// The same with `xor edx, edx` in place of `lea`.
+pub(super) const TAKING_PROGRAM: &[u64] = &[
+    0x0000_0004_bffb_8948,
+    0x4805_0f00_0000_43b8,
+    0xb800_0010_00be_e789,
+    0x8948_050f_0000_0048,
+    0x8348_e789_48d2_31dc,
+    0x0f00_0000_3db8_ffce,
+    0xcccc_ccee_ebd2_3105,
+];
+const _: () = assert!(
+    coldframe_abi::Number::Accept as u64 == 67 && coldframe_abi::Number::AcceptPages as u64 == 72,
+    "the programs make these calls"
+);
 
 /// `1: mov eax, 1; syscall; jmp 1b`.
 pub(super) const YIELD_PROGRAM: [u64; 2] = [0xeb05_0f00_0000_01b8, 0xcccc_cccc_cccc_ccf7];
