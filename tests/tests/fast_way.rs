@@ -3,7 +3,8 @@
 use std::hash::{DefaultHasher, Hasher};
 
 use coldframe_abi::{
-    Arrival, Call, CpuId, Deadline, EndpointHandle, Message, Number, Request, UserAddress, Word,
+    Arrival, Call, Carries, CpuId, Deadline, EndpointHandle, Message, Number, PageRights, Passage, Request,
+    UserAddress, UserRange, Word,
 };
 use coldframe_hal::paging::Sv39;
 use coldframe_hal::{Cpu, Trap};
@@ -16,6 +17,10 @@ struct Pair {
     endpoint: EndpointHandle,
 }
 
+const PAGE: u64 = 4_096;
+/// A page of the client, and where the server takes pages.
+const LENT: u64 = 0x10_0000;
+const WINDOW: u64 = 0x20_0000;
 const WORDS: Message = Message { label: 5, words: [1, 2, 3, 4, 5, 6, 7], ..Message::new(0, [0; 4]) };
 
 impl Pair {
@@ -36,6 +41,8 @@ impl Pair {
         pair.slow(Call::YieldNow {}.encode());
         assert_eq!(pair.cpu.peek().argument, 1, "the server runs");
         let deadline = Deadline::NEVER;
+        let window = UserRange { start: UserAddress(WINDOW), length: PAGE };
+        pair.slow(Call::AcceptPages { window }.encode());
         pair.slow(Call::Receive { endpoint: pair.endpoint, deadline }.encode());
         assert_eq!(pair.cpu.peek().argument, 0, "the client runs");
         pair
@@ -44,6 +51,17 @@ impl Pair {
     fn slow(&mut self, request: Request) {
         self.cpu.registers().request = request;
         assert_eq!(self.kernel.enter(&mut self.cpu, Trap::Syscall), Resume::User);
+    }
+
+    /// The same for a call that takes several entries.
+    fn slow_steps(&mut self, request: Request, message: Message) {
+        let registers = self.cpu.registers();
+        (registers.request, registers.message) = (request, message);
+        let mut resume = self.kernel.enter(&mut self.cpu, Trap::Syscall);
+        while resume == Resume::Again {
+            resume = self.kernel.enter(&mut self.cpu, Trap::Again);
+        }
+        assert_eq!(resume, Resume::User);
     }
 
     fn fast(&mut self, request: Request, message: Message) -> Option<u64> {
@@ -69,6 +87,28 @@ impl Pair {
     fn reply_receive(&self) -> Request {
         Call::ReplyReceive { endpoint: self.endpoint, deadline: Deadline::NEVER }.encode()
     }
+}
+
+#[test]
+fn a_caller_that_has_lent_something_is_replied_to_the_slow_way() {
+    let mut pair = Pair::new();
+    let range = UserRange { start: UserAddress(LENT), length: PAGE };
+    pair.slow_steps(
+        Call::MemoryReserve { range, rights: PageRights::ReadWrite }.encode(),
+        Message::default(),
+    );
+    let carries = Carries::NONE.and_pages(Passage::LentToRead, 1);
+    let lends = Message::new(1, [LENT, 0, 0, 0]).carrying(carries);
+    pair.slow_steps(pair.call(), lends);
+    assert_eq!(pair.cpu.peek().argument, 1, "the server goes on");
+    let found = pair.cpu.peek().message;
+    assert_eq!((found.words[0], found.carries), (WINDOW, carries), "with the page");
+    assert_eq!(pair.fast(pair.reply_receive(), WORDS), None, "its reply takes work");
+    pair.slow_steps(pair.reply_receive(), WORDS);
+    assert_eq!(pair.cpu.peek().argument, 0, "the client goes on");
+    assert_eq!(pair.cpu.peek().reply.result(), Ok(0));
+    let lent = pair.kernel.inspect().threads.iter().any(|thread| !thread.cargo().is_empty());
+    assert!(!lent, "and has its page back");
 }
 
 #[test]

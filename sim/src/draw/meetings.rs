@@ -55,10 +55,16 @@ pub(super) fn cargo(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         Op::PageStore { page: 16 },
         Op::PagesUnmap { page: 16, count: 8 },
     ];
-    for ops in [&sends[..], &calls[..], &serves[..]] {
+    let keeps = [
+        Op::PagesReserve { page: 0, count: 12 },
+        Op::Receive { slot: 0, within },
+        Op::ReplyKeep,
+        Op::ReplyTo { slot: LAST },
+    ];
+    for ops in [&sends[..], &calls[..], &serves[..], &keeps[..]] {
         plan.programs.push([ops, &[Op::Again { times: 200 }]].concat());
     }
-    let all = [0, 1, 2].map(|next| Op::Spawn { program: gives_at + next });
+    let all = [0, 1, 2, 3].map(|next| Op::Spawn { program: gives_at + next });
     plan.programs[0].splice(3..3, all);
     plan
 }

@@ -84,7 +84,11 @@ impl Model {
             return Err(Error::BadArgument);
         }
         let owed = target.row;
-        if !self.awaits_kept(owed, target.generation) {
+        // A call that is made once more comes after the timers.
+        let is_late = self.makes_again && self.found(view, owed).reply == Err(Error::TimedOut).into();
+        if !self.awaits_kept(owed, target.generation)
+            || (is_late && !self.is_awaited(view, owed, target.generation))
+        {
             self.is_used_up(view, key);
             return Err(Error::PeerGone);
         }
