@@ -69,7 +69,7 @@ async fn serve<G: Ground>(sys: &Recorder<'_, G>) -> Result<(), Error> {
             }
             DAWDLE => {
                 let now = ground.clock().await?;
-                ground.sleep(Deadline::at(now.after(Nanos::from_millis(30)))).await?;
+                ground.sleep(Deadline::at(now.after(Nanos::from_millis(300)))).await?;
                 let _ = sys.memory_query(UserAddress(TAKEN)).await;
             }
             GO => return Ok(()),
@@ -204,7 +204,7 @@ async fn is_moved<G: Ground>(sys: &Recorder<'_, G>, endpoint: EndpointHandle) ->
 /// Who waits no longer has everything back, whoever has borrowed it.
 async fn comes_back_in_time<G: Ground>(sys: &Recorder<'_, G>, endpoint: EndpointHandle) -> Result<(), Error> {
     let now = sys.ground().clock().await?;
-    let soon = Deadline::at(now.after(Nanos::from_millis(10)));
+    let soon = Deadline::at(now.after(Nanos::from_millis(120)));
     let lent = Carries::NONE.and_pages(Passage::LentToWrite, 2);
     let message = Message::new(DAWDLE, [SENT, 0, 0, 0]).carrying(lent);
     let _ = sys.ground().call(endpoint, soon, message).await;
