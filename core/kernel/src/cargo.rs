@@ -102,6 +102,17 @@ impl Cargo {
         self.0.iter().flatten()
     }
 
+    pub(crate) const fn part(&self, index: usize) -> Option<Part> {
+        self.0[index]
+    }
+
+    /// Nobody else has a part any more.
+    pub(crate) const fn has_come_back(&mut self, index: usize) {
+        if let Some(part) = &mut self.0[index] {
+            part.lent_to = None;
+        }
+    }
+
     pub(crate) const fn first(&self) -> Option<Part> {
         self.0[0]
     }

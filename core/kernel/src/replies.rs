@@ -3,7 +3,7 @@
 //! A server that keeps one can receive the next call, and reply in any order, or have another reply. The caller waits as
 //! before; what it had lent to the server comes back, for nobody in particular serves it now.
 
-use coldframe_abi::{Arrival, CapabilityKind, Error, ReplyHandle};
+use coldframe_abi::{Arrival, CapabilityKind, Error, Instant, ReplyHandle};
 use coldframe_capability::{Capabilities, GROUND, Target};
 use coldframe_hal::{Cpu, Machine, Store, UserRegisters};
 use coldframe_scheduler::{NONE, Wake};
@@ -40,7 +40,13 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// The running thread gives a reply that was kept, when all that goes along is ready.
-    pub(crate) fn give_kept(&mut self, cpu: &mut M::Cpu, caller: Caller, reply: ReplyHandle) -> Outcome {
+    pub(crate) fn give_kept(
+        &mut self,
+        cpu: &mut M::Cpu,
+        now: Instant,
+        caller: Caller,
+        reply: ReplyHandle,
+    ) -> Outcome {
         let name = (reply.slot, reply.generation);
         let (rows, rights) = (self.capabilities.rows(), OF_REPLY);
         let target = match Capabilities::named(rows, caller.process, name, CapabilityKind::Reply, rights) {
@@ -48,7 +54,11 @@ impl<M: Machine> Kernel<M> {
             Err(error) => return Err::<u64, _>(error).into(),
         };
         match self.make_ready(cpu, caller, false) {
-            Ok(Ready::Now) => self.give_kept_now(cpu, caller, reply, target).into(),
+            Ok(Ready::Now) => {
+                let lender = self.waits_for_kept(target).unwrap_or(NONE);
+                let gives_back = self.give_back_first(cpu, now, caller, lender);
+                gives_back.unwrap_or_else(|| self.give_kept_now(cpu, caller, reply, target).into())
+            }
             Ok(Ready::Later) => Outcome::Settled,
             Err(error) => Err::<u64, _>(error).into(),
         }

@@ -2,8 +2,8 @@
 //!
 //! What is lent is taken from whoever has it, and every CPU forgets it, before its owner can do anything with it.
 
-use coldframe_abi::Reply;
-use coldframe_hal::Machine;
+use coldframe_abi::{Instant, MOST_RANGES, Reply};
+use coldframe_hal::{Machine, Store};
 use coldframe_memory::{Flush, Pages, SpaceError, Whose};
 use coldframe_scheduler::NONE;
 
@@ -113,8 +113,8 @@ impl<M: Machine> Kernel<M> {
         place.is_some_and(|place| self.is_place(place))
     }
 
-    fn is_place(&mut self, place: Place) -> bool {
-        let row = self.process(place.process);
+    fn is_place(&self, place: Place) -> bool {
+        let row = &self.processes.rows()[place.process as usize];
         row.generation == place.generation && row.space.is_some()
     }
 
@@ -138,6 +138,53 @@ impl<M: Machine> Kernel<M> {
         }
         work.at = work.pages.end();
         Ok(Flush::NONE)
+    }
+
+    /// Who replies gives back first what it has borrowed for the call: it can take pages there again at once. `None` if
+    /// there is nothing, or nothing any more; else its call is made once more.
+    #[inline]
+    pub(crate) fn give_back_first(
+        &mut self,
+        cpu: &mut M::Cpu,
+        now: Instant,
+        caller: Caller,
+        lender: u32,
+    ) -> Option<Outcome> {
+        if lender == NONE || self.thread(lender).cargo.is_empty() {
+            return None;
+        }
+        self.give_back(cpu, now, caller, lender)
+    }
+
+    #[cold]
+    fn give_back(&mut self, cpu: &mut M::Cpu, now: Instant, caller: Caller, lender: u32) -> Option<Outcome> {
+        for index in 0..MOST_RANGES {
+            let lent_to = self.thread(lender).cargo.part(index).and_then(|part| part.lent_to);
+            let here = |place: &Place| place.process == caller.process && self.is_place(*place);
+            let Some(place) = lent_to.filter(here) else { continue };
+            if !self.may_change(place.process) || self.wake_some_within(cpu, place.process, place.pages) {
+                return Some(self.call_again(caller));
+            }
+            let (flush, after) = self.take_place_back(place)?;
+            if !self.flush_then(cpu, place.process, caller.thread, flush, after) {
+                let _ = self.call_again(caller);
+                self.wait_as_owner(cpu, now, place.process);
+                return Some(Outcome::Settled);
+            }
+            self.thread(lender).cargo.has_come_back(index);
+        }
+        None
+    }
+
+    /// Takes what is lent from where it appears a second time.
+    fn take_place_back(&mut self, place: Place) -> Option<(Flush, After)> {
+        let (space, mut means) = self.space_of(place.process)?;
+        let (pages, mut at) = (place.pages, place.pages.start());
+        let flush = space
+            .unmap(&mut means, &mut at, pages.end(), Whose::Foreign)
+            .unwrap_or_else(|error| unreachable!("what is lent is whole pages (MEM-21): {error:?}"));
+        let after = if flush.is_none() { After::Prune(pages) } else { After::Unmap(pages) };
+        Some((flush, after))
     }
 
     /// What a thread has lent whose process has ended is taken back: one step of the reaper. `None` if there is nothing
@@ -173,13 +220,7 @@ impl<M: Machine> Kernel<M> {
         if !self.may_change(borrower) || self.wake_some_within(cpu, borrower, place.pages) {
             return Some(true);
         }
-        let (space, mut means) = self.space_of(borrower)?;
-        let mut at = place.pages.start();
-        let flush = space
-            .unmap(&mut means, &mut at, place.pages.end(), Whose::Foreign)
-            .unwrap_or_else(|error| unreachable!("what is lent is whole pages (MEM-21): {error:?}"));
-        let pages = place.pages;
-        let after = if flush.is_none() { After::Prune(pages) } else { After::Unmap(pages) };
+        let (flush, after) = self.take_place_back(place)?;
         if self.flush_then(cpu, borrower, reaper::THREAD, flush, after) {
             return None;
         }

@@ -318,6 +318,8 @@ impl Model {
         if self.makes_again && is_late && view.threads[caller as usize].waits_for() != WaitsFor::Reply(server)
         {
             // A call that is made once more comes after the timers.
+            self.owes_nothing(server);
+            self.expect(caller, Err(Error::TimedOut));
             return Err(Error::PeerGone);
         }
         let message = match self.is_faulted(caller) {

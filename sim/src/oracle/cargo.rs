@@ -147,8 +147,9 @@ fn is_ready<F: HardwareFormat>(
         else {
             continue;
         };
-        let fits =
-            matches!(found, Entry::Page(leaf) if leaf.frame == own.frame && is_foreign(found).is_some());
+        // Who replies has taken it away already.
+        let fits = found == Entry::Empty
+            || matches!(found, Entry::Page(leaf) if leaf.frame == own.frame && is_foreign(found).is_some());
         demand(fits, CARGO, now, || {
             format!(
                 "thread {thread} lends {own:x?} to {there:#x} of process {}, where {found:x?} is",

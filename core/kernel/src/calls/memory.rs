@@ -226,7 +226,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// What the call needs is on its way: it is made once more when that has arrived.
-    pub(super) fn call_again(&mut self, caller: Caller) -> Outcome {
+    pub(crate) fn call_again(&mut self, caller: Caller) -> Outcome {
         self.thread(caller.thread).work = Some(Work::new(Task::Call, caller.process, Pages::NONE));
         Outcome::Settled
     }

@@ -143,6 +143,10 @@ impl<M: Machine> Kernel<M> {
             Ok(Ready::Later) => return Outcome::Settled,
             Err(error) => return Err::<u64, _>(error).into(),
         }
+        let lender = self.thread(caller.thread).caller;
+        if let Some(outcome) = self.give_back_first(cpu, now, caller, lender) {
+            return outcome;
+        }
         let bare = cpu.registers().carries() == Carries::NONE;
         let row = self.endpoint_row(endpoint);
         if bare && row.is_quiet() && row.writers > 0 && deadline.0 > now.0 {
@@ -190,9 +194,13 @@ impl<M: Machine> Kernel<M> {
         outcome
     }
 
-    pub(super) fn reply(&mut self, cpu: &mut M::Cpu, caller: Caller) -> Outcome {
+    pub(super) fn reply(&mut self, cpu: &mut M::Cpu, now: Instant, caller: Caller) -> Outcome {
         match self.make_ready(cpu, caller, false) {
-            Ok(Ready::Now) => self.reply_to_caller(cpu, caller.thread).into(),
+            Ok(Ready::Now) => {
+                let lender = self.thread(caller.thread).caller;
+                let gives_back = self.give_back_first(cpu, now, caller, lender);
+                gives_back.unwrap_or_else(|| self.reply_to_caller(cpu, caller.thread).into())
+            }
             Ok(Ready::Later) => Outcome::Settled,
             Err(error) => Err::<u64, _>(error).into(),
         }

@@ -178,7 +178,7 @@ impl<M: Machine> Kernel<M> {
                 self.when_unloaded(caller, called)
             }
             Call::Reply {} => {
-                let replied = self.reply(cpu, caller);
+                let replied = self.reply(cpu, now, caller);
                 self.when_unloaded(caller, replied)
             }
             Call::Accept { count } => self.accept(caller, count.0).into(),
@@ -191,7 +191,7 @@ impl<M: Machine> Kernel<M> {
             Call::Alarm { endpoint, bits, at } => self.set_alarm(cpu, caller, endpoint, bits.0, at).into(),
             Call::ReplyKeep {} => self.keep_reply(cpu, caller).into(),
             Call::ReplyTo { reply } => {
-                let given = self.give_kept(cpu, caller, reply);
+                let given = self.give_kept(cpu, now, caller, reply);
                 self.when_unloaded(caller, given)
             }
             Call::EndpointJoin { endpoint, set } => self.endpoint_join(caller, endpoint, set).into(),

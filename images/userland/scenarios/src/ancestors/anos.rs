@@ -1,8 +1,8 @@
 //! Anos: a channel takes a tag and a page, and gives one word back; a registry finds channels by name.
 
 use coldframe_abi::{
-    Calls, CapabilityRights, Carries, Deadline, EndpointHandle, Error, Message, ObjectHandle, PageRights,
-    UserRange, Word,
+    Calls, CapabilityRights, Carries, Deadline, EndpointHandle, Error, Message, PageRights, Passage,
+    UserAddress, UserRange, Word,
 };
 
 use super::{alone, leave, left, page};
@@ -30,20 +30,16 @@ pub(crate) async fn play<G: Ground>(sys: &Recorder<'_, G>, role: u8) -> u64 {
     u64::from(result.is_err())
 }
 
-/// Sends a tag and a page by a channel; waits for the word that comes back. The page is the sender's alone afterwards.
+/// Sends a tag and a page by a channel; waits for the word that comes back. The page is lent until then.
 async fn send_message<G: Ground>(
     sys: &Recorder<'_, G>,
     channel: EndpointHandle,
     tag: u64,
     page: UserRange,
 ) -> Result<u64, Error> {
-    let mapping = sys.object_from_range(page).await?;
-    let object = sys.mapping_object(mapping).await?;
-    let rights = CapabilityRights::READ.and(CapabilityRights::COPY);
-    let shown = sys.capability_copy(object.into(), rights, Word(0)).await?;
-    let message = Message::new(tag, [shown.to_word(), 0, 0, 0]).carrying(Carries::new(1, 0));
+    let lent = Carries::NONE.and_pages(Passage::LentToRead, 1);
+    let message = Message::new(tag, [page.start.0, 0, 0, 0]).carrying(lent);
     let (_, reply) = sys.call(channel, Deadline::NEVER, message).await?;
-    sys.capability_revoke(shown).await?;
     Ok(reply.label)
 }
 
@@ -77,15 +73,13 @@ async fn serve_files<G: Ground>(sys: &Recorder<'_, G>) -> Result<(), Error> {
     let send = sys.capability_copy(channel.into(), rights, Word(0)).await?;
     let message = Message::new(REGISTER, [send.to_word(), FILE_SYSTEM, 0, 0]).carrying(Carries::new(1, 1));
     sys.call(registry, Deadline::NEVER, message).await?;
-    sys.accept(Word(1)).await?;
+    sys.accept_pages(RECEIVED).await?;
     for _ in 0..2 {
         let (_, message) = sys.receive(channel, Deadline::NEVER).await?;
-        // The page of the message before is gone.
-        sys.memory_query(RECEIVED.start).await?;
-        let object = ObjectHandle::from_word(message.words[0]);
-        sys.object_map(object, Word(0), RECEIVED, PageRights::Read).await?;
-        let word = sys.ground().load(RECEIVED.start).await;
+        let word = sys.ground().load(UserAddress(message.words[0])).await;
         sys.reply(Message::new(word + message.label, [0; 4])).await?;
+        // With the reply the page is gone.
+        sys.memory_query(RECEIVED.start).await?;
     }
     Ok(())
 }
