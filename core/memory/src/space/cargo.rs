@@ -5,13 +5,13 @@
 //! what a page takes that is not there yet.
 
 use coldframe_abi::{Passage, UserAddress};
-use coldframe_hal::paging::{Entry, Format, Leaf, Ownership, Rights, index};
-use coldframe_hal::{FRAME_BYTES, PhysicalMemory};
+use coldframe_hal::paging::{Entry, Format, Leaf, Ownership, Rights, index, span};
+use coldframe_hal::{FRAME_BYTES, PhysicalAddress, PhysicalMemory};
 
 use super::change::changeable;
 use super::fault::Repair;
 use super::sweep::NEXT;
-use super::tables::Tables;
+use super::tables::{Spot, Tables};
 use super::{AddressSpace, Pages, SpaceError};
 use crate::{Flush, Means};
 
@@ -99,7 +99,8 @@ impl<F: Format> AddressSpace<F> {
             // A table that the page before needs as well has been counted there.
             let is_new = |level: &u32| at == pages.start || (0..=*level).all(|below| index(at, below) == 0);
             needed += (0..spot.level).filter(is_new).count() as u64;
-            at += FRAME_BYTES;
+            // What has no table yet is empty up to the end of it.
+            at = if spot.level == 0 { at + FRAME_BYTES } else { end_of_table(at) };
         }
         Some(needed)
     }
@@ -116,7 +117,7 @@ impl<F: Format> AddressSpace<F> {
         let mut at = pages.start;
         while at < pages.end {
             self.tables.make(means, at, 0)?;
-            at += FRAME_BYTES;
+            at = end_of_table(at);
         }
         Ok(())
     }
@@ -131,10 +132,9 @@ impl<F: Format> AddressSpace<F> {
         other: &Self,
         to: u64,
     ) {
-        let mut at = pages.start;
-        while at < pages.end {
-            let from = self.tables.spot(memory, at);
-            let place = other.tables.spot(memory, to + (at - pages.start));
+        let (mut at, mut to) = (pages.start, to);
+        let (mut from, mut place) = (self.tables.spot(memory, at), other.tables.spot(memory, to));
+        loop {
             let leaf = match from.entry {
                 Entry::Leaving(leaf) if !passage.is_lent() => leaf,
                 Entry::Page(leaf) if leaf.ownership == Ownership::Foreign && passage.is_lent() => leaf,
@@ -148,7 +148,26 @@ impl<F: Format> AddressSpace<F> {
                 Tables::<F>::write(memory, from, Entry::Empty);
             }
             Tables::<F>::write(memory, place, Entry::Page(Leaf { rights: passage.rights(), ..leaf }));
-            at += FRAME_BYTES;
+            (at, to) = (at + FRAME_BYTES, to + FRAME_BYTES);
+            if at >= pages.end {
+                return;
+            }
+            from = self.next_spot(memory, from, at);
+            place = other.next_spot(memory, place, to);
         }
     }
+
+    /// The entry of the page behind one whose entry is known: mostly its neighbour.
+    fn next_spot(&self, memory: &impl PhysicalMemory, spot: Spot, address: u64) -> Spot {
+        if spot.level > 0 || index(address, 0) == 0 {
+            return self.tables.spot(memory, address);
+        }
+        let slot = PhysicalAddress(spot.slot.0 + 8);
+        Spot { slot, level: 0, entry: F::read(memory.read_word(slot), 0) }
+    }
+}
+
+/// Where the pages of the next table begin.
+const fn end_of_table(address: u64) -> u64 {
+    (address | (span(1) - 1)) + 1
 }
