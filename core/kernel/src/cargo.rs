@@ -19,6 +19,9 @@ pub struct Place {
     pub(crate) process: u32,
     pub(crate) generation: u32,
     pub(crate) pages: Pages,
+    /// They have been taken away there, once: when no flush is under way, no CPU reaches them. What is there then is
+    /// none of theirs.
+    pub(crate) taken: bool,
 }
 
 impl Place {
@@ -32,6 +35,12 @@ impl Place {
     #[must_use]
     pub const fn process(&self) -> u32 {
         self.process
+    }
+
+    /// Whether they have been taken away there.
+    #[must_use]
+    pub const fn is_taken(&self) -> bool {
+        self.taken
     }
 
     /// Which process of that row it is.
@@ -104,6 +113,13 @@ impl Cargo {
 
     pub(crate) const fn part(&self, index: usize) -> Option<Part> {
         self.0[index]
+    }
+
+    /// A part is taken from whoever has it.
+    pub(crate) const fn take_away(&mut self, index: usize) {
+        if let Some(Part { lent_to: Some(place), .. }) = &mut self.0[index] {
+            place.taken = true;
+        }
     }
 
     /// Nobody else has a part any more.
@@ -284,8 +300,12 @@ impl<M: Machine> Kernel<M> {
         }
         for (part, place) in self.thread(from).cargo.0.iter_mut().flatten().zip(places) {
             part.has_gone = !part.passage.is_lent();
-            part.lent_to =
-                part.passage.is_lent().then_some(Place { process: receiver, generation, pages: place });
+            part.lent_to = part.passage.is_lent().then_some(Place {
+                process: receiver,
+                generation,
+                pages: place,
+                taken: false,
+            });
         }
         Ok(())
     }

@@ -59,6 +59,16 @@ impl<M: Machine> Kernel<M> {
         }
         let home = self.thread(thread).process;
         let answer = work.answer;
+        let first = self.thread(thread).cargo.first().and_then(|part| part.lent_to);
+        if let Some(place) = first.filter(|place| place.taken && self.is_place(*place)) {
+            if self.process(place.process).round.is_some() {
+                // Whoever has taken it away waits for the flush, as does its owner.
+                let task = Task::Unload { step: Unloading::Begins, again };
+                *work = Work { answer, ..Work::new(task, place.process, Pages::NONE) };
+                return true;
+            }
+            self.thread(thread).cargo.has_come_back(0);
+        }
         loop {
             let cargo = &mut self.thread(thread).cargo;
             let Some(part) = cargo.first_mut() else {
@@ -99,9 +109,9 @@ impl<M: Machine> Kernel<M> {
         if !matches!(work.task, Task::Unload { .. }) {
             return;
         }
-        let is_over = self.next_to_unload(thread, &mut work);
+        let _ = self.next_to_unload(thread, &mut work);
         self.thread(thread).work = Some(work);
-        if is_over {
+        if work.task == Task::Unloaded {
             self.finish_work(cpu, thread);
         }
     }
@@ -131,7 +141,9 @@ impl<M: Machine> Kernel<M> {
             unreachable!("a space in which somebody works is there (KRN-14)")
         };
         if step == Unloading::Away {
-            return space.unmap(&mut means, &mut work.at, work.pages.end(), Whose::Foreign);
+            let flush = space.unmap(&mut means, &mut work.at, work.pages.end(), Whose::Foreign)?;
+            self.thread(thread).cargo.take_away(0);
+            return Ok(flush);
         }
         if let Some(part) = part.filter(|part| !part.has_gone) {
             space.unload(&mut means, work.pages, part.passage);
@@ -162,9 +174,10 @@ impl<M: Machine> Kernel<M> {
             let lent_to = self.thread(lender).cargo.part(index).and_then(|part| part.lent_to);
             let here = |place: &Place| place.process == caller.process && self.is_place(*place);
             let Some(place) = lent_to.filter(here) else { continue };
-            if !self.may_change(place.process) || self.wake_some_within(cpu, place.process, place.pages) {
+            if !self.may_change(place.process) || self.wake_some_borrowing(cpu, place) {
                 return Some(self.call_again(caller));
             }
+            self.thread(lender).cargo.take_away(index);
             let (flush, after) = self.take_place_back(place)?;
             if !self.flush_then(cpu, place.process, caller.thread, flush, after) {
                 let _ = self.call_again(caller);
@@ -176,9 +189,17 @@ impl<M: Machine> Kernel<M> {
         None
     }
 
-    /// Takes what is lent from where it appears a second time.
+    /// Whoever waits at words of pages that are taken back hears of it, a few a step; says whether there may be more.
+    fn wake_some_borrowing(&mut self, cpu: &mut M::Cpu, place: Place) -> bool {
+        !place.taken && self.wake_some_within(cpu, place.process, place.pages)
+    }
+
+    /// Takes what is lent from where it appears a second time, unless that has been done: then something else may be there.
     fn take_place_back(&mut self, place: Place) -> Option<(Flush, After)> {
         let (space, mut means) = self.space_of(place.process)?;
+        if place.taken {
+            return Some((Flush::NONE, After::Nothing));
+        }
         let (pages, mut at) = (place.pages, place.pages.start());
         let flush = space
             .unmap(&mut means, &mut at, pages.end(), Whose::Foreign)
@@ -217,9 +238,10 @@ impl<M: Machine> Kernel<M> {
             }
             return Some(!is_first);
         }
-        if !self.may_change(borrower) || self.wake_some_within(cpu, borrower, place.pages) {
+        if !self.may_change(borrower) || self.wake_some_borrowing(cpu, place) {
             return Some(true);
         }
+        self.thread(thread).cargo.take_away(0);
         let (flush, after) = self.take_place_back(place)?;
         if self.flush_then(cpu, borrower, reaper::THREAD, flush, after) {
             return None;

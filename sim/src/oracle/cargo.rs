@@ -147,8 +147,8 @@ fn is_ready<F: HardwareFormat>(
         else {
             continue;
         };
-        // Who replies has taken it away already.
-        let fits = found == Entry::Empty
+        // Once it has been taken away something else may be there.
+        let fits = place.is_taken()
             || matches!(found, Entry::Page(leaf) if leaf.frame == own.frame && is_foreign(found).is_some());
         demand(fits, CARGO, now, || {
             format!(
