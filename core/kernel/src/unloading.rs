@@ -59,17 +59,17 @@ impl<M: Machine> Kernel<M> {
         }
         let home = self.thread(thread).process;
         let answer = work.answer;
-        let first = self.thread(thread).cargo.first().and_then(|part| part.lent_to);
-        if let Some(place) = first.filter(|place| place.taken && self.is_place(*place)) {
-            if self.process(place.process).round.is_some() {
-                // Whoever has taken it away waits for the flush, as does its owner.
-                let task = Task::Unload { step: Unloading::Begins, again };
-                *work = Work { answer, ..Work::new(task, place.process, Pages::NONE) };
-                return true;
-            }
-            self.thread(thread).cargo.has_come_back(0);
-        }
         loop {
+            let first = self.thread(thread).cargo.first().and_then(|part| part.lent_to);
+            if let Some(place) = first.filter(|place| place.taken && self.is_place(*place)) {
+                if self.process(place.process).round.is_some() {
+                    // It has been taken away there, and every CPU has to forget it.
+                    let task = Task::Unload { step: Unloading::Begins, again };
+                    *work = Work { answer, ..Work::new(task, place.process, Pages::NONE) };
+                    return true;
+                }
+                self.thread(thread).cargo.has_come_back(0);
+            }
             let cargo = &mut self.thread(thread).cargo;
             let Some(part) = cargo.first_mut() else {
                 let task = if again { Task::Call } else { Task::Unloaded };
