@@ -196,12 +196,6 @@ impl<R> Thread<R> {
         self.has_replied
     }
 
-    /// Where it takes the pages that come with messages.
-    #[must_use]
-    pub const fn window(&self) -> Pages {
-        self.window
-    }
-
     /// The pages that go along with its message.
     #[must_use]
     pub const fn cargo(&self) -> &Cargo {

@@ -268,12 +268,7 @@ impl<M: Machine> Kernel<M> {
     /// they have come to. Tables that were made for what did not come go at once.
     fn give_up(&mut self, process: u32, work: &mut Work, error: SpaceError) -> (Flush, After) {
         // Why it failed in the first place, not what was in the way of undoing it.
-        let error = match (work.task, told(error)) {
-            // Where there is no page that can go along, no message can say that there is one.
-            (Task::Load { .. }, Error::NotMapped) => Error::BadAddress,
-            (_, error) => error,
-        };
-        let answer = work.answer.and(Err(error));
+        let answer = work.answer.and(Err(told(error)));
         let Some((space, mut means)) = self.space_of(process) else {
             unreachable!("a space in which somebody works is there (KRN-14)")
         };

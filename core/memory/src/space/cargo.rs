@@ -25,7 +25,7 @@ impl<F: Format> AddressSpace<F> {
     /// has to be copied first, if one has.
     ///
     /// # Errors
-    /// `NotMapped`, `NoRights` or `Foreign` for the first page that cannot go, or no frame for one that is not there
+    /// `BadAddress`, `NoRights` or `Foreign` for the first page that cannot go, or no frame for one that is not there
     /// yet; what lies before it is ready.
     pub fn load(
         &mut self,
@@ -62,7 +62,7 @@ impl<F: Format> AddressSpace<F> {
                     return Err(SpaceError::Busy(UserAddress(here)));
                 }
                 Entry::Lazy(_) | Entry::Closed(_) => return Err(SpaceError::NoRights),
-                _ => return Err(SpaceError::NotMapped(UserAddress(here))),
+                _ => return Err(SpaceError::BadAddress(UserAddress(here))),
             };
             Tables::<F>::write(means.memory, spot, entry);
             NEXT

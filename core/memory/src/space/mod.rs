@@ -34,7 +34,7 @@ pub const STEP: usize = 64;
 /// Why a space could not be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpaceError {
-    /// The address is not the start of a page of the user half.
+    /// The address is not the start of a page of the user half, or there is no page that could go along.
     BadAddress(UserAddress),
     /// Something is there already.
     Occupied(UserAddress),
