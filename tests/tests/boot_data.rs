@@ -2,7 +2,7 @@
 
 use coldframe_abi::{Instant, Nanos};
 use coldframe_hal::Frame;
-use hal_bare::boot::{Bytes, Program, TickRate, acpi, device_tree, programs, pvh, usable_ram};
+use hal_bare::boot::{Bytes, Program, TickRate, acpi, device_tree, kept_frames, programs, pvh, usable_ram};
 use proptest::prelude::*;
 
 /// The tree that QEMU 7.2 makes for `-machine virt -smp 4 -m 256M`, without firmware's additions.
@@ -19,6 +19,12 @@ fn the_tree_of_qemu_is_read() {
     assert_eq!(facts.ram.frames(), 65_536 - 1);
     assert!(!facts.ram.contains(Frame(0x80200)) && facts.ram.contains(Frame(0x80201)));
     assert_eq!(facts.archive, None);
+    let plic = facts.plic.as_ref().expect("there is one");
+    assert_eq!((plic.start, plic.length, plic.lines), (0xc00_0000, 0x60_0000, 97));
+    // A context each for M-mode and S-mode.
+    assert_eq!([0, 1, 3, 4].map(|hart| plic.context_of(hart)), [Some(1), Some(3), Some(7), None]);
+    let ram: Vec<_> = facts.memory().collect();
+    assert_eq!(ram, [Bytes { start: 0x8000_0000, length: 256 << 20 }]);
 }
 
 proptest! {
@@ -43,6 +49,7 @@ proptest! {
         prop_assert!(acpi::tables(&bytes, true).count() <= 25);
         let _ = pvh::StartInfo::read(&bytes);
         let _ = pvh::ram(&bytes);
+        let _ = pvh::memory(&bytes);
         let _ = programs(&bytes).map(Iterator::count);
         if let Ok(program) = Program::read(&bytes) {
             let _ = program.segments().count();
@@ -98,10 +105,19 @@ fn a_madt_names_the_enabled_cpus() {
     body.extend_from_slice(&[0, 8, 2, 6, 0, 0, 0, 0]);
     body.extend_from_slice(&[1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0]);
     body.extend_from_slice(&[9, 16, 0, 0, 0x2c, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+    // A second controller, and lines that do not ask as those of their bus do.
+    body.extend_from_slice(&[1, 12, 1, 0, 0, 0x10, 0xc0, 0xfe, 24, 0, 0, 0]);
+    body.extend_from_slice(&[2, 10, 0, 0, 2, 0, 0, 0, 0, 0]);
+    body.extend_from_slice(&[2, 10, 0, 9, 9, 0, 0, 0, 0xf, 0]);
+    body.extend_from_slice(&[2, 10, 0, 16, 16, 0, 0, 0, 0x5, 0]);
+    body.extend_from_slice(&[2, 10, 0, 70, 70, 0, 0, 0, 0xf, 0]);
     let table = table(b"APIC", &body);
     assert!(acpi::is_intact(&table));
     let madt = acpi::madt(&table).expect("a fine table");
     assert_eq!((madt.local_apic, madt.cpus.ids()), (0xfee0_0000, &[0, 5, 300][..]));
+    assert_eq!(madt.io_apic, Some(0xfec0_0000));
+    let expected = !0xffff & !(1 << 16) | 1 << 9;
+    assert_eq!(madt.triggers, acpi::Triggers { level: expected, low: expected });
     // An entry without length would never end.
     let endless = self::table(b"APIC", &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     assert!(acpi::madt(&endless).is_some_and(|madt| madt.cpus.ids().is_empty()));
@@ -129,6 +145,23 @@ fn root_pointers_of_both_revisions_are_read() {
     let new = with_checksum(new, 32);
     assert_eq!(acpi::root_pointer(&new), Some(acpi::RootTable::Xsdt(0x5678_9abc)));
     assert_eq!(acpi::root_pointer(&[0; 36]), None);
+}
+
+#[test]
+fn what_is_memory_of_any_kind_is_kept_from_drivers() {
+    let entry = |start: u64, length: u64, kind: u32| {
+        let mut entry = [start.to_le_bytes(), length.to_le_bytes(), [0; 8]].concat();
+        entry[16..20].copy_from_slice(&kind.to_le_bytes());
+        entry
+    };
+    // RAM, what is reserved for devices, tables of ACPI, and a byte of a page.
+    let entries = [entry(0x10_0000, 0x10_0000, 1), entry(0xfed0_0000, 0x1000, 2), entry(0x20_0000, 1, 3)];
+    let kept = kept_frames(entries.iter().filter_map(|entry| pvh::memory(entry))).expect("few pieces");
+    for (frame, is_kept) in
+        [(0xff, false), (0x100, true), (0x1ff, true), (0x200, true), (0x201, false), (0xf_ed00, false)]
+    {
+        assert_eq!(kept.contains(Frame(frame)), is_kept, "frame {frame:#x}");
+    }
 }
 
 #[test]

@@ -71,16 +71,64 @@ pub struct Madt {
     pub local_apic: u64,
     /// The CPUs that are enabled.
     pub cpus: CpuList,
+    /// Where the interrupt controller of devices is whose lines are counted from zero.
+    pub io_apic: Option<u64>,
+    /// How its lines ask.
+    pub triggers: Triggers,
+}
+
+/// How the first 64 interrupt lines ask, a bit each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Triggers {
+    /// As long as the device wants something, and not at its edge.
+    pub level: u64,
+    /// By a low voltage.
+    pub low: u64,
+}
+
+impl Default for Triggers {
+    /// The lines of ISA ask by a rising edge, those of PCI by a low level.
+    fn default() -> Self {
+        const PCI: u64 = !0xffff;
+        Self { level: PCI, low: PCI }
+    }
+}
+
+impl Triggers {
+    /// What an override says of a line (ACPI 6.5, table 5.25): nothing, if it conforms to its bus.
+    const fn set(&mut self, line: u32, flags: u16) {
+        if line >= 64 {
+            return;
+        }
+        let bit = 1 << line;
+        match flags & 3 {
+            1 => self.low &= !bit,
+            3 => self.low |= bit,
+            _ => {}
+        }
+        match flags >> 2 & 3 {
+            1 => self.level &= !bit,
+            3 => self.level |= bit,
+            _ => {}
+        }
+    }
 }
 
 /// Reads the MADT. Entries of unknown kind are passed over, an entry without length ends the list.
 #[must_use]
 pub fn madt(table: &[u8]) -> Option<Madt> {
     const LOCAL_APIC: u8 = 0;
+    const IO_APIC: u8 = 1;
+    const OVERRIDE: u8 = 2;
     const LOCAL_APIC_ADDRESS: u8 = 5;
     const LOCAL_X2APIC: u8 = 9;
     const ENABLED: u32 = 1;
-    let mut found = Madt { local_apic: u64::from(half(table, HEADER_LENGTH)?), cpus: CpuList::default() };
+    let mut found = Madt {
+        local_apic: u64::from(half(table, HEADER_LENGTH)?),
+        cpus: CpuList::default(),
+        io_apic: None,
+        triggers: Triggers::default(),
+    };
     let mut rest = table.get(HEADER_LENGTH + 8..)?;
     while let [kind, length, ..] = *rest {
         let Some((entry, behind)) = rest.split_at_checked(usize::from(length)) else { break };
@@ -94,6 +142,12 @@ pub fn madt(table: &[u8]) -> Option<Madt> {
             LOCAL_X2APIC if half(entry, 8).is_some_and(|flags| flags & ENABLED != 0) => {
                 if let Some(id) = half(entry, 4) {
                     found.cpus.push(id);
+                }
+            }
+            IO_APIC if half(entry, 8) == Some(0) => found.io_apic = half(entry, 4).map(u64::from),
+            OVERRIDE => {
+                if let (Some(line), Some([low, high])) = (half(entry, 4), entry.get(8..10)) {
+                    found.triggers.set(line, u16::from_le_bytes([*low, *high]));
                 }
             }
             LOCAL_APIC_ADDRESS => found.local_apic = word(entry, 4).unwrap_or(found.local_apic),

@@ -1,5 +1,6 @@
 //! The device tree of a RISC-V machine (Devicetree Specification 0.4).
 
+use coldframe_hal::MAX_CPUS;
 use coldframe_memory::{MapFull, MemoryMap};
 use dtoolkit::fdt::{Fdt, FdtNode};
 use dtoolkit::{Node, Property};
@@ -8,6 +9,32 @@ use super::{Bytes, CpuList, usable_ram};
 
 /// How many separate ranges of one kind are read.
 const MANY: usize = 64;
+
+/// How many interrupt lines are served at most: as many as a PLIC can have.
+pub const MOST_LINES: usize = 1_024;
+
+/// The interrupt controller of devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plic {
+    /// Where its registers are, and how many bytes they take.
+    pub start: u64,
+    /// See `start`.
+    pub length: u64,
+    /// How many lines it has, the one that there never is included.
+    pub lines: u32,
+    /// The harts whose S-mode is a context of it, and the numbers of those contexts.
+    contexts: [(u32, u32); MAX_CPUS],
+    count: usize,
+}
+
+impl Plic {
+    /// Which of its contexts is the S-mode of a hart.
+    #[must_use]
+    pub fn context_of(&self, hart: u32) -> Option<u32> {
+        let contexts = &self.contexts[..self.count];
+        contexts.iter().find(|(of, _)| *of == hart).map(|(_, context)| *context)
+    }
+}
 
 /// Why a tree cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +68,20 @@ pub struct Facts {
     pub finisher: Option<u64>,
     /// The boot archive.
     pub archive: Option<Bytes>,
+    /// The interrupt controller of devices.
+    pub plic: Option<Plic>,
+    memory: Ranges,
+}
+
+impl Facts {
+    /// All RAM, whoever uses it.
+    pub fn memory(&self) -> impl Iterator<Item = Bytes> {
+        self.memory.iter()
+    }
 }
 
 /// A few ranges in a fixed place.
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Ranges {
     ranges: [Bytes; MANY],
     count: usize,
@@ -87,6 +125,8 @@ pub fn read(bytes: &[u8], also_used: &[Bytes]) -> Result<Facts, TreeError> {
         serial: 0,
         finisher: None,
         archive: None,
+        plic: None,
+        memory: Ranges::new(),
     };
     for node in root.children() {
         match node.name_without_address() {
@@ -106,6 +146,8 @@ pub fn read(bytes: &[u8], also_used: &[Bytes]) -> Result<Facts, TreeError> {
         used.push(archive)?;
     }
     facts.ram = usable_ram(ram.iter(), used.iter())?;
+    facts.plic = read_plic(&root);
+    facts.memory = ram;
     for (value, name) in [
         (facts.ram.frames(), "memory"),
         (facts.cpus.ids().len() as u64, "cpus"),
@@ -162,6 +204,66 @@ fn read_cpus(node: &FdtNode<'_>, facts: &mut Facts) {
         }
     }
 }
+
+/// A hart and what other nodes call its interrupt controller.
+type HartController = (u32, u32);
+
+fn hart_controllers(root: &FdtNode<'_>) -> ([HartController; MAX_CPUS], usize) {
+    let (mut found, mut count) = ([(0, 0); MAX_CPUS], 0);
+    let cpus = root.children().filter(|node| node.name_without_address() == "cpus");
+    for cpu in cpus.flat_map(|cpus| cpus.children()) {
+        let hart = number(&cpu, "reg").and_then(|id| u32::try_from(id).ok());
+        let controller = cpu.children().find_map(|child| number(&child, "phandle"));
+        if let (Some(hart), Some(controller), Some(slot)) = (hart, controller, found.get_mut(count)) {
+            *slot = (hart, controller as u32);
+            count += 1;
+        }
+    }
+    (found, count)
+}
+
+fn read_plic(root: &FdtNode<'_>) -> Option<Plic> {
+    /// What the interrupt of a device is to the S-mode of a hart.
+    const EXTERNAL: u32 = 9;
+    let soc = root.children().find(|node| node.name_without_address() == "soc")?;
+    let is_one =
+        |node: &FdtNode<'_>| is_compatible(node, "riscv,plic0") || is_compatible(node, "sifive,plic-1.0.0");
+    let node = soc.children().find(is_one)?;
+    let mut place = Bytes::default();
+    regs(&node, 2, 2, |range| {
+        place = range;
+        Ok(())
+    })
+    .ok()?;
+    let devices = u32::try_from(number(&node, "riscv,ndev")?).ok()?;
+    let lines = devices.saturating_add(1).min(MOST_LINES as u32);
+    let mut plic =
+        Plic { start: place.start, length: place.length, lines, contexts: [(0, 0); MAX_CPUS], count: 0 };
+    let (harts, known) = hart_controllers(root);
+    let contexts = node.property("interrupts-extended")?;
+    for (context, cells) in (0..).zip(contexts.value().chunks_exact(8)) {
+        let (controller, interrupt) = cells.split_at(4);
+        let is_inside = CONTEXTS + (u64::from(context) + 1) * OF_CONTEXT <= plic.length;
+        let is_its = |hart: &&HartController| Some(u64::from(hart.1)) == self::cells(controller);
+        if is_inside
+            && self::cells(interrupt) == Some(EXTERNAL.into())
+            && let Some((hart, _)) = harts[..known].iter().find(is_its)
+            && let Some(slot) = plic.contexts.get_mut(plic.count)
+        {
+            *slot = (*hart, context);
+            plic.count += 1;
+        }
+    }
+    // Registers that the direct window does not show are of no use.
+    let end = plic.start.checked_add(plic.length)?;
+    (plic.count > 0 && end <= SHOWN).then_some(plic)
+}
+
+/// Where the registers of a PLIC's contexts begin, and how many bytes each takes.
+const CONTEXTS: u64 = 0x20_0000;
+const OF_CONTEXT: u64 = 0x1000;
+/// Physical addresses below this are shown on every machine.
+const SHOWN: u64 = 1 << 36;
 
 fn archive(chosen: &FdtNode<'_>) -> Option<Bytes> {
     let start = number(chosen, "linux,initrd-start")?;

@@ -60,6 +60,18 @@ impl CpuList {
     }
 }
 
+/// The frames that no driver may reach: RAM, and what the kernel itself drives.
+///
+/// # Errors
+/// If there are more separate pieces than the map can hold.
+pub fn kept_frames(ranges: impl IntoIterator<Item = Bytes>) -> Result<MemoryMap, MapFull> {
+    let mut map = MemoryMap::default();
+    for bytes in ranges {
+        map.add(FrameRun::around(bytes.start, bytes.length))?;
+    }
+    Ok(map)
+}
+
 /// RAM without what is in use: what the frame allocator may have.
 ///
 /// # Errors

@@ -61,6 +61,14 @@ pub fn ram(entry: &[u8]) -> Option<Bytes> {
     (half(entry, 16)? == RAM).then_some(range)
 }
 
+/// A range of the memory map that is memory of any kind: RAM, or RAM with something of the firmware in it.
+#[must_use]
+pub fn memory(entry: &[u8]) -> Option<Bytes> {
+    const RESERVED: u32 = 2;
+    let range = Bytes { start: word(entry, 0)?, length: word(entry, 8)? };
+    (half(entry, 16)? != RESERVED).then_some(range)
+}
+
 /// Where a module is.
 #[must_use]
 pub fn module(entry: &[u8]) -> Option<Bytes> {
