@@ -69,8 +69,8 @@ pub(crate) fn run(mut cpu: BareCpu) -> ! {
 fn go_on(cpu: &mut BareCpu, resume: Resume) -> Trap {
     let trap = match resume {
         Resume::User => run_user(cpu),
-        Resume::Idle => arch::wait_for_interrupt(),
-        Resume::Again => arch::pending_interrupt().unwrap_or(Trap::Again),
+        Resume::Idle => arch::wait_for_interrupt(cpu.id),
+        Resume::Again => arch::pending_interrupt(cpu.id).unwrap_or(Trap::Again),
         Resume::Off => arch::halt(),
     };
     if trap == Trap::Kick {

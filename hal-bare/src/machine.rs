@@ -2,10 +2,11 @@
 
 use coldframe_abi::{Carries, CounterRate, CpuId, ExitCode, Instant};
 use coldframe_hal::{
-    Clock, Console, Cpu, CpuSet, Entropy, Event, FLUSH_SLOTS, FRAME_BYTES, FRAME_WORDS, FlushSlot, Flushes,
-    Frame, Kicks, MAX_CPUS, Machine, PhysicalAddress, PhysicalMemory, Power, Row, Stale, Tag, TraceSink,
-    Translation,
+    Clock, Console, Cpu, CpuSet, Devices, Entropy, Event, FLUSH_SLOTS, FRAME_BYTES, FRAME_WORDS, FlushSlot,
+    Flushes, Frame, FrameRun, Kicks, MAX_CPUS, Machine, PhysicalAddress, PhysicalMemory, Power, Row, Stale,
+    Tag, TraceSink, Translation,
 };
+use coldframe_memory::MemoryMap;
 use coldframe_sync::{FlushBoard, KickWord, SeqWords};
 
 use crate::arch;
@@ -21,6 +22,8 @@ pub(crate) static FLUSHES: FlushBoard<MAX_CPUS, FLUSH_SLOTS> = FlushBoard::new()
 pub(crate) struct BareMachine {
     entropy: u64,
     stores: usize,
+    /// What no driver may reach.
+    kept: MemoryMap,
 }
 
 impl BareMachine {
@@ -28,8 +31,8 @@ impl BareMachine {
     ///
     /// # Safety
     /// There is one in the machine, the direct window maps all RAM, and the kernel's tables are in place.
-    pub(crate) unsafe fn new() -> Self {
-        Self { entropy: arch::ticks() ^ 0x6a09_e667_f3bc_c908, stores: 0 }
+    pub(crate) unsafe fn new(kept: MemoryMap) -> Self {
+        Self { entropy: arch::ticks() ^ 0x6a09_e667_f3bc_c908, stores: 0, kept }
     }
 }
 
@@ -103,6 +106,25 @@ impl Flushes for BareMachine {
 
     fn answered(&mut self) -> u64 {
         FLUSHES.take_done()
+    }
+}
+
+impl Devices for BareMachine {
+    fn lines(&self) -> u32 {
+        arch::lines()
+    }
+
+    fn open_line(&mut self, line: u32, cpu: CpuId) {
+        arch::open_line(line, cpu);
+    }
+
+    fn close_line(&mut self, line: u32) {
+        arch::close_line(line);
+    }
+
+    fn is_for_drivers(&self, run: FrameRun) -> bool {
+        let apart = |kept: &FrameRun| kept.end() <= run.start || run.end() <= kept.start;
+        self.kept.runs().iter().all(apart)
     }
 }
 

@@ -30,6 +30,8 @@ static CPU_STACKS: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPU
 /// What the first CPU has learned from firmware.
 pub(crate) struct Boot {
     pub(crate) ram: MemoryMap,
+    /// What no driver may reach.
+    pub(crate) kept: MemoryMap,
     pub(crate) cpus: CpuList,
     pub(crate) archive: Option<&'static [u8]>,
 }
@@ -44,7 +46,7 @@ pub(crate) fn start(mut boot: Boot) -> ! {
     }
     say!("coldframe: {cpus} CPUs, {} MiB of RAM", boot.ram.frames() * FRAME_BYTES / (1 << 20));
     // SAFETY: the first CPU comes here once, after the architecture has set up window and tables.
-    let machine = unsafe { BareMachine::new() };
+    let machine = unsafe { BareMachine::new(boot.kept) };
     let mut kernel = match Kernel::new(machine, cpus, boot.ram) {
         Ok(kernel) => kernel,
         Err(error) => panic!("the machine cannot carry the kernel: {error:?}"),

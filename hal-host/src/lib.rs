@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod cpu;
+mod devices;
 mod machine;
 mod mmu;
 mod ram;
@@ -14,6 +15,7 @@ mod store;
 pub mod threads;
 
 pub use cpu::HostCpu;
+pub use devices::{ALARM_LINE, ASKS, ASKS_AT, DEVICE_FRAMES};
 pub use machine::{Board, HostMachine, Stamped};
 pub use mmu::{AccessFault, HardwareFormat, Holding, Survey};
 pub use ram::Ram;

@@ -3,15 +3,16 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use coldframe_abi::{CounterRate, CpuId, ExitCode, Instant};
+use coldframe_abi::{CounterRate, CpuId, ExitCode, Instant, Nanos};
 use coldframe_hal::{
-    Console, CpuSet, Entropy, Event, FLUSH_SLOTS, FlushSlot, Flushes, Frame, FrameRun, Kicks, MAX_CPUS,
-    Machine, PhysicalAddress, PhysicalMemory, Power, Row, Stale, TraceSink, Translation,
+    Console, CpuSet, Devices, Entropy, Event, FLUSH_SLOTS, FlushSlot, Flushes, Frame, FrameRun, Kicks,
+    MAX_CPUS, Machine, PhysicalAddress, PhysicalMemory, Power, Row, Stale, TraceSink, Translation,
 };
 use coldframe_memory::MemoryMap;
 use coldframe_sync::plain::FlushBoard;
 use crossbeam::channel::Sender;
 
+use crate::devices::{DEVICE_FRAMES, DeviceBoard};
 use crate::mmu::{is_lazy, walk};
 use crate::{HardwareFormat, HostCpu, OwnedStore, Ram};
 
@@ -59,6 +60,9 @@ struct Refusals {
 #[derive(Clone, Debug)]
 pub struct HostMachine<F> {
     ram: Ram,
+    /// How many frames of it are RAM; behind them are registers of devices.
+    frames: u64,
+    devices: DeviceBoard,
     wires: Wires,
     console: Vec<u8>,
     status: Option<ExitCode>,
@@ -90,7 +94,9 @@ impl<F: HardwareFormat> HostMachine<F> {
 
     fn with_wires(wires: Wires, frames: usize, entropy: u64) -> Self {
         Self {
-            ram: Ram::new(frames),
+            ram: Ram::new(frames + DEVICE_FRAMES as usize),
+            frames: frames as u64,
+            devices: DeviceBoard::default(),
             wires,
             console: Vec::new(),
             status: None,
@@ -106,7 +112,7 @@ impl<F: HardwareFormat> HostMachine<F> {
     #[must_use]
     pub fn memory_map(&self) -> MemoryMap {
         let mut map = MemoryMap::default();
-        let run = FrameRun { start: Frame(1), count: self.ram.frames() - 1 };
+        let run = FrameRun { start: Frame(1), count: self.frames - 1 };
         map.add(run).unwrap_or_else(|_| unreachable!("one run fits"));
         map
     }
@@ -151,6 +157,50 @@ impl<F: HardwareFormat> HostMachine<F> {
         use coldframe_hal::Cpu;
         let id = usize::from(cpu.id().0);
         self.wires.board().answer(id, |words| cpu.forget(Stale::from_words(words)))
+    }
+
+    /// The registers of devices.
+    #[must_use]
+    pub const fn registers(&self) -> Frame {
+        Frame(self.frames)
+    }
+
+    /// A device asks on a line, so often: for a moment each time, or until it is silenced.
+    pub fn attach(&mut self, line: u32, is_edge: bool, every: Nanos, times: u32) {
+        self.devices.attach(line, is_edge, every, times);
+    }
+
+    /// The devices do what they do until now.
+    pub fn run_devices(&mut self, now: Instant) {
+        let registers = self.registers();
+        self.devices.run(now, &mut self.ram, registers);
+    }
+
+    /// When a device does something next.
+    #[must_use]
+    pub fn next_of_devices(&self) -> Option<Instant> {
+        self.devices.next(&self.ram, self.registers())
+    }
+
+    /// The lines on which a device asks and is let in at a CPU.
+    pub fn arriving(&self, cpu: CpuId) -> impl Iterator<Item = u32> {
+        self.devices.arriving(cpu)
+    }
+
+    /// Lets an interrupt arrive: nothing more is let in on that line.
+    pub fn take_line(&mut self, line: u32) {
+        self.devices.take(line);
+    }
+
+    /// A driver silences its device.
+    pub fn silence(&mut self, line: u32) {
+        self.devices.silence(line);
+    }
+
+    /// Whether the interrupts of a line are let in.
+    #[must_use]
+    pub fn lets_in(&self, line: u32) -> bool {
+        self.devices.is_open(line)
     }
 
     /// From now on the MMUs of this machine have so many tags.
@@ -280,6 +330,28 @@ impl<F: HardwareFormat> Flushes for HostMachine<F> {
 
     fn answered(&mut self) -> u64 {
         self.wires.board().take_done()
+    }
+}
+
+impl<F: HardwareFormat> Devices for HostMachine<F> {
+    fn lines(&self) -> u32 {
+        match self.wires {
+            Wires::Held { .. } => self.devices.lines(),
+            // No host thread is a device.
+            Wires::Mailboxes { .. } => 0,
+        }
+    }
+
+    fn open_line(&mut self, line: u32, cpu: CpuId) {
+        self.devices.open(line, cpu);
+    }
+
+    fn close_line(&mut self, line: u32) {
+        self.devices.close(line);
+    }
+
+    fn is_for_drivers(&self, run: FrameRun) -> bool {
+        self.frames <= run.start.0 && run.end().0 <= self.frames + DEVICE_FRAMES
     }
 }
 

@@ -1,6 +1,6 @@
 //! Worlds drawn by the same source that later decides their order: a run is not only a new order but a new world.
 
-use coldframe_abi::{CapabilityHandle, CapabilityKind, UserAddress};
+use coldframe_abi::{CapabilityHandle, CapabilityKind, Nanos, UserAddress};
 
 use coldframe_hal::paging::{Cache, Rights, Sv39};
 use coldframe_hal::{Frame, FrameRun};
@@ -11,6 +11,7 @@ use crate::ops::{Op, Programs, WORDS, first_window};
 use crate::source::Source;
 use crate::world::World;
 
+mod drivers;
 mod meetings;
 mod operations;
 mod plans;
@@ -155,6 +156,13 @@ pub const KINDS: &[Kind] = &[
         compared: Some(64),
         draw: meetings::cargo,
     },
+    Kind {
+        name: "drivers",
+        about: "1 to 4 CPUs, threads that listen to interrupt lines, answer, or do not, while devices ask and peers are killed",
+        steps: 10_000,
+        compared: Some(64),
+        draw: drivers::drivers,
+    },
 ];
 
 /// Where each process of a drawn world has something to print: so many pages, and holes around them.
@@ -176,6 +184,17 @@ struct Plan {
     refuse_every: u64,
     /// Whether the first process that is more than a keeper has an object of physical memory.
     device: bool,
+    /// What asks on interrupt lines.
+    devices: Vec<Device>,
+}
+
+/// What asks on an interrupt line, and when.
+struct Device {
+    line: u32,
+    /// For a moment only, and not until it is silenced.
+    is_edge: bool,
+    every: Nanos,
+    times: u32,
 }
 
 /// A kind is its name.
@@ -197,6 +216,9 @@ impl Kind {
         let entropy = u64::from(source.choose(u32::MAX));
         let mut machine = HostMachine::new(plan.cpus, FRAMES, entropy);
         machine.set_tags([1, 64, plan.cpus + 2, plan.cpus + 3][source.choose(4) as usize]);
+        for Device { line, is_edge, every, times } in plan.devices {
+            machine.attach(line, is_edge, every, times);
+        }
         let map = machine.memory_map();
         let mut kernel = Kernel::new(machine, plan.cpus, map).unwrap_or_else(|error| panic!("{error:?}"));
         let mut programs = Programs::new(plan.programs, plan.threads);

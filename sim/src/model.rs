@@ -11,6 +11,7 @@ mod cargo;
 mod counts;
 mod faults;
 mod handing;
+mod interrupts;
 mod messages;
 mod names;
 mod processes;
@@ -107,6 +108,8 @@ pub(crate) struct Model {
     kept_replies: BTreeMap<u32, u32>,
     /// The alarms of threads: when, by whose name, and which signals.
     alarms: BTreeMap<u32, alarms::Alarm>,
+    /// The interrupt lines to which somebody listens.
+    interrupt_lines: interrupts::Lines,
     /// What was found wrong on the way.
     complaint: Option<String>,
     /// A call is made that was made before.
@@ -256,10 +259,15 @@ impl Model {
             Trap::Fault { cause, address } => {
                 self.has_fault(view, was, (None, cause, address), before, now)?;
             }
+            Trap::Line(line) => self.line_asks(view, line, now),
             _ => {}
         }
         // By the timers, before the reaper and what threads work on.
         self.ring_alarms(view, now);
+        if !self.interrupt_lines.is_empty() {
+            self.watch_lines(view, now);
+            self.lines_fit(view, now)?;
+        }
         self.end_doomed(view);
         self.ring_bells(view, now);
         if !self.lines.is_empty() || !self.asks_again.is_empty() {
@@ -457,6 +465,7 @@ impl Model {
         view: &Inspection<'_, HostMachine<F>>,
         now: Instant,
     ) -> Result<(), Violation> {
+        self.lines_are_quiet(now)?;
         demand(self.overdue.is_empty(), MODEL, now, || {
             format!("thread {} waits on after its deadline", self.overdue[0].0)
         })?;

@@ -13,7 +13,7 @@ use crate::world::{UserStep, Userland};
 mod names;
 mod requests;
 
-pub use names::{AUTHORITIES, ENDPOINTS, GROUPS, LAST, OBJECTS, PROCESSES, REPLIES};
+pub use names::{AUTHORITIES, ENDPOINTS, GROUPS, LAST, LINES, OBJECTS, PROCESSES, REPLIES};
 use names::{Named, Names};
 use requests::{page_at, word_at};
 
@@ -168,6 +168,19 @@ pub enum Op {
         slot: u8,
         bits: u64,
         within: Option<Nanos>,
+    },
+    LineBind {
+        line: u8,
+        slot: u8,
+        bits: u64,
+    },
+    LineDone {
+        slot: u8,
+        mine: bool,
+    },
+    /// A driver silences its device.
+    Silence {
+        line: u8,
     },
     ReplyKeep,
     ReplyTo {
@@ -512,6 +525,10 @@ impl<F: HardwareFormat> Userland<F> for Programs {
                 let _ = cpu.store(machine.ram_mut(), page_at(page).0, now.0);
                 return UserStep::Went;
             }
+            Op::Silence { line } => {
+                machine.silence(line.into());
+                return UserStep::Went;
+            }
             Op::Fault => {
                 return UserStep::Trap(Trap::PageFault { cause: 13, address: 8, access: Access::Load });
             }
@@ -542,6 +559,7 @@ impl<F: HardwareFormat> Userland<F> for Programs {
             Op::ObjectCreate => registers.saved[KEEPS] = Named::Object.to_word(),
             Op::EndpointCreate => registers.saved[KEEPS] = Named::Endpoint.to_word(),
             Op::ReplyKeep => registers.saved[KEEPS] = Named::Reply.to_word(),
+            Op::LineBind { .. } => registers.saved[KEEPS] = Named::Line.to_word(),
             Op::CapabilityCopy { slot, .. } => {
                 registers.saved[KEEPS] = Named::of_slot(slot).to_word();
             }

@@ -4,6 +4,7 @@ mod audit;
 mod authority;
 mod cargo;
 mod context;
+mod interrupts;
 mod lending;
 mod memory;
 mod printed;
@@ -77,6 +78,8 @@ oracles! {
         "capabilities are a forest in which nobody has more rights than what it was derived from, and all who count or list them are right";
     QUEUED "queued-where-it-waits":
         "who waits in line is in that queue and listed by the capability that it came by, and nobody else is; a word is there at which somebody waits, unless a flush of that space is under way; nobody waits to send where somebody waits to receive, or to receive where signals have been raised, or where nobody can come";
+    INTERRUPTS "interrupts":
+        "a line lets interrupts in while somebody listens and nobody has to answer, and at no other time; whoever has to answer is looked after";
     EITHER_WAY "either-way": "an entry that takes the short way comes to what it would have come to the long way";
     FAST_WAY "fast-way": "a call that is answered the fast way comes to what it would have come to, and one that is declined changes nothing";
     MODEL "model":
@@ -193,6 +196,7 @@ impl Watch {
                 queues::words_are_there(kernel, view.threads[was as usize].process() as usize, now)?;
             }
         }
+        interrupts::fit(kernel, now)?;
         self.shares.check(&view, cpu, trap, now)?;
         memory::nothing_stale(kernel, &view, cpus, cpu, now)?;
         if resume == Resume::User && kernel.loaded(cpus[cpu].id()) == was {

@@ -13,8 +13,8 @@ use coldframe_abi::{
 use coldframe_hal::paging::Rights;
 use coldframe_hal::{Clock, Cpu, Trap};
 use coldframe_kernel::{Kernel, Segment};
-use coldframe_scenarios::{Ground, Part, Recorder, SCENARIOS, play};
-use hal_host::{AccessFault, HardwareFormat, HostCpu, HostMachine, HostRegisters};
+use coldframe_scenarios::{Alarm, Ground, Part, Recorder, SCENARIOS, play};
+use hal_host::{ALARM_LINE, ASKS, ASKS_AT, AccessFault, HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
 use crate::world::{UserStep, Userland, World};
 
@@ -27,6 +27,8 @@ const SMALL_PROGRAM: [u64; 2] = [0x6c6c_616d_7320_6120, 0x6d61_7267_6f72_7020];
 /// One page a seat, for lines.
 const BUFFERS: u64 = 0x10_0000;
 const PAGE: u64 = 0x1000;
+/// How much RAM there is.
+const FRAMES: usize = 4_096;
 /// What a scenario may spend, in frames: enough for a large page and its copy.
 const BUDGET: u64 = 3_000;
 
@@ -131,6 +133,26 @@ impl Ground for GlassGround {
                 return CounterRate::from_words(words);
             }
         }
+    }
+
+    fn alarm(&self) -> Alarm {
+        Alarm { page: FRAMES as u64 * PAGE, line: ALARM_LINE }
+    }
+
+    fn some_ram(&self) -> u64 {
+        PAGE
+    }
+
+    async fn start_alarm(&self, page: UserAddress) {
+        let at = self.counter().await + coldframe_abi::Nanos::from_millis(1).0;
+        self.store(UserAddress(page.0 + ASKS_AT), at).await;
+    }
+
+    async fn stop_alarm(&self, page: UserAddress) -> bool {
+        let has_asked = self.load(UserAddress(page.0 + ASKS)).await != 0;
+        self.store(UserAddress(page.0 + ASKS_AT), 0).await;
+        self.store(UserAddress(page.0 + ASKS), 0).await;
+        has_asked
     }
 
     // Under glass there is no runtime, and no instruction that changes memory in one go: its locks are explored by loom.
@@ -298,7 +320,7 @@ fn read<F: HardwareFormat>(
 #[must_use]
 pub fn world<F: HardwareFormat>(name: &str, cpus: u16, entropy: u64) -> Option<World<F, Stage>> {
     let scenario = SCENARIOS.iter().position(|scenario| scenario.name == name)? as u8;
-    let machine = HostMachine::<F>::new(cpus, 4_096, entropy);
+    let machine = HostMachine::<F>::new(cpus, FRAMES, entropy);
     let map = machine.memory_map();
     let mut kernel = Kernel::new(machine, cpus, map).unwrap_or_else(|error| panic!("{error:?}"));
     let process = kernel.create_process_with(BUDGET).unwrap_or_else(|error| panic!("{error:?}"));

@@ -31,6 +31,7 @@ fn describe(event: Event) -> Option<String> {
     Some(match event {
         Event::Enter(Trap::Timer) => "o timer".to_owned(),
         Event::Enter(Trap::Kick) => "! kicked".to_owned(),
+        Event::Enter(Trap::Line(line)) => format!("! line {line}"),
         Event::Enter(Trap::PageFault { address, access, .. }) => {
             format!("  {access:?} at {address:#x} faults")
         }

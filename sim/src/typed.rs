@@ -7,8 +7,9 @@ use crate::source::Random;
 
 /// What arguments are made of.
 pub(crate) struct Typed<'a> {
-    /// The names that the programs share: threads, groups, processes, objects, mappings, authorities, endpoints.
-    pub(crate) lists: &'a [Vec<u64>; 8],
+    /// The names that the programs share: threads, groups, processes, objects, mappings, authorities, endpoints,
+    /// replies, lines.
+    pub(crate) lists: &'a [Vec<u64>; 9],
     pub(crate) now: Instant,
     /// How many programs there are.
     pub(crate) program: u64,
@@ -20,6 +21,8 @@ const PAGE: u64 = 4_096;
 /// Where nothing is that programs do not put there.
 const FREE: u64 = 1 << 36;
 const USER_END: u64 = 1 << 38;
+/// Where the registers of devices are in drawn worlds.
+const DEVICES: u64 = 4_096 * PAGE;
 /// What a reach of so many numbers is made of.
 const REACH: u64 = 1 << 32;
 
@@ -53,7 +56,7 @@ impl Typed<'_> {
     }
 
     fn name(&self, list: usize, picks: &mut Picks) -> u64 {
-        let list = if picks.below(16) == 0 { picks.below(8) as usize } else { list };
+        let list = if picks.below(16) == 0 { picks.below(9) as usize } else { list };
         let names = &self.lists[list];
         match names.len() as u64 {
             0 => picks.below(3),
@@ -72,8 +75,9 @@ impl Typed<'_> {
             Kind::Mapping => self.name(4, picks),
             Kind::Endpoint => self.name(6, picks),
             Kind::Reply => self.name(7, picks),
+            Kind::Line => self.name(8, picks),
             Kind::Capability => {
-                let list = picks.below(8) as usize;
+                let list = picks.below(9) as usize;
                 self.name(list, picks)
             }
             Kind::Address if name == "stack" => {
@@ -116,6 +120,9 @@ impl Typed<'_> {
                 ]),
                 // One call less.
                 "calls" => !(1 << picks.below(64)),
+                "line" => picks.one_of(&[0, 1, 1, 2, 3, 4]),
+                "mine" => picks.one_of(&[0, 1, 1, 2]),
+                "address" => DEVICES + picks.one_of(&[0, 0, PAGE, 3 * PAGE, 8, PAGE << 20]),
                 "bits" => picks.one_of(&[0, 1, 1, 2, 3]),
                 "frames" => picks.one_of(&[0, 1, 2, 6, 20, 60]),
                 "length" => picks.one_of(&[PAGE, PAGE, 3 * PAGE, 0, 8]),

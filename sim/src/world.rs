@@ -63,6 +63,8 @@ enum Action {
     Again(u16),
     /// A CPU takes the interrupt of a flush.
     Flush(u16),
+    /// A CPU takes the interrupt of a device.
+    Line(u16, u32),
 }
 
 /// How a step went.
@@ -276,6 +278,10 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
                     self.enter(usize::from(cpu), Trap::Kick)?;
                 }
             }
+            Action::Line(cpu, line) => {
+                self.kernel.machine_mut().take_line(line);
+                self.enter(usize::from(cpu), Trap::Line(line))?;
+            }
         }
         Ok(Progress::Going)
     }
@@ -284,6 +290,7 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
     fn list_actions(&mut self) {
         self.actions.clear();
         let now = self.now;
+        self.kernel.machine_mut().run_devices(now);
         for (cpu, mode) in (0..).zip(&self.modes) {
             match mode {
                 Mode::User { busy_until } if *busy_until <= now => self.actions.push(Action::Step(cpu)),
@@ -299,6 +306,8 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
             if self.cpus[usize::from(cpu)].armed().is_some_and(|deadline| deadline <= now) {
                 self.actions.push(Action::Timer(cpu));
             }
+            let arriving = self.kernel.machine().arriving(CpuId(cpu));
+            self.actions.extend(arriving.map(|line| Action::Line(cpu, line)));
         }
     }
 
@@ -309,7 +318,8 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
             _ => None,
         });
         let armed = self.cpus.iter().filter_map(HostCpu::armed);
-        match busy.chain(armed).min() {
+        let device = self.kernel.machine().next_of_devices();
+        match busy.chain(armed).chain(device).min() {
             Some(next) => {
                 self.now = self.now.max(next);
                 Progress::Going
@@ -348,7 +358,7 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
         if let Mode::User { busy_until } = self.modes[cpu] {
             // An interrupt: what is left of the computation goes with the thread.
             let left = busy_until.since(self.now).0;
-            if matches!(trap, Trap::Kick | Trap::Timer) {
+            if matches!(trap, Trap::Kick | Trap::Timer | Trap::Line(_)) {
                 here.registers().saved[COMPUTES] = left;
             }
         }

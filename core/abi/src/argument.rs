@@ -2,8 +2,8 @@
 
 use crate::{
     CapabilityHandle, CapabilityRights, CapabilityState, Class, Counter, CpuId, Deadline, EndpointHandle,
-    Error, ExitCode, GroupHandle, Instant, MappingHandle, MemoryUse, Nanos, ObjectHandle, PageRights,
-    PageState, Priority, ProcessHandle, ReplyHandle, ThreadHandle, UserAddress, UserRange, Word,
+    Error, ExitCode, GroupHandle, Instant, LineHandle, MappingHandle, MemoryUse, Nanos, ObjectHandle,
+    PageRights, PageState, Priority, ProcessHandle, ReplyHandle, ThreadHandle, UserAddress, UserRange, Word,
 };
 
 /// The words of a call as they stand in registers.
@@ -46,6 +46,8 @@ pub enum Kind {
     Endpoint,
     /// A reply that somebody waits for.
     Reply,
+    /// A handle of an interrupt line.
+    Line,
     /// A moment until which a call may wait.
     Deadline,
     /// A moment.
@@ -89,6 +91,7 @@ impl Kind {
             Self::Mapping => "mapping handle",
             Self::Endpoint => "endpoint handle",
             Self::Reply => "reply handle",
+            Self::Line => "line handle",
             Self::Deadline => "deadline",
             Self::Instant => "instant",
             Self::Nanos => "nanoseconds",
@@ -182,7 +185,7 @@ macro_rules! packed {
 packed!(
     ProcessHandle => Process, CapabilityHandle => Capability, CapabilityState => CapabilityState,
     ObjectHandle => Object, MappingHandle => Mapping, EndpointHandle => Endpoint,
-    ReplyHandle => Reply, ThreadHandle => Thread, GroupHandle => Group, PageState => PageState, MemoryUse => MemoryUse);
+    ReplyHandle => Reply, LineHandle => Line, ThreadHandle => Thread, GroupHandle => Group, PageState => PageState, MemoryUse => MemoryUse);
 
 impl Argument for () {
     const KIND: Kind = Kind::Nothing;

@@ -4,9 +4,9 @@ use core::future::Future;
 
 use crate::{
     Argument, CapabilityHandle, CapabilityRights, CapabilityState, Class, Counter, CpuId, Deadline,
-    EndpointHandle, Error, ExitCode, GroupHandle, Instant, Kind, MappingHandle, MemoryUse, Message, Nanos,
-    ObjectHandle, PageRights, PageState, Priority, ProcessHandle, Reply, ReplyHandle, Request, ThreadHandle,
-    UserAddress, UserRange, Word,
+    EndpointHandle, Error, ExitCode, GroupHandle, Instant, Kind, LineHandle, MappingHandle, MemoryUse,
+    Message, Nanos, ObjectHandle, PageRights, PageState, Priority, ProcessHandle, Reply, ReplyHandle,
+    Request, ThreadHandle, UserAddress, UserRange, Word,
 };
 
 /// One argument of a call.
@@ -479,7 +479,7 @@ syscalls! {
     #[doc = "Raises signals at an endpoint, of those that a badge allows; they stay until received."]
     63 signal Signal(endpoint: EndpointHandle as [SIGNAL], bits: Word) -> (); errors [BadHandle, NoRight, PeerGone];
 
-    #[doc = "Has signals raised when nothing is left of a process, for as long as the endpoint's name stands."]
+    #[doc = "Has signals raised when nothing is left of a process, and when it is dismissed from a line."]
     64 process_notify ProcessNotify(process: ProcessHandle as [INSPECT], endpoint: EndpointHandle as [SIGNAL], bits: Word) -> ();
     errors [BadHandle, NoRight, Busy];
 
@@ -511,4 +511,15 @@ syscalls! {
 
     #[doc = "Says where the pages go that come with messages: one after the other into a range, or nowhere."]
     72 accept_pages AcceptPages(window: UserRange) -> (); errors [BadAddress];
+
+    #[doc = "Has signals raised when a device asks on an interrupt line, while the endpoint's name stands."]
+    73 line_bind LineBind(line: Word, endpoint: EndpointHandle as [SIGNAL], bits: Word) -> LineHandle;
+    errors [BadHandle, NoRight, BadArgument, NotAllowed, Busy, NoMemory, OverBudget];
+
+    #[doc = "Says that an interrupt has been dealt with: by the caller, or that it was not the caller's."]
+    74 line_done LineDone(line: LineHandle as [MANAGE], mine: Word) -> (); errors [BadHandle, BadArgument, BadState];
+
+    #[doc = "Makes a memory object of the registers of devices, by their physical address."]
+    75 object_physical ObjectPhysical(address: Word, length: Word) -> ObjectHandle;
+    errors [BadArgument, NotAllowed, NoMemory, OverBudget];
 }

@@ -93,11 +93,13 @@ pub enum Counter {
     Faults = 1,
     /// How often it named what it does not have.
     Refusals = 2,
+    /// How often it was dismissed from an interrupt line: it was too slow, or the interrupts were nobody's.
+    Dismissals = 3,
 }
 
 impl Counter {
     /// Every counter.
-    pub const ALL: [Self; 3] = [Self::Calls, Self::Faults, Self::Refusals];
+    pub const ALL: [Self; 4] = [Self::Calls, Self::Faults, Self::Refusals, Self::Dismissals];
 }
 
 /// Until when a call may wait: an instant, `NOW` for "only if it can happen now", or `NEVER`.
@@ -298,11 +300,13 @@ pub enum CapabilityKind {
     Endpoint = 7,
     /// A reply that somebody waits for.
     Reply = 8,
+    /// An interrupt line that somebody listens to.
+    Line = 9,
 }
 
 impl CapabilityKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::None,
         Self::Thread,
         Self::Group,
@@ -312,6 +316,7 @@ impl CapabilityKind {
         Self::Authority,
         Self::Endpoint,
         Self::Reply,
+        Self::Line,
     ];
 }
 
@@ -386,11 +391,16 @@ pub enum Authority {
     Urgency = 3,
     /// See the clock page.
     Clock = 4,
+    /// Listen to interrupts; its range are lines.
+    Lines = 5,
+    /// Reach the registers of devices; its range are pages of physical memory.
+    Devices = 6,
 }
 
 impl Authority {
     /// Every authority.
-    pub const ALL: [Self; 5] = [Self::Power, Self::Console, Self::Cpus, Self::Urgency, Self::Clock];
+    pub const ALL: [Self; 7] =
+        [Self::Power, Self::Console, Self::Cpus, Self::Urgency, Self::Clock, Self::Lines, Self::Devices];
 }
 
 /// Over what an authority reaches: numbers from the first to the one behind the last.
@@ -461,6 +471,7 @@ impl CapabilityState {
             6 => CapabilityKind::Authority,
             7 => CapabilityKind::Endpoint,
             8 => CapabilityKind::Reply,
+            9 => CapabilityKind::Line,
             _ => CapabilityKind::None,
         };
         let authority = match word >> 16 & 0xff {
@@ -468,6 +479,8 @@ impl CapabilityState {
             2 => Authority::Cpus,
             3 => Authority::Urgency,
             4 => Authority::Clock,
+            5 => Authority::Lines,
+            6 => Authority::Devices,
             _ => Authority::Power,
         };
         Self { kind, rights: CapabilityRights((word >> 8) as u8), authority }
@@ -522,7 +535,8 @@ kinds_of_handles!(
     MappingHandle,
     ProcessHandle,
     EndpointHandle,
-    ReplyHandle
+    ReplyHandle,
+    LineHandle
 );
 
 handle! {
@@ -548,6 +562,10 @@ handle! {
 handle! {
     /// Names an endpoint that the caller has a capability to.
     EndpointHandle
+}
+handle! {
+    /// Names an interrupt line that the caller listens to.
+    LineHandle
 }
 handle! {
     /// Names a reply that somebody waits for, and that the caller owes until it has given it, once.

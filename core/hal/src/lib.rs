@@ -18,7 +18,7 @@ mod trace;
 pub use address::{FRAME_BYTES, FRAME_WORDS, Frame, FrameRun, PhysicalAddress};
 pub use cpu_set::{CpuSet, MAX_CPUS, Members};
 pub use machine::{
-    Clock, Console, Cpu, Entropy, Flushes, Kicks, Machine, PhysicalMemory, Power, Translation,
+    Clock, Console, Cpu, Devices, Entropy, Flushes, Kicks, Machine, PhysicalMemory, Power, Translation,
 };
 pub use registers::UserRegisters;
 pub use stale::{FLUSH_SLOTS, FlushSlot, Forget, Stale, Tag};

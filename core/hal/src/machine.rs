@@ -2,7 +2,9 @@
 
 use coldframe_abi::{Carries, CounterRate, CpuId, ExitCode, Instant};
 
-use crate::{CpuSet, FlushSlot, Frame, PhysicalAddress, Row, Stale, Store, Tag, TraceSink, UserRegisters};
+use crate::{
+    CpuSet, FlushSlot, Frame, FrameRun, PhysicalAddress, Row, Stale, Store, Tag, TraceSink, UserRegisters,
+};
 
 /// The monotonic clock and the one-shot timer of a CPU. There is no periodic tick anywhere.
 pub trait Clock {
@@ -103,6 +105,28 @@ pub trait Kicks {
     fn kick(&mut self, cpu: CpuId);
 }
 
+/// The devices that programs drive.
+pub trait Devices {
+    /// How many interrupt lines there are, counted from zero.
+    fn lines(&self) -> u32;
+
+    /// Lets the interrupts of a line in, at this CPU if the machine can choose.
+    ///
+    /// Precondition: there is such a line.
+    /// Postcondition: if its device asks, or has asked since the line came in last, that comes as `Trap::Line`, once:
+    /// the line is closed then.
+    fn open_line(&mut self, line: u32, cpu: CpuId);
+
+    /// Keeps the interrupts of a line out.
+    ///
+    /// Precondition: there is such a line.
+    /// Postcondition: a trap that is already on its way may still arrive; no other does.
+    fn close_line(&mut self, line: u32);
+
+    /// Whether programs that drive devices may reach these frames: none is RAM, or what the kernel itself drives.
+    fn is_for_drivers(&self, run: FrameRun) -> bool;
+}
+
 /// The end.
 pub trait Power {
     /// Turns the machine off.
@@ -147,7 +171,9 @@ pub trait Cpu: Clock + Translation {
 }
 
 /// A whole machine: all that its CPUs share.
-pub trait Machine: PhysicalMemory + Kicks + Flushes + Power + Console + Entropy + TraceSink {
+pub trait Machine:
+    PhysicalMemory + Kicks + Flushes + Devices + Power + Console + Entropy + TraceSink
+{
     /// One of its CPUs.
     type Cpu: Cpu;
 

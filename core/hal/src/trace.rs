@@ -25,6 +25,8 @@ pub enum Trap {
     Timer,
     /// Another CPU asked this one to look.
     Kick,
+    /// The device of a line asks.
+    Line(u32),
     /// The kernel asked to be entered again.
     Again,
     /// The page table does not allow what the thread did.

@@ -4,7 +4,7 @@ use coldframe_abi::{CapabilityRights, Deadline, EndpointHandle, Error, Instant};
 use coldframe_hal::{Clock, Cpu, Machine, Store};
 
 use crate::calls::Caller;
-use crate::{Bell, Kernel, LentName};
+use crate::{Bell, Kernel, LentName, reaper};
 
 /// Which timer ends the waits of a thread.
 pub(crate) const fn wait_timer(thread: u32) -> u32 {
@@ -15,6 +15,9 @@ pub(crate) const fn wait_timer(thread: u32) -> u32 {
 const fn alarm_timer(thread: u32) -> u32 {
     thread * 2 + 1
 }
+
+/// By which timer somebody looks at the interrupt lines: the reaper has no alarm of its own.
+pub(crate) const LINE_TIMER: u32 = alarm_timer(reaper::THREAD);
 
 impl<M: Machine> Kernel<M> {
     /// Sets the alarm of the calling thread, or takes it back.
@@ -50,6 +53,9 @@ impl<M: Machine> Kernel<M> {
     /// A timer has rung: a wait ends, or signals are raised. False if that was much, and the next one has to wait.
     pub(crate) fn timer_rings(&mut self, cpu: &mut M::Cpu, timer: u32) -> bool {
         let thread = timer / 2;
+        if timer == LINE_TIMER {
+            return self.watch_lines(cpu);
+        }
         if timer == wait_timer(thread) {
             self.time_is_up(cpu, thread);
             return true;

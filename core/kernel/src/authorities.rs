@@ -31,12 +31,25 @@ impl<M: Machine> Kernel<M> {
     /// # Errors
     /// `NotAllowed` if it has none.
     pub(crate) fn may(&self, process: u32, authority: Authority, number: u32) -> Result<(), Error> {
+        self.authority_over(process, authority, (number, number)).map(|_| ())
+    }
+
+    /// The capability by which a process has authority over all numbers from the first to the last.
+    ///
+    /// # Errors
+    /// `NotAllowed` if there is none.
+    pub(crate) fn authority_over(
+        &self,
+        process: u32,
+        authority: Authority,
+        (first, last): (u32, u32),
+    ) -> Result<u32, Error> {
         let standing = self.processes.rows()[process as usize].authorities[authority as usize];
         if standing == NONE {
             return Err(Error::NotAllowed);
         }
         let reach = Reach::from_word(self.capability(standing).badge());
-        if reach.covers(number) { Ok(()) } else { Err(Error::NotAllowed) }
+        if reach.covers(first) && reach.covers(last) { Ok(standing) } else { Err(Error::NotAllowed) }
     }
 
     /// Whether a thread that has waited may be preferred to its equals: only if its process could make it as urgent

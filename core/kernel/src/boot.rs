@@ -97,12 +97,15 @@ impl<M: Machine> Kernel<M> {
             objects: machine.store(),
             mappings: machine.store(),
             endpoints: machine.store(),
+            lines: machine.store(),
             capabilities: machine.store(),
             chunks: machine.store(),
             machine,
             frames,
             cpus,
             state: State::new(cpus, seed),
+            first_watched: NONE,
+            last_watched: NONE,
             free_thread: NONE,
             free_group: NONE,
             free_object: NONE,
@@ -123,7 +126,9 @@ impl<M: Machine> Kernel<M> {
             change: Change(1),
         };
         let count = usize::from(cpus);
-        let Self { machine, frames, heads, queues, wheels, per_cpu, capabilities, chunks, .. } = &mut kernel;
+        let Self { machine, frames, heads, queues, wheels, per_cpu, lines, capabilities, chunks, .. } =
+            &mut kernel;
+        let line_count = machine.lines() as usize;
         // The first chunk is nobody's: its first row is the ground from which all capabilities grow.
         grow_to(chunks, 1, machine, frames)?;
         grow_to(capabilities, CHUNK as usize, machine, frames)?;
@@ -131,6 +136,7 @@ impl<M: Machine> Kernel<M> {
         grow_to(queues, count, machine, frames)?;
         grow_to(wheels, count * 4, machine, frames)?;
         grow_to(per_cpu, count, machine, frames)?;
+        grow_to(lines, line_count, machine, frames)?;
         kernel.heads.rows_mut().fill(NONE);
         let reaper = kernel.take_thread_row()?;
         assert_eq!(reaper, reaper::THREAD, "the reaper is the first thread");

@@ -18,10 +18,15 @@ pub(crate) const OF_GROUP: CapabilityRights =
 /// What the maker of a memory object may do with it.
 pub(crate) const OF_OBJECT: CapabilityRights =
     OF_THREAD.and(CapabilityRights::READ).and(CapabilityRights::WRITE).and(CapabilityRights::EXECUTE);
+/// What whoever may reach the registers of devices may do with an object of them.
+pub(crate) const OF_DEVICE: CapabilityRights =
+    OF_THREAD.and(CapabilityRights::READ).and(CapabilityRights::WRITE);
 /// What whoever makes a process may do with it.
 pub(crate) const OF_PROCESS: CapabilityRights = OF_THREAD.and(CapabilityRights::FILL);
 /// What whoever keeps a reply may do with it, besides giving it. There is one capability to each: no copy.
 pub(crate) const OF_REPLY: CapabilityRights = CapabilityRights::INSPECT;
+/// What whoever listens to an interrupt line may do with that. There is one capability to each: no copy.
+pub(crate) const OF_LINE: CapabilityRights = CapabilityRights::INSPECT.and(CapabilityRights::MANAGE);
 /// What whoever maps may do with the mapping. There is one capability to each: no copy.
 pub(crate) const OF_MAPPING: CapabilityRights = CapabilityRights::INSPECT.and(CapabilityRights::MANAGE);
 
@@ -103,8 +108,12 @@ impl<M: Machine> Kernel<M> {
                 let object = &self.objects.rows()[row];
                 object.generation == target.generation && object.process != NONE
             }
-            // A mapping and its capability go together, an endpoint goes with its last one; the machine stays.
-            CapabilityKind::Mapping | CapabilityKind::Endpoint | CapabilityKind::Authority => true,
+            // A mapping and its capability go together, as do who listens and his; an endpoint goes with its last one;
+            // the machine stays.
+            CapabilityKind::Mapping
+            | CapabilityKind::Line
+            | CapabilityKind::Endpoint
+            | CapabilityKind::Authority => true,
             CapabilityKind::Reply => self.waits_for_kept(target).is_some(),
             CapabilityKind::Process => {
                 let process = &self.processes.rows()[row];
@@ -230,6 +239,7 @@ impl<M: Machine> Kernel<M> {
                     let rights = self.capability(row).rights();
                     self.cease_to_name(target.row, rights);
                 }
+                CapabilityKind::Line => self.unbind_line(target.row),
                 _ => {}
             }
         }

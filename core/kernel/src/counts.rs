@@ -22,7 +22,7 @@ impl Counts {
     }
 
     #[inline]
-    const fn add(&mut self, counter: Counter) {
+    pub(crate) const fn add(&mut self, counter: Counter) {
         self.0[counter as usize] += 1;
     }
 }

@@ -50,6 +50,7 @@ impl<M: Machine> Kernel<M> {
             Trap::PageFault { cause, address, access } => self.page_fault(cpu, now, cause, address, access),
             Trap::Fault { cause, address } => self.fault(cpu, now, Fault { access: None, cause, address }),
             Trap::Timer => self.of_cpu(cpu).armed = None,
+            Trap::Line(line) => self.line_asks(cpu, now, line),
             Trap::Kick | Trap::Again => {}
         }
         let mut worked = false;

@@ -45,8 +45,9 @@ impl<M: Machine> Kernel<M> {
         let row = Capabilities::held(self.capabilities.rows(), process, name)?;
         let capability = self.capability(row);
         let target = capability.target();
-        // A mapping is where it is, and a group is its process's.
-        let goes = !matches!(target.kind, CapabilityKind::Mapping | CapabilityKind::Group);
+        // A mapping is where it is, who listens is told by a name of his own, and a group is its process's.
+        let stays = [CapabilityKind::Mapping, CapabilityKind::Line, CapabilityKind::Group];
+        let goes = !stays.contains(&target.kind);
         if !goes || !(moves || CapabilityRights::COPY.within(capability.rights())) {
             return Err(Error::NoRight);
         }

@@ -10,7 +10,7 @@ use coldframe_memory::{Budget, Frames};
 use coldframe_scheduler::timer::Timer;
 use coldframe_scheduler::{CpuQueue, NONE, Place, Row, State, Turn};
 
-use crate::{Endpoint, Group, Kernel, Mapping, Object, Process, Registers, Thread};
+use crate::{Endpoint, Group, InterruptLine, Kernel, Mapping, Object, Process, Registers, Thread};
 
 /// The kernel's tables, to be read.
 pub struct Inspection<'a, M: Machine> {
@@ -40,6 +40,8 @@ pub struct Inspection<'a, M: Machine> {
     pub mappings: &'a [Mapping],
     /// The endpoints.
     pub endpoints: &'a [Endpoint],
+    /// The interrupt lines, and more rows than those.
+    pub lines: &'a [InterruptLine],
     /// The capabilities, and the chunks they are in.
     pub capabilities: &'a [Capability],
     /// A chunk for each so many of them.
@@ -71,6 +73,7 @@ impl<M: Machine> Kernel<M> {
             objects: self.objects.rows(),
             mappings: self.mappings.rows(),
             endpoints: self.endpoints.rows(),
+            lines: self.lines.rows(),
             capabilities: self.capabilities.rows(),
             chunks: self.chunks.rows(),
             frames: &self.frames,
@@ -97,6 +100,7 @@ impl<M: Machine> Kernel<M> {
             + self.objects.frames()
             + self.mappings.frames()
             + self.endpoints.frames()
+            + self.lines.frames()
             + self.capabilities.frames()
             + self.chunks.frames()
     }
@@ -159,6 +163,7 @@ impl<M: Machine> Kernel<M> {
         self.groups.rows().hash(hasher);
         self.mappings.rows().hash(hasher);
         self.endpoints.rows().hash(hasher);
+        self.lines.rows().hash(hasher);
         self.capabilities.rows().hash(hasher);
         self.chunks.rows().hash(hasher);
         self.state.hash(hasher);
@@ -177,7 +182,7 @@ impl<M: Machine> Kernel<M> {
         }
         (self.free_thread, self.free_group, self.alive_processes, self.reap_first, self.off).hash(hasher);
         (self.free_process, self.orphan_first, self.free_chunk, self.free_endpoint).hash(hasher);
-        (&self.budget, &self.tags, &self.flushes, self.waking_first).hash(hasher);
+        (&self.budget, &self.tags, &self.flushes, self.waking_first, self.first_watched).hash(hasher);
         self.frames.free_count().hash(hasher);
     }
 }

@@ -12,7 +12,7 @@ use coldframe_scheduler::{CpuQueue, Kick, NONE, Row, Scheduler, State, Turn};
 
 use crate::rounds::FlushTable;
 use crate::translation::Tags;
-use crate::{Endpoint, Group, Mapping, Object, Process, Thread};
+use crate::{Endpoint, Group, InterruptLine, Mapping, Object, Process, Thread};
 
 /// The user registers of a machine.
 pub type Registers<M> = <<M as Machine>::Cpu as Cpu>::Registers;
@@ -84,9 +84,13 @@ pub struct Kernel<M: Machine> {
     pub(crate) objects: M::Store<Object<M::Paging>>,
     pub(crate) mappings: M::Store<Mapping>,
     pub(crate) endpoints: M::Store<Endpoint>,
+    pub(crate) lines: M::Store<InterruptLine>,
     pub(crate) capabilities: M::Store<Capability>,
     pub(crate) chunks: M::Store<Chunk>,
     pub(crate) state: State,
+    /// The first of the lines at which somebody has to look some time, the soonest first.
+    pub(crate) first_watched: u32,
+    pub(crate) last_watched: u32,
     /// The first free row of each table that has a list of them.
     pub(crate) free_thread: u32,
     pub(crate) free_group: u32,
@@ -135,6 +139,7 @@ where
     M::Store<Object<M::Paging>>: Clone,
     M::Store<Mapping>: Clone,
     M::Store<Endpoint>: Clone,
+    M::Store<InterruptLine>: Clone,
     M::Store<Capability>: Clone,
     M::Store<Chunk>: Clone,
 {
@@ -157,9 +162,12 @@ where
             objects: self.objects.clone(),
             mappings: self.mappings.clone(),
             endpoints: self.endpoints.clone(),
+            lines: self.lines.clone(),
             capabilities: self.capabilities.clone(),
             chunks: self.chunks.clone(),
             state: self.state.clone(),
+            first_watched: self.first_watched,
+            last_watched: self.last_watched,
             free_thread: self.free_thread,
             free_group: self.free_group,
             free_object: self.free_object,

@@ -191,7 +191,7 @@ impl<M: Machine> Kernel<M> {
         let capability = self.take_capability(process)?;
         match self.make_pages(process, length) {
             Ok(object) => {
-                self.name_object(object, capability, OF_OBJECT);
+                self.name_object(object, capability, GROUND, OF_OBJECT);
                 Ok((object, capability))
             }
             Err(error) => {
@@ -201,10 +201,10 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    fn name_object(&mut self, object: u32, capability: u32, rights: CapabilityRights) {
+    fn name_object(&mut self, object: u32, capability: u32, parent: u32, rights: CapabilityRights) {
         let generation = self.object_row(object).generation;
         let target = Target { kind: CapabilityKind::Object, row: object, generation };
-        self.set_capability(capability, GROUND, target, rights, 0);
+        self.set_capability(capability, parent, target, rights, 0);
     }
 
     fn make_pages(&mut self, process: u32, length: u64) -> Result<u32, SpaceError> {
@@ -243,17 +243,18 @@ impl<M: Machine> Kernel<M> {
         run: FrameRun,
         cache: Cache,
     ) -> Result<ObjectHandle, SpaceError> {
-        let (_, capability) = self.make_range(process.0, (run, cache), OF_OBJECT)?;
+        let (_, capability) = self.make_range(process.0, (run, cache), (GROUND, OF_OBJECT))?;
         let CapabilityHandle { slot, generation } = self.handle_of(capability);
         Ok(ObjectHandle { slot, generation })
     }
 
-    /// Makes an object of physical memory for a process; says which, and which capability names it.
+    /// Makes an object of physical memory for a process, by a capability that allows that or by none; says which, and
+    /// which capability names it.
     pub(crate) fn make_range(
         &mut self,
         process: u32,
         (run, cache): (FrameRun, Cache),
-        rights: CapabilityRights,
+        (parent, rights): (u32, CapabilityRights),
     ) -> Result<(u32, u32), SpaceError> {
         let capability = self.take_capability(process)?;
         let object = match self.take_object_row() {
@@ -265,7 +266,7 @@ impl<M: Machine> Kernel<M> {
         };
         self.adopt_object(object, process, run.count * coldframe_hal::FRAME_BYTES);
         self.object_row(object).range = Some((run, cache));
-        self.name_object(object, capability, rights);
+        self.name_object(object, capability, parent, rights);
         Ok((object, capability))
     }
 

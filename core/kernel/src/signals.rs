@@ -65,12 +65,17 @@ impl<M: Machine> Kernel<M> {
 
     /// Raises signals at an endpoint; false if nothing has happened, because only such as have ended were in the way.
     pub(crate) fn raise(&mut self, cpu: &mut M::Cpu, endpoint: u32, bits: u64) -> bool {
+        self.raise_by(cpu, endpoint, bits, Wake::Start)
+    }
+
+    /// The same, for whatever reason whoever waits for them is woken.
+    pub(crate) fn raise_by(&mut self, cpu: &mut M::Cpu, endpoint: u32, bits: u64, wake: Wake) -> bool {
         match self.meet(cpu, Line::Receivers(endpoint)) {
             Met::Ghosts => return false,
             Met::Thread(to) if bits != 0 => {
                 self.leave_line(to);
                 self.registers_of(cpu, to).deliver(Message::SIGNALLED);
-                self.wake(cpu, to, Ok(bits), Wake::Start);
+                self.wake(cpu, to, Ok(bits), wake);
             }
             _ => self.endpoint_row(endpoint).signals |= bits,
         }

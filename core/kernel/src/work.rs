@@ -382,6 +382,10 @@ impl<M: Machine> Kernel<M> {
             }
             if target.kind != CapabilityKind::Mapping {
                 self.drop_capability(last);
+                if target.kind == CapabilityKind::Object && self.is_orphan(target.row) {
+                    // One of a device, that was made by an authority.
+                    self.call_undertaker(target.row);
+                }
                 continue;
             }
             let mapping = target.row;

@@ -4,8 +4,8 @@ use coldframe_abi::CpuId;
 use coldframe_hal::MAX_CPUS;
 
 use super::kernel_map::{self, IMAGE_OFFSET};
-use super::{DIRECT_WINDOW, HARTS};
-use crate::boot::{Bytes, device_tree};
+use super::{DIRECT_WINDOW, HARTS, plic};
+use crate::boot::{Bytes, device_tree, kept_frames};
 use crate::start::{self, Boot};
 
 core::arch::global_asm!(
@@ -77,7 +77,7 @@ first_is_here:
 
     .section .bss.boot_stack, "aw", @nobits
     .balign 16
-    .space 65536
+    .space 131072
 __boot_stack_top:
     "#,
     offset = const IMAGE_OFFSET,
@@ -111,8 +111,17 @@ extern "C" fn start_first(hart: u64, tree: u64) -> ! {
     super::set_devices(facts.timebase, facts.serial, facts.finisher);
     facts.cpus.put_first(hart as u32);
     HARTS[0].store(hart as u32, core::sync::atomic::Ordering::SeqCst);
+    let own = facts.plic.as_ref().map(|plic| Bytes { start: plic.start, length: plic.length });
+    let own = own.into_iter().chain([Bytes { start: facts.serial, length: 1 }]);
+    let finisher = facts.finisher.map(|start| Bytes { start, length: 1 });
+    let Ok(kept) = kept_frames(facts.memory().chain(own).chain(finisher)) else {
+        panic!("the machine has too many separate pieces of memory");
+    };
+    if let Some(plic) = &facts.plic {
+        plic::set_up(plic, facts.cpus.ids());
+    }
     let archive = facts.archive.map(|range| bytes_at(range.start, range.length));
-    start::start(Boot { ram: facts.ram, cpus: facts.cpus, archive })
+    start::start(Boot { ram: facts.ram, kept, cpus: facts.cpus, archive })
 }
 
 extern "C" fn start_secondary(_hart: u64, cpu: u64) -> ! {

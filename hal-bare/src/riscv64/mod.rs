@@ -2,6 +2,7 @@
 
 mod entry;
 mod kernel_map;
+mod plic;
 mod sbi;
 mod user;
 
@@ -27,6 +28,7 @@ pub(crate) type Paging = Sv39;
 const INTERRUPT: u64 = 1 << 63;
 const SOFTWARE: u64 = 1;
 const TIMER: u64 = 5;
+const EXTERNAL: u64 = 9;
 
 static TIMEBASE: RateCell = RateCell::new();
 static SERIAL: AtomicU64 = AtomicU64::new(0);
@@ -51,13 +53,15 @@ fn set_devices(timebase: u64, serial: u64, finisher: Option<u64>) {
 }
 
 /// Readies this CPU for user mode.
-pub(crate) fn set_up_cpu(_: CpuId) {
+pub(crate) fn set_up_cpu(cpu: CpuId) {
     activate(kernel_root(), Tag::NONE);
     user::set_trap_vector();
-    // Software and timer interrupts end user mode and `wfi`; the kernel itself runs with interrupts off.
+    plic::set_up_cpu(cpu);
+    // These interrupts end user mode and `wfi`; the kernel itself runs with interrupts off.
     // SAFETY: sie only selects which interrupts can become pending for S-mode.
     unsafe {
-        core::arch::asm!("csrw sie, {}", in(reg) 1_u64 << SOFTWARE | 1 << TIMER, options(nomem, nostack));
+        let let_in = 1_u64 << SOFTWARE | 1 << TIMER | 1 << EXTERNAL;
+        core::arch::asm!("csrw sie, {}", in(reg) let_in, options(nomem, nostack));
         // Programs read the time, and no other counter.
         core::arch::asm!("csrw scounteren, {}", in(reg) 1_u64 << 1, options(nomem, nostack))
     };
@@ -133,6 +137,18 @@ pub(crate) fn forget_all() {
     unsafe { core::arch::asm!("sfence.vma", options(nostack)) };
 }
 
+pub(crate) fn lines() -> u32 {
+    plic::lines()
+}
+
+pub(crate) fn open_line(line: u32, cpu: CpuId) {
+    plic::open(line, cpu);
+}
+
+pub(crate) fn close_line(line: u32) {
+    plic::close(line);
+}
+
 pub(crate) fn interrupt(cpu: CpuId) {
     let hart = HARTS[usize::from(cpu.0)].load(Ordering::SeqCst);
     if hart != u32::MAX {
@@ -161,7 +177,7 @@ fn clear_software_interrupt() {
 }
 
 /// The interrupt that is pending, if one is, taken.
-pub(crate) fn pending_interrupt() -> Option<Trap> {
+pub(crate) fn pending_interrupt(cpu: CpuId) -> Option<Trap> {
     let pending = read_csr!("sip");
     if pending & 1 << SOFTWARE != 0 {
         clear_software_interrupt();
@@ -171,12 +187,15 @@ pub(crate) fn pending_interrupt() -> Option<Trap> {
         disarm();
         return Some(Trap::Timer);
     }
+    if pending & 1 << EXTERNAL != 0 {
+        return plic::claim(cpu).map(Trap::Line);
+    }
     None
 }
 
-pub(crate) fn wait_for_interrupt() -> Trap {
+pub(crate) fn wait_for_interrupt(cpu: CpuId) -> Trap {
     loop {
-        if let Some(trap) = pending_interrupt() {
+        if let Some(trap) = pending_interrupt(cpu) {
             return trap;
         }
         // SAFETY: wfi ends when an interrupt of sie is pending, although none is taken with SIE clear.
@@ -186,7 +205,7 @@ pub(crate) fn wait_for_interrupt() -> Trap {
 
 /// What an exit from user mode means to the kernel.
 #[inline(always)]
-fn trap_of(cause: u64, value: u64, registers: &mut Registers) -> UserExit {
+fn trap_of(cause: u64, value: u64, cpu: CpuId, registers: &mut Registers) -> UserExit {
     const ILLEGAL: u64 = 2;
     const CALL: u64 = 8;
     const FETCH_PAGE_FAULT: u64 = 12;
@@ -197,6 +216,8 @@ fn trap_of(cause: u64, value: u64, registers: &mut Registers) -> UserExit {
             clear_software_interrupt();
             Trap::Kick
         }
+        // What another hart has claimed before is like a kick without a word: nobody need enter the kernel for it.
+        c if c == INTERRUPT | EXTERNAL => plic::claim(cpu).map_or(Trap::Kick, Trap::Line),
         c if c == INTERRUPT | TIMER => {
             disarm();
             Trap::Timer

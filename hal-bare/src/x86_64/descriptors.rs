@@ -27,7 +27,8 @@ struct Block {
     user_stack: u64,
     /// Where the CPU's own data are, while it runs user mode.
     cpu: u64,
-    reserved: u64,
+    /// The interrupt lines that have come to this CPU and that the kernel has not heard of: a bit each.
+    lines: u64,
     task: TaskState,
     segments: [u64; 7],
 }
@@ -46,6 +47,7 @@ struct TaskState {
 pub(super) const PENDING: usize = offset_of!(Block, pending);
 pub(super) const USER_STACK: usize = offset_of!(Block, user_stack);
 pub(super) const CPU: usize = offset_of!(Block, cpu);
+const LINES: usize = offset_of!(Block, lines);
 /// Where the CPU finds the stack for a trap from user mode: the end of the thread's registers.
 pub(super) const TRAP_STACK: usize = offset_of!(Block, task) + offset_of!(TaskState, stacks);
 
@@ -58,7 +60,7 @@ const BLOCK: Block = Block {
     pending: 0,
     user_stack: 0,
     cpu: 0,
-    reserved: 0,
+    lines: 0,
     task: TaskState {
         reserved0: 0,
         stacks: [0; 3],
@@ -186,4 +188,34 @@ pub(super) fn take_pending() -> u64 {
         );
     }
     pending
+}
+
+fn noted_lines() -> u64 {
+    let lines: u64;
+    // SAFETY: `gs` points to this CPU's block while the kernel runs.
+    unsafe {
+        asm!("mov {}, gs:[{offset}]", out(reg) lines, offset = const LINES, options(nostack, readonly))
+    };
+    lines
+}
+
+fn set_noted_lines(lines: u64) {
+    // SAFETY: `gs` points to this CPU's block while the kernel runs, and no interrupt looks at this word.
+    unsafe { asm!("mov gs:[{offset}], {}", in(reg) lines, offset = const LINES, options(nostack)) };
+}
+
+/// The interrupt of a line has come to this CPU, for the kernel to hear of.
+pub(super) fn note_line(line: u32) {
+    set_noted_lines(noted_lines() | 1 << line);
+}
+
+/// The first of the lines that have come, taken, and whether there are more.
+pub(super) fn take_noted_line() -> Option<(u32, bool)> {
+    let lines = noted_lines();
+    if lines == 0 {
+        return None;
+    }
+    let left = lines & (lines - 1);
+    set_noted_lines(left);
+    Some((lines.trailing_zeros(), left != 0))
 }

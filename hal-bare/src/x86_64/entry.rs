@@ -5,8 +5,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use coldframe_abi::{CpuId, Nanos};
 
 use super::kernel_map::{self, IMAGE_OFFSET};
-use super::{APIC_IDS, DIRECT_WINDOW, apic, descriptors};
-use crate::boot::{Bytes, CpuList, acpi, pvh, usable_ram};
+use super::{APIC_IDS, DIRECT_WINDOW, apic, descriptors, io_apic, outb};
+use crate::boot::{Bytes, CpuList, acpi, kept_frames, pvh, usable_ram};
 use crate::start::{self, Boot};
 
 /// Where the code for the other CPUs is copied: a page below 1 MiB, whose number is the start vector.
@@ -158,7 +158,7 @@ boot_lower:
 
     .section .bss.boot_stack, "aw", @nobits
     .balign 16
-    .space 65536
+    .space 131072
     .global boot_stack_top
 boot_stack_top:
     "#,
@@ -194,6 +194,10 @@ extern "C" fn start_first(start_info: u64) -> ! {
     cpus.put_first(id);
     APIC_IDS[0].store(id, Ordering::SeqCst);
     apic::calibrate(tables.hpet);
+    silence_pit();
+    if let Some(base) = tables.io_apic {
+        io_apic::set_up(base, tables.triggers);
+    }
     let (start, end) = kernel_map::image();
     let used = [
         // What lies below 1 MiB belongs to firmware and to the start of the other CPUs.
@@ -205,8 +209,23 @@ extern "C" fn start_first(start_info: u64) -> ! {
     let Ok(ram) = usable_ram(ram(&info), used) else {
         panic!("the memory map has too many separate pieces");
     };
+    let own = [tables.local_apic, tables.io_apic.unwrap_or(0)].map(|start| Bytes { start, length: 1 });
+    let low = Bytes { start: 0, length: 1 << 20 };
+    let Ok(kept) = kept_frames(memory(&info).chain(own).chain([low])) else {
+        panic!("the memory map has too many separate pieces");
+    };
     let archive = archive.map(|range| bytes_at(range.start, range.length));
-    start::start(Boot { ram, cpus, archive })
+    start::start(Boot { ram, kept, cpus, archive })
+}
+
+/// Stops the old timer, which firmware leaves running: it would ask on a line that others use, and nobody drives it. Its
+/// first channel counts down once from a low number, and stays silent then (8254, mode 0).
+fn silence_pit() {
+    const FIRST_CHANNEL: u16 = 0x40;
+    const MODE: u16 = 0x43;
+    outb(MODE, 0x30);
+    outb(FIRST_CHANNEL, 1);
+    outb(FIRST_CHANNEL, 0);
 }
 
 extern "C" fn start_secondary(cpu: u64) -> ! {
@@ -262,6 +281,12 @@ fn ram(info: &pvh::StartInfo) -> impl Iterator<Item = Bytes> {
     bytes_at(info.memory_map, length).chunks_exact(pvh::MEMORY_ENTRY_LENGTH).filter_map(pvh::ram)
 }
 
+/// All that the memory map calls memory, whoever uses it.
+fn memory(info: &pvh::StartInfo) -> impl Iterator<Item = Bytes> {
+    let length = u64::from(info.memory_entries) * pvh::MEMORY_ENTRY_LENGTH as u64;
+    bytes_at(info.memory_map, length).chunks_exact(pvh::MEMORY_ENTRY_LENGTH).filter_map(pvh::memory)
+}
+
 fn modules(info: &pvh::StartInfo) -> impl Iterator<Item = Bytes> + use<> {
     let length = u64::from(info.modules) * pvh::MODULE_ENTRY_LENGTH as u64;
     bytes_at(info.module_list, length).chunks_exact(pvh::MODULE_ENTRY_LENGTH).filter_map(pvh::module)
@@ -271,12 +296,20 @@ fn modules(info: &pvh::StartInfo) -> impl Iterator<Item = Bytes> + use<> {
 struct Tables {
     cpus: CpuList,
     local_apic: u64,
+    io_apic: Option<u64>,
+    triggers: acpi::Triggers,
     hpet: u64,
 }
 
 impl Tables {
     fn find(info: &pvh::StartInfo) -> Self {
-        let mut tables = Self { cpus: CpuList::default(), local_apic: 0xfee0_0000, hpet: 0 };
+        let mut tables = Self {
+            cpus: CpuList::default(),
+            local_apic: 0xfee0_0000,
+            io_apic: None,
+            triggers: acpi::Triggers::default(),
+            hpet: 0,
+        };
         let Some(root) = root_table(info.rsdp) else {
             panic!("there are no ACPI tables: the CPUs and the HPET are described there");
         };
@@ -291,6 +324,7 @@ impl Tables {
                     if let Some(madt) = acpi::madt(table) {
                         tables.cpus = madt.cpus;
                         tables.local_apic = madt.local_apic;
+                        (tables.io_apic, tables.triggers) = (madt.io_apic, madt.triggers);
                     }
                 }
                 Some((signature, _)) if signature == *b"HPET" => tables.hpet = acpi::hpet(table).unwrap_or(0),

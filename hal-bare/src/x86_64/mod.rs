@@ -4,6 +4,7 @@ mod apic;
 mod descriptors;
 mod entry;
 mod instructions;
+mod io_apic;
 mod kernel_map;
 mod user;
 
@@ -31,7 +32,15 @@ pub(crate) type Paging = FourLevel;
 const KICK_VECTOR: u8 = 0x40;
 const TIMER_VECTOR: u8 = 0x41;
 const CALL_VECTOR: u8 = 0x69;
+/// The vector of the first interrupt line; the others follow.
+const LINE_VECTOR: u8 = 0x42;
+/// How many lines there can be: so many vectors come before that of calls, and so many bits note what has come.
+const MOST_LINES: u32 = 32;
+/// The one behind the last.
+const LAST_LINE_VECTOR: u8 = LINE_VECTOR + MOST_LINES as u8;
 const SPURIOUS_VECTOR: u8 = 0xff;
+
+const _: () = assert!(LAST_LINE_VECTOR <= CALL_VECTOR && LAST_LINE_VECTOR - KICK_VECTOR <= 64);
 
 static TSC: RateCell = RateCell::new();
 static APIC_TIMER: RateCell = RateCell::new();
@@ -104,8 +113,24 @@ pub(crate) fn forget_all() {
     kernel_map::forget_all();
 }
 
+fn hardware_id(cpu: CpuId) -> u32 {
+    APIC_IDS[usize::from(cpu.0)].load(Ordering::SeqCst)
+}
+
+pub(crate) fn lines() -> u32 {
+    io_apic::lines()
+}
+
+pub(crate) fn open_line(line: u32, cpu: CpuId) {
+    io_apic::open(line, hardware_id(cpu));
+}
+
+pub(crate) fn close_line(line: u32) {
+    io_apic::close(line);
+}
+
 pub(crate) fn interrupt(cpu: CpuId) {
-    let id = APIC_IDS[usize::from(cpu.0)].load(Ordering::SeqCst);
+    let id = hardware_id(cpu);
     if id != u32::MAX {
         apic::send(id, u32::from(KICK_VECTOR));
     }
@@ -130,22 +155,43 @@ fn take_pending() -> Option<Trap> {
     if pending == 0 {
         return None;
     }
-    for vector in [KICK_VECTOR, TIMER_VECTOR] {
-        if pending & 1 << (vector - KICK_VECTOR) != 0 {
-            apic::end_of_interrupt();
+    let mut lines = pending >> (LINE_VECTOR - KICK_VECTOR);
+    while lines != 0 {
+        let line = lines.trailing_zeros();
+        lines &= lines - 1;
+        if io_apic::arrives(line) {
+            descriptors::note_line(line);
         }
     }
-    // A timer that fired together with a kick is seen by the kernel all the same: it looks at the time.
-    Some(if pending & 1 == 1 { Trap::Kick } else { Trap::Timer })
+    // Several may be in service at once: as many ends as there were interrupts.
+    for _ in 0..pending.count_ones() {
+        apic::end_of_interrupt();
+    }
+    // What came together with the interrupt of a line is seen by the kernel all the same: the kick is a word that is
+    // looked at in any case, and so is the time.
+    match take_noted_line() {
+        Some(line) => Some(Trap::Line(line)),
+        None if pending & 1 << (TIMER_VECTOR - KICK_VECTOR) != 0 => Some(Trap::Timer),
+        None => Some(Trap::Kick),
+    }
+}
+
+/// One of the lines that have come to this CPU. If there are more, the CPU is interrupted for them.
+fn take_noted_line() -> Option<u32> {
+    let (line, more) = descriptors::take_noted_line()?;
+    if more {
+        apic::send(apic::id(), u32::from(KICK_VECTOR));
+    }
+    Some(line)
 }
 
 /// The interrupt that is pending, if one is, taken.
-pub(crate) fn pending_interrupt() -> Option<Trap> {
+pub(crate) fn pending_interrupt(_: CpuId) -> Option<Trap> {
     instructions::let_interrupts_in();
     take_pending()
 }
 
-pub(crate) fn wait_for_interrupt() -> Trap {
+pub(crate) fn wait_for_interrupt(_: CpuId) -> Trap {
     loop {
         if let Some(trap) = take_pending() {
             return trap;
@@ -174,13 +220,20 @@ fn trap_of(registers: &Registers) -> UserExit {
     UserExit::Trap(match vector {
         KICK_VECTOR => {
             apic::end_of_interrupt();
-            Trap::Kick
+            take_noted_line().map_or(Trap::Kick, Trap::Line)
         }
         TIMER_VECTOR => {
             apic::end_of_interrupt();
             Trap::Timer
         }
         SPURIOUS_VECTOR => Trap::Again,
+        LINE_VECTOR..LAST_LINE_VECTOR => {
+            let line = u32::from(vector - LINE_VECTOR);
+            let is_new = io_apic::arrives(line);
+            apic::end_of_interrupt();
+            // What is no news is like a kick without a word: nobody need enter the kernel for it.
+            if is_new { Trap::Line(line) } else { Trap::Kick }
+        }
         // From the last instruction of user mode no way leads back: the address behind it is none.
         CALL_VECTOR if !registers.has_way_back() => Trap::Fault { cause: u64::from(vector), address: 0 },
         CALL_VECTOR => Trap::Syscall,

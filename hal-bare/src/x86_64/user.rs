@@ -8,7 +8,7 @@ use coldframe_kernel::{FAST_CALLS, FastReply};
 
 use super::descriptors::{CPU, KERNEL_CODE, PENDING, TRAP_STACK, USER_CODE, USER_DATA, USER_STACK};
 use super::instructions::write_msr;
-use super::{CALL_VECTOR, KICK_VECTOR};
+use super::{CALL_VECTOR, KICK_VECTOR, LAST_LINE_VECTOR};
 use crate::machine::BareCpu;
 
 /// The state of the floating-point and vector registers, as `fxsave64` writes it.
@@ -385,12 +385,12 @@ leave_user:
     pop rbx
     ret
 
-    /* The kernel lets kicks and timers in while it waits: they are noted. Everything else is the end. */
+    /* The kernel lets kicks, timers and devices in while it waits: they are noted. Everything else is the end. */
 trap_in_kernel:
     cmp qword ptr [rsp], {kick_vector}
     jb 3f
-    cmp qword ptr [rsp], {kick_vector} + 1
-    ja 4f
+    cmp qword ptr [rsp], {last_vector}
+    jae 4f
     push rcx
     mov rcx, [rsp + 8]
     sub rcx, {kick_vector}
@@ -432,6 +432,7 @@ trap_stubs:
     user_code = const USER_CODE,
     call_vector = const CALL_VECTOR,
     kick_vector = const KICK_VECTOR,
+    last_vector = const LAST_LINE_VECTOR,
     kernel_trap = sym super::kernel_trap,
     cpu = const CPU,
     call = const IN_CALL,

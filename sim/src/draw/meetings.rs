@@ -321,5 +321,14 @@ pub(super) fn servers(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     }
     // A client of another process, by its own name for the endpoint.
     programs.push(vec![Op::Call { slot: 1, within: None }, Op::Null, Op::Again { times: 400 }]);
-    Plan { cpus, programs, processes: vec![0], threads: 12, budget: u64::MAX, refuse_every: 0, device: false }
+    Plan {
+        cpus,
+        programs,
+        processes: vec![0],
+        threads: 12,
+        budget: u64::MAX,
+        refuse_every: 0,
+        device: false,
+        devices: Vec::new(),
+    }
 }

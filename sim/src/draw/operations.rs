@@ -97,7 +97,7 @@ pub(super) fn process_op(source: &mut dyn Source) -> Op {
             // Some of what the maker may do, or a part of that.
             let rights = CapabilityRights([0x43, 0x03, 0x42, 0x01][source.choose(4) as usize]);
             let badge = [0, 1 << 32, 2 << 32, 400 << 32, 1 << 32 | 1][source.choose(5) as usize];
-            Op::ProcessGive { process, slot: AUTHORITIES + source.choose(12) as u8, rights, badge }
+            Op::ProcessGive { process, slot: AUTHORITIES + source.choose(8) as u8, rights, badge }
         }
         8 | 9 => match capability_op(source) {
             Op::CapabilityCopy { slot, rights, badge } => Op::ProcessGive { process, slot, rights, badge },

@@ -25,6 +25,7 @@ pub(super) fn of_two_processes(source: &mut dyn Source, cpus: u16, programs: Vec
         budget: 900,
         refuse_every: refusals(source),
         device: false,
+        devices: Vec::new(),
     }
 }
 
@@ -62,6 +63,7 @@ pub(super) fn scheduler(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         budget: u64::MAX,
         refuse_every: 0,
         device: false,
+        devices: Vec::new(),
     }
 }
 
@@ -80,7 +82,16 @@ pub(super) fn mixed(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     let tail: Vec<_> = (0..between(source, 0, 6)).map(|_| any_op(source, cpus)).collect();
     programs[0].extend(tail);
     let processes = if source.choose(3) == 0 { vec![0, 1] } else { vec![0] };
-    Plan { cpus, programs, processes, threads: 48, budget: u64::MAX, refuse_every: 0, device: false }
+    Plan {
+        cpus,
+        programs,
+        processes,
+        threads: 48,
+        budget: u64::MAX,
+        refuse_every: 0,
+        device: false,
+        devices: Vec::new(),
+    }
 }
 
 pub(super) fn groups(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -106,6 +117,7 @@ pub(super) fn groups(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         budget: u64::MAX,
         refuse_every: 0,
         device: false,
+        devices: Vec::new(),
     }
 }
 
@@ -133,7 +145,16 @@ pub(super) fn waits(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     }
     let last = programs.pop().unwrap_or_default();
     programs[0].extend(last);
-    Plan { cpus, programs, processes: vec![0], threads: 48, budget: u64::MAX, refuse_every: 0, device: false }
+    Plan {
+        cpus,
+        programs,
+        processes: vec![0],
+        threads: 48,
+        budget: u64::MAX,
+        refuse_every: 0,
+        device: false,
+        devices: Vec::new(),
+    }
 }
 
 pub(super) fn memory(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -160,7 +181,16 @@ pub(super) fn memory(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         .map(|process| if process == 0 { 0 } else { u64::from(1 + source.choose(count)) });
     let processes = processes.collect();
     let budget = [u64::MAX, u64::MAX, 60, 200][source.choose(4) as usize];
-    Plan { cpus, programs, processes, threads: 24, budget, refuse_every: refusals(source), device: false }
+    Plan {
+        cpus,
+        programs,
+        processes,
+        threads: 24,
+        budget,
+        refuse_every: refusals(source),
+        device: false,
+        devices: Vec::new(),
+    }
 }
 
 pub(super) fn capabilities(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -189,7 +219,16 @@ pub(super) fn capabilities(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     }
     let processes = if source.choose(3) == 0 { vec![0, 0] } else { vec![0] };
     let budget = [u64::MAX, 12][source.choose(2) as usize];
-    Plan { cpus, programs, processes, threads: 32, budget, refuse_every: refusals(source), device: false }
+    Plan {
+        cpus,
+        programs,
+        processes,
+        threads: 32,
+        budget,
+        refuse_every: refusals(source),
+        device: false,
+        devices: Vec::new(),
+    }
 }
 
 pub(super) fn processes(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -229,6 +268,7 @@ pub(super) fn processes(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         budget: 900,
         refuse_every: refusals(source),
         device: false,
+        devices: Vec::new(),
     }
 }
 
@@ -257,6 +297,7 @@ pub(super) fn hostile(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         budget: u64::MAX,
         refuse_every: refusals(source),
         device: false,
+        devices: Vec::new(),
     }
 }
 
@@ -324,5 +365,14 @@ pub(super) fn calls(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     programs.push(vec![Op::Sleep(Nanos(u64::MAX))]);
     let budget = [u64::MAX, 300, 60, 30][source.choose(4) as usize];
     let processes = vec![keeper, 0, 0];
-    Plan { cpus, programs, processes, threads: 40, budget, refuse_every: refusals(source), device: true }
+    Plan {
+        cpus,
+        programs,
+        processes,
+        threads: 40,
+        budget,
+        refuse_every: refusals(source),
+        device: true,
+        devices: Vec::new(),
+    }
 }

@@ -35,6 +35,9 @@ impl Model {
         self.note_unloading(view);
         let number = coldframe_abi::Number::from_word(registers.request.number);
         self.note_alarms(view);
+        if !self.interrupt_lines.is_empty() {
+            self.note_listeners(view);
+        }
         self.note_contexts(view, was, number.filter(|_| trap == Trap::Syscall));
         let sends = trap == Trap::Syscall && number.is_some_and(carries);
         let own = sends.then_some((was, registers.message));
@@ -113,7 +116,8 @@ impl Model {
             let row = source.map(|(_, row)| row.clone()).ok_or(Error::BadHandle)?;
             let moves = message.carries.moves(index);
             let kind = row.target().kind;
-            let stays = matches!(kind, CapabilityKind::Mapping | CapabilityKind::Group);
+            let stays =
+                matches!(kind, CapabilityKind::Mapping | CapabilityKind::Line | CapabilityKind::Group);
             if stays || !(moves || CapabilityRights::COPY.within(row.rights())) {
                 return Err(Error::NoRight);
             }
@@ -141,7 +145,7 @@ impl Model {
     ) -> bool {
         let target = capability.target();
         match target.kind {
-            CapabilityKind::None | CapabilityKind::Mapping => false,
+            CapabilityKind::None | CapabilityKind::Mapping | CapabilityKind::Line => false,
             CapabilityKind::Thread => self.is_there(Named::Thread(target.row, target.generation)),
             CapabilityKind::Group => self.is_there(Named::Group(target.row, target.generation)),
             CapabilityKind::Process => self.is_there(Named::Process(target.row, target.generation)),

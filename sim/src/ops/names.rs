@@ -1,8 +1,8 @@
 //! The names that the programs of a world share, by what they are for.
 
 use coldframe_abi::{
-    CapabilityHandle, EndpointHandle, GroupHandle, Kind, ObjectHandle, ProcessHandle, ReplyHandle,
-    ThreadHandle,
+    CapabilityHandle, EndpointHandle, GroupHandle, Kind, LineHandle, ObjectHandle, ProcessHandle,
+    ReplyHandle, ThreadHandle,
 };
 
 /// This slot is the one that was made last.
@@ -17,6 +17,8 @@ pub const OBJECTS: u8 = 192;
 pub const ENDPOINTS: u8 = 216;
 /// From here on it is one of the authorities.
 pub const AUTHORITIES: u8 = 240;
+/// From here on it is one of the lines that somebody listens to.
+pub const LINES: u8 = 248;
 /// From here on it is one of the replies that were kept.
 pub const REPLIES: u8 = 252;
 
@@ -34,10 +36,11 @@ pub(super) enum Named {
     Authority,
     Endpoint,
     Reply,
+    Line,
 }
 
 impl Named {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Thread,
         Self::Group,
         Self::Process,
@@ -46,6 +49,7 @@ impl Named {
         Self::Authority,
         Self::Endpoint,
         Self::Reply,
+        Self::Line,
     ];
 
     /// What a call makes that is worth to be remembered.
@@ -57,6 +61,7 @@ impl Named {
             Kind::Mapping => Self::Mapping,
             Kind::Endpoint => Self::Endpoint,
             Kind::Reply => Self::Reply,
+            Kind::Line => Self::Line,
             // Whatever a capability is for: it is tried as one to memory.
             Kind::Object | Kind::Capability => Self::Object,
             _ => return None,
@@ -67,6 +72,7 @@ impl Named {
     pub(super) const fn of_slot(slot: u8) -> Self {
         match slot {
             REPLIES.. => Self::Reply,
+            LINES.. => Self::Line,
             AUTHORITIES.. => Self::Authority,
             ENDPOINTS.. => Self::Endpoint,
             OBJECTS.. => Self::Object,
@@ -123,7 +129,9 @@ impl Names {
     }
 
     pub(super) fn capability(&self, slot: u8) -> CapabilityHandle {
-        CapabilityHandle::from_word(self.pick(Named::of_slot(slot), slot % GROUPS))
+        let named = Named::of_slot(slot);
+        let number = if named == Named::Authority { slot - AUTHORITIES } else { slot % GROUPS };
+        CapabilityHandle::from_word(self.pick(named, number))
     }
 
     /// A name to be sent: one of the latest, or else one that stays.
@@ -158,6 +166,10 @@ impl Names {
 
     pub(super) fn reply(&self, slot: u8) -> ReplyHandle {
         ReplyHandle::from_word(self.pick(Named::Reply, slot))
+    }
+
+    pub(super) fn line(&self, slot: u8) -> LineHandle {
+        LineHandle::from_word(self.pick(Named::Line, slot))
     }
 
     pub(super) fn endpoint(&self, slot: u8) -> EndpointHandle {

@@ -118,6 +118,14 @@ impl Programs {
             Op::Alarm { slot, bits, within } => {
                 Call::Alarm { endpoint: self.names.endpoint(slot), bits: Word(bits), at: until(now, within) }
             }
+            Op::LineBind { line, slot, bits } => Call::LineBind {
+                line: Word(line.into()),
+                endpoint: self.names.endpoint(slot),
+                bits: Word(bits),
+            },
+            Op::LineDone { slot, mine } => {
+                Call::LineDone { line: self.names.line(slot), mine: Word(mine.into()) }
+            }
             Op::ReplyTo { slot } => Call::ReplyTo { reply: self.names.reply(slot) },
             Op::ReplyReceive { slot, within } => {
                 Call::ReplyReceive { endpoint: self.names.endpoint(slot), deadline: until(now, within) }
@@ -162,6 +170,7 @@ impl Programs {
             | Op::Memory(_)
             | Op::WordStore { .. }
             | Op::PageStore { .. }
+            | Op::Silence { .. }
             | Op::Fault
             | Op::Again { .. } => return None,
         };

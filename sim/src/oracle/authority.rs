@@ -129,6 +129,16 @@ fn is_fine<F: HardwareFormat>(
     if parent == GROUND {
         return Ok(());
     }
+    let of_authority = match target.kind {
+        CapabilityKind::Line => Some(Authority::Lines),
+        CapabilityKind::Object => Some(Authority::Devices),
+        _ => None,
+    };
+    if let Some(authority) = of_authority
+        && (above.target().kind, above.target().row) == (CapabilityKind::Authority, authority as u32)
+    {
+        return Ok(());
+    }
     if target.kind != above.target().kind {
         let shows = |object| view.mappings[target.row as usize].object() == object;
         let fits = target.kind == CapabilityKind::Mapping

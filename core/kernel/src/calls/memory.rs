@@ -4,6 +4,7 @@ use coldframe_abi::{
     Authority, CapabilityHandle, CapabilityKind, CapabilityRights, Error, MappingHandle, MemoryUse,
     ObjectHandle, PageKind, PageRights, PageState, UserAddress, UserRange,
 };
+use coldframe_capability::GROUND;
 use coldframe_hal::paging::{Cache, Entry, Leaf, Ownership};
 use coldframe_hal::{FRAME_BYTES, FrameRun, Machine, Store};
 use coldframe_memory::{Pages, View};
@@ -150,7 +151,8 @@ impl<M: Machine> Kernel<M> {
         let pages = Pages::check::<M::Paging>(address.0, FRAME_BYTES).ok_or(Error::BadAddress)?;
         let run = FrameRun { start: self.clock_page, count: 1 };
         let range = (run, Cache::Normal);
-        let (object, name) = self.make_range(caller.process, range, CapabilityRights::NONE).map_err(told)?;
+        let unnamed = (GROUND, CapabilityRights::NONE);
+        let (object, name) = self.make_range(caller.process, range, unnamed).map_err(told)?;
         let view = View { pages, offset: 0, rights: PageRights::Read };
         let mapping = self.make_mapping(caller.process, object, name, view, caller.thread);
         self.drop_capability(name);

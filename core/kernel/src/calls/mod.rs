@@ -2,6 +2,7 @@
 
 mod capabilities;
 mod console;
+mod devices;
 mod memory;
 mod messages;
 mod power;
@@ -203,6 +204,13 @@ impl<M: Machine> Kernel<M> {
                 self.process_handler(caller, process, endpoint).into()
             }
             Call::ThreadHandler { thread, endpoint } => self.thread_handler(caller, thread, endpoint).into(),
+            Call::LineBind { line, endpoint, bits } => {
+                self.line_bind(cpu, caller, line.0, endpoint, bits.0).into()
+            }
+            Call::LineDone { line, mine } => self.line_done(cpu, caller, line, mine.0).into(),
+            Call::ObjectPhysical { address, length } => {
+                self.object_physical(caller, address.0, length.0).into()
+            }
             Call::MemoryUse {} => Ok(self.memory_use(caller.process)).into(),
         }
     }

@@ -29,6 +29,15 @@ impl Part {
     }
 }
 
+/// A device that asks on an interrupt line when its time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    /// The physical address of the page with its registers.
+    pub page: u64,
+    /// The line.
+    pub line: u32,
+}
+
 /// The ground under a scenario.
 pub trait Ground: Sys {
     /// Where every thread of the program starts.
@@ -62,6 +71,18 @@ pub trait Ground: Sys {
 
     /// Reads what the counter means where the clock page is shown.
     fn counter_rate(&self, page: UserAddress) -> impl Future<Output = CounterRate>;
+
+    /// A device to be driven.
+    fn alarm(&self) -> Alarm;
+
+    /// The physical address of a page that is RAM.
+    fn some_ram(&self) -> u64;
+
+    /// Has the device ask in about a millisecond; `page` is where its registers are shown.
+    fn start_alarm(&self, page: UserAddress) -> impl Future<Output = ()>;
+
+    /// Silences it, and says whether it had asked.
+    fn stop_alarm(&self, page: UserAddress) -> impl Future<Output = bool>;
 
     /// Takes so many rounds part in a contest for the locks of the runtime; says whether they kept others out.
     fn contend(&self, rounds: u32) -> impl Future<Output = bool>;

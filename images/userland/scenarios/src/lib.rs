@@ -11,6 +11,7 @@ mod ancestors;
 mod children;
 mod console;
 mod cpus;
+mod driven;
 mod faulty;
 mod gathered;
 mod ground;
@@ -34,7 +35,7 @@ mod woken;
 
 use ancestors::{anos, euralios, fenix, norost, patchwork};
 
-pub use ground::{Ground, Part};
+pub use ground::{Alarm, Ground, Part};
 pub use recorder::Recorder;
 
 /// A scenario: a name, a line about it, and how many parts it has besides the first.
@@ -88,4 +89,5 @@ scenarios! {
     23 kept: "a server keeps the replies that it owes, gives them in any order, and hands one on";
     24 alarms: "signals are raised at a moment, not before, and by a name that still stands then";
     25 shipped: "messages carry pages, moved or lent, all of them or none, and what is lent comes back";
+    26 driven: "a device is driven: its interrupts are told to all who listen, and wait for their answers";
 }

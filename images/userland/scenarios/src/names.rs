@@ -115,7 +115,10 @@ async fn memory<G: Ground>(sys: &Recorder<'_, G>) {
 }
 
 /// Where in the program's table an authority is. Which other names are there depends on what was played before.
-async fn found<G: Ground>(sys: &Recorder<'_, G>, authority: Authority) -> Option<CapabilityHandle> {
+pub(crate) async fn found<G: Ground>(
+    sys: &Recorder<'_, G>,
+    authority: Authority,
+) -> Option<CapabilityHandle> {
     let mut at = CapabilityHandle::from_word(0);
     loop {
         at = sys.ground().capability_next(at).await.ok().filter(|next| next.to_word() != 0)?;

@@ -129,7 +129,12 @@ fn describe(line: &mut Line, past: &mut Past, request: &Request, reply: Reply) -
     let mut word = 0;
     for parameter in row.parameters {
         write!(line, " {}=", parameter.name)?;
-        argument(line, past, parameter.kind, request.arguments[word])?;
+        // Where its devices are is another place on every ground.
+        if parameter.kind == Kind::Word && matches!(parameter.name, "line" | "address") {
+            line.write_str("·")?;
+        } else {
+            argument(line, past, parameter.kind, request.arguments[word])?;
+        }
         word += parameter.kind.words();
     }
     outcome(line, past, row.result, reply)
@@ -182,6 +187,7 @@ fn argument(line: &mut Line, past: &mut Past, kind: Kind, word: u64) -> fmt::Res
         Kind::Group => write!(line, "group{}", nickname(past, word)),
         Kind::Endpoint => write!(line, "endpoint{}", nickname(past, word)),
         Kind::Reply => write!(line, "reply{}", nickname(past, word)),
+        Kind::Line => write!(line, "line{}", nickname(past, word)),
         // How many pages a program has, and may have, is another number on every ground.
         Kind::MemoryUse => line.write_str("·"),
         Kind::PageState => {

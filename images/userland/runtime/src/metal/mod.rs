@@ -4,6 +4,11 @@
 #[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
 mod arch;
 
+#[cfg_attr(target_arch = "riscv64", path = "goldfish.rs")]
+#[cfg_attr(target_arch = "x86_64", path = "hpet.rs")]
+mod alarm;
+mod registers;
+
 use core::cell::UnsafeCell;
 use core::future::Future;
 use core::panic::PanicInfo;
@@ -14,7 +19,7 @@ use core::task::{Context, Poll, Waker};
 use coldframe_abi::{
     Call, CounterRate, Deadline, ExitCode, Message, Reply, Request, Sys, UserAddress, UserRange, Word,
 };
-use coldframe_scenarios::{Ground, Part, Recorder, play};
+use coldframe_scenarios::{Alarm, Ground, Part, Recorder, play};
 use coldframe_sync::SeqWords;
 
 use crate::locks::{Condition, Mutex, Park, ReadWrite, Semaphore, Word as LockWord};
@@ -199,6 +204,22 @@ impl Ground for Metal {
         let words = core::ptr::with_exposed_provenance::<SeqWords<2>>(page.0 as usize);
         // SAFETY: a scenario names the page that it was shown; the kernel changes only atomics there.
         CounterRate::from_words(unsafe { &*words }.read())
+    }
+
+    fn alarm(&self) -> Alarm {
+        alarm::ALARM
+    }
+
+    fn some_ram(&self) -> u64 {
+        arch::SOME_RAM
+    }
+
+    async fn start_alarm(&self, page: UserAddress) {
+        alarm::start(page);
+    }
+
+    async fn stop_alarm(&self, page: UserAddress) -> bool {
+        alarm::stop(page)
     }
 
     async fn contend(&self, rounds: u32) -> bool {

@@ -80,6 +80,9 @@ pub(super) fn counter() -> u64 {
     ticks
 }
 
+/// A page that is RAM in every such machine.
+pub(super) const SOME_RAM: u64 = 0x8020_0000;
+
 /// All bits that are set in any floating-point register.
 pub(super) fn float_registers() -> u64 {
     let bits;

@@ -87,6 +87,9 @@ pub(super) fn counter() -> u64 {
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
+/// A page that is RAM in every such machine.
+pub(super) const SOME_RAM: u64 = 0x20_0000;
+
 /// All bits that are set in any floating-point register.
 pub(super) fn float_registers() -> u64 {
     let bits;

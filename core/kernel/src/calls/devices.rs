@@ -1,0 +1,69 @@
+//! Calls of programs that drive devices.
+
+use coldframe_abi::{Authority, CapabilityKind, CapabilityRights, EndpointHandle, Error, LineHandle};
+use coldframe_capability::Target;
+use coldframe_hal::paging::Cache;
+use coldframe_hal::{Cpu, FRAME_BYTES, FrameRun, Machine};
+
+use super::Caller;
+use crate::capabilities::{OF_DEVICE, OF_LINE};
+use crate::work::told;
+use crate::{Bell, Kernel, LentName};
+
+impl<M: Machine> Kernel<M> {
+    pub(super) fn line_bind(
+        &mut self,
+        cpu: &M::Cpu,
+        caller: Caller,
+        line: u64,
+        endpoint: EndpointHandle,
+        bits: u64,
+    ) -> Result<u64, Error> {
+        self.signalled(caller, endpoint, bits)?;
+        let exists = |line: &u32| *line < self.machine.lines();
+        let line = u32::try_from(line).ok().filter(exists).ok_or(Error::BadArgument)?;
+        let authority = self.authority_over(caller.process, Authority::Lines, (line, line))?;
+        let listener = self.free_listener(line).ok_or(Error::Busy)?;
+        let capability = self.take_capability(caller.process).map_err(told)?;
+        // Whoever takes the authority away takes what was made of it.
+        let target = Target { kind: CapabilityKind::Line, row: listener, generation: 0 };
+        self.set_capability(capability, authority, target, OF_LINE, 0);
+        let bell = Bell { name: LentName::new(caller.process, endpoint.into()), bits };
+        self.begin_to_listen(listener, capability, bell, cpu.id());
+        Ok(self.handle_of(capability).to_word())
+    }
+
+    pub(super) fn line_done(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        line: LineHandle,
+        mine: u64,
+    ) -> Result<(), Error> {
+        let listener = self.target(caller, line, CapabilityKind::Line, CapabilityRights::MANAGE)?;
+        if mine > 1 {
+            return Err(Error::BadArgument);
+        }
+        if self.line_is_answered(cpu, listener, mine == 1) { Ok(()) } else { Err(Error::BadState) }
+    }
+
+    pub(super) fn object_physical(
+        &mut self,
+        caller: Caller,
+        address: u64,
+        length: u64,
+    ) -> Result<u64, Error> {
+        let run = FrameRun::inside(address, length);
+        let is_whole = length > 0 && (address | length).is_multiple_of(FRAME_BYTES);
+        let last = address.checked_add(length).map(|end| end / FRAME_BYTES - u64::from(length > 0));
+        let number = |frame: u64| u32::try_from(frame).map_err(|_| Error::BadArgument);
+        let reach = (number(run.start.0)?, number(last.ok_or(Error::BadArgument)?)?);
+        if !is_whole || !self.machine.is_for_drivers(run) {
+            return Err(Error::BadArgument);
+        }
+        let authority = self.authority_over(caller.process, Authority::Devices, reach)?;
+        let made = self.make_range(caller.process, (run, Cache::Device), (authority, OF_DEVICE));
+        let (_, capability) = made.map_err(told)?;
+        Ok(self.handle_of(capability).to_word())
+    }
+}
