@@ -23,6 +23,7 @@ pub(crate) use user::{Call, Registers, UserExit, run_user};
 
 use crate::boot::TickRate;
 use crate::console::say;
+use crate::lines::MOST_LINES;
 use crate::rate::RateCell;
 use instructions::{inb, outb};
 
@@ -34,8 +35,6 @@ const TIMER_VECTOR: u8 = 0x41;
 const CALL_VECTOR: u8 = 0x69;
 /// The vector of the first interrupt line; the others follow.
 const LINE_VECTOR: u8 = 0x42;
-/// How many lines there can be: so many vectors come before that of calls, and so many bits note what has come.
-const MOST_LINES: u32 = 32;
 /// The one behind the last.
 const LAST_LINE_VECTOR: u8 = LINE_VECTOR + MOST_LINES as u8;
 const SPURIOUS_VECTOR: u8 = 0xff;
