@@ -1,4 +1,4 @@
-//! Instruction counts of calls and replies, and of signals: how many threads there are does not matter.
+//! Instruction counts of calls and replies, of signals and of interrupts: how many threads there are does not matter.
 #![expect(missing_docs, reason = "gungraun's macros make modules without")]
 
 use benches::messages::Pair;
@@ -37,8 +37,18 @@ fn signal_and_receive(mut pair: Pair) -> Pair {
     pair
 }
 
+#[library_benchmark]
+#[bench::two(Pair::beside(0))]
+#[bench::many(Pair::beside(2_000))]
+fn interrupt_and_answer(mut pair: Pair) -> Pair {
+    for _ in 0..TIMES {
+        pair.interrupt_and_answer();
+    }
+    pair
+}
+
 library_benchmark_group!(
     name = messages,
-    benchmarks = [call_and_reply, slow_call_and_reply, signal_and_receive]
+    benchmarks = [call_and_reply, slow_call_and_reply, signal_and_receive, interrupt_and_answer]
 );
 main!(library_benchmark_groups = messages);

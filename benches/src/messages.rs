@@ -1,6 +1,6 @@
 //! A client and a server on one simulated CPU, as they are measured: the ways a call and its reply can take.
 
-use coldframe_abi::{Call, CpuId, Deadline, EndpointHandle, Request, UserAddress, Word};
+use coldframe_abi::{Call, CpuId, Deadline, EndpointHandle, LineHandle, Request, UserAddress, Word};
 use coldframe_hal::paging::Sv39;
 use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{Kernel, Resume};
@@ -15,6 +15,8 @@ pub struct Pair {
     /// Raises signals where nobody waits, and takes them.
     signal: Request,
     receive: Request,
+    /// Listens to a line at the same endpoint, and answers.
+    done: Request,
 }
 
 impl Pair {
@@ -33,8 +35,8 @@ impl Pair {
         let mut cpu = HostCpu::new(CpuId(0));
         assert_eq!(kernel.enter(&mut cpu, Trap::Again), Resume::User);
         let nothing = Call::Null {}.encode();
-        let [call, reply_receive, signal, receive] = [nothing; 4];
-        let mut pair = Self { kernel, cpu, call, reply_receive, signal, receive };
+        let [call, reply_receive, signal, receive, done] = [nothing; 5];
+        let mut pair = Self { kernel, cpu, call, reply_receive, signal, receive, done };
         let endpoint = EndpointHandle::from_word(pair.slow(Call::EndpointCreate {}.encode()));
         let deadline = Deadline::NEVER;
         pair.call = Call::Call { endpoint, deadline }.encode();
@@ -42,6 +44,8 @@ impl Pair {
         let endpoint = EndpointHandle::from_word(pair.slow(Call::EndpointCreate {}.encode()));
         pair.signal = Call::Signal { endpoint, bits: Word(1) }.encode();
         pair.receive = Call::Receive { endpoint, deadline: Deadline::NOW }.encode();
+        let line = pair.slow(Call::LineBind { line: Word(0), endpoint, bits: Word(2) }.encode());
+        pair.done = Call::LineDone { line: LineHandle::from_word(line), mine: Word(1) }.encode();
         let thread = Call::ThreadCreate { entry: zero, stack: zero, argument: Word(1) }.encode();
         for _ in 0..sleepers {
             pair.slow(thread);
@@ -84,5 +88,14 @@ impl Pair {
     pub fn signal_and_receive(&mut self) {
         self.fast(self.signal);
         self.slow(self.receive);
+    }
+
+    /// The interrupt of a device, of which a driver hears and to which it answers.
+    pub fn interrupt_and_answer(&mut self) {
+        self.kernel.machine_mut().take_line(0);
+        let resume = self.kernel.enter(&mut self.cpu, Trap::Line(0));
+        assert_eq!(resume, Resume::User, "who runs goes on");
+        self.slow(self.receive);
+        self.slow(self.done);
     }
 }

@@ -1,63 +1,23 @@
 //! Calls that are made once more, because those that they met were in the way: what was done is not done again, and what
 //! was not done is not forgotten.
 
+mod play;
+
 use coldframe_abi::{
-    Call, CapabilityHandle, CapabilityRights, Carries, CpuId, Deadline, EndpointHandle, Error, Message,
-    Priority, Reply, ThreadHandle, UserAddress, Word,
+    Call, CapabilityHandle, CapabilityRights, Carries, Deadline, EndpointHandle, Error, Message, Priority,
+    ThreadHandle, UserAddress, Word,
 };
-use coldframe_hal::paging::Sv39;
-use coldframe_hal::{Cpu, Trap};
-use coldframe_kernel::{Kernel, Resume};
-use hal_host::{HostCpu, HostMachine};
+use play::Play;
 
 const SERVER: u64 = 0;
 const CALLER: u64 = 1;
 const SENDERS: [u64; 2] = [2, 3];
 
-/// One CPU and the threads of one process, told apart by their argument: each does what it is told when it runs.
-struct Play {
-    kernel: Kernel<HostMachine<Sv39>>,
-    cpu: HostCpu<Sv39>,
-}
-
-impl Play {
-    fn new() -> Self {
-        let machine = HostMachine::<Sv39>::new(1, 4_096, 1);
-        let map = machine.memory_map();
-        let mut kernel = Kernel::new(machine, 1, map).expect("there is memory");
-        let process = kernel.create_process().expect("there is memory");
-        kernel.start_process(process, UserAddress(0), UserAddress(0), SERVER).expect("there is memory");
-        let mut cpu = HostCpu::new(CpuId(0));
-        assert_eq!(kernel.enter(&mut cpu, Trap::Again), Resume::User);
-        Self { kernel, cpu }
-    }
-
-    /// Who runs.
-    fn who(&self) -> u64 {
-        self.cpu.peek().argument
-    }
-
-    /// A call of whoever runs; what comes of it, if it still runs then.
-    fn ask(&mut self, call: Call) -> Reply {
-        self.tell(call, Message::default())
-    }
-
-    fn tell(&mut self, call: Call, message: Message) -> Reply {
-        let registers = self.cpu.registers();
-        (registers.request, registers.message) = (call.encode(), message);
-        let mut resume = self.kernel.enter(&mut self.cpu, Trap::Syscall);
-        while resume == Resume::Again {
-            resume = self.kernel.enter(&mut self.cpu, Trap::Again);
-        }
-        assert_eq!(resume, Resume::User, "somebody always runs");
-        self.cpu.peek().reply
-    }
-
-    /// A name of an endpoint with fewer rights, as a word.
-    fn copy(&mut self, endpoint: EndpointHandle, rights: CapabilityRights) -> EndpointHandle {
-        let copy = Call::CapabilityCopy { capability: endpoint.into(), rights, badge: Word(0) };
-        EndpointHandle::from_word(self.ask(copy).value)
-    }
+/// A name of an endpoint by which messages are received.
+fn reader(play: &mut Play, endpoint: EndpointHandle) -> EndpointHandle {
+    let rights = CapabilityRights::READ;
+    let copy = Call::CapabilityCopy { capability: endpoint.into(), rights, badge: Word(0) };
+    EndpointHandle::from_word(play.ask(copy).value)
 }
 
 /// A server whose name goes while its `reply_receive` is made once more gives its next reply all the same.
@@ -65,7 +25,7 @@ impl Play {
 fn a_reply_that_was_given_is_forgotten_with_its_call() {
     let mut play = Play::new();
     let endpoint = EndpointHandle::from_word(play.ask(Call::EndpointCreate {}).value);
-    let [first, second] = [0, 1].map(|_| play.copy(endpoint, CapabilityRights::READ));
+    let [first, second] = [0, 1].map(|_| reader(&mut play, endpoint));
     let me = ThreadHandle::from_word(play.ask(Call::ThreadSelf {}).value);
     for argument in [CALLER, SENDERS[0], SENDERS[1]] {
         let (entry, stack) = (UserAddress(0), UserAddress(0));

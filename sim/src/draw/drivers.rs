@@ -64,7 +64,9 @@ pub(super) fn drivers(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
                     let slot = source.choose(3) as u8;
                     let (over, told) = (CapabilityRights(0x42), CapabilityRights(0x8c));
                     ops.push(Op::ProcessCreate { frames: 40 });
-                    ops.push(Op::ProcessGive { process: LAST, slot: OVER_LINES, rights: over, badge: 0 });
+                    // Over all lines, over the first, or over the two behind it.
+                    let badge = [0, 1 << 32, 1 | 3 << 32][source.choose(3) as usize];
+                    ops.push(Op::ProcessGive { process: LAST, slot: OVER_LINES, rights: over, badge });
                     ops.push(Op::ProcessGive {
                         process: LAST,
                         slot: ENDPOINTS + slot,

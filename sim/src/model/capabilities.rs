@@ -33,7 +33,7 @@ impl Model {
     /// Whether what a name is for is there.
     pub(super) fn is_there(&self, what: Named) -> bool {
         match what {
-            Named::Authority(_) => true,
+            Named::Authority(_) | Named::Listener(_) => true,
             Named::Process(row, generation) => self.is_process_there(row, generation),
             Named::Thread(row, generation) => self
                 .threads
@@ -77,6 +77,7 @@ impl Model {
             CapabilityKind::Thread => Named::Thread(target.row, target.generation),
             CapabilityKind::Group => Named::Group(target.row, target.generation),
             CapabilityKind::Process => Named::Process(target.row, target.generation),
+            CapabilityKind::Line => Named::Listener(target.row),
             CapabilityKind::Authority => {
                 let authority = Authority::ALL[target.row as usize];
                 let before = self.names.standing(process, authority);
@@ -210,6 +211,7 @@ impl Model {
             Named::Group(..) => CapabilityKind::Group,
             Named::Process(..) => CapabilityKind::Process,
             Named::Authority(_) => CapabilityKind::Authority,
+            Named::Listener(_) => CapabilityKind::Line,
         };
         let authority =
             if let Named::Authority(authority) = name.what { authority } else { Authority::Power };

@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use coldframe_abi::{
-    Authority, CapabilityHandle, CapabilityKind, CapabilityRights, Counter, Error, Instant, Reply,
-};
+use coldframe_abi::{Authority, CapabilityRights, Counter, Error, Instant, Reply};
 use coldframe_kernel::{Inspection, Kernel};
 use hal_host::{HardwareFormat, HostMachine};
 
 use super::Model;
-use super::calls::{Answer, refused, reused};
+use super::calls::{Answer, refused};
 use super::capabilities::is_held;
 use super::messages::Place;
-use super::names::Key;
+use super::names::{Key, Named};
 use crate::oracle::{MODEL, Violation, demand};
 
 /// How many can listen to a line, how long each may take to answer, and how many interrupts in a row can be nobody's.
@@ -118,13 +116,12 @@ impl Model {
             Err(error) if self.is_short(view, caller, error) => return Ok(Err(error)),
             Err(error) => return Err(refused(now, "line_bind", error)),
         };
-        if !self.names.is_fresh(word) {
-            return Err(reused(now, format!("{word:#x}")));
-        }
-        let target = view.capabilities[CapabilityHandle::from_word(word).slot as usize].target();
-        let fits = (target.kind, target.row) == (CapabilityKind::Line, number * MOST as u32 + free as u32);
-        demand(fits, MODEL, now, || {
-            format!("thread {caller} listens to line {number} as number {free}, and that is {target:?}")
+        // Whoever takes the authority away takes this with it.
+        let authority =
+            self.process_of(caller).and_then(|process| self.names.standing(process, Authority::Lines));
+        let named = self.learn(view, caller, word, authority, now)?;
+        demand(named == Some(Named::Listener(number * MOST as u32 + free as u32)), MODEL, now, || {
+            format!("thread {caller} listens to line {number} as number {free}, and that is {named:?}")
         })?;
         let Some(process) = self.process_of(caller) else { return Ok(Ok(word)) };
         let listener = Listener {

@@ -11,6 +11,8 @@ pub(super) enum Named {
     Group(u32, u32),
     Process(u32, u32),
     Authority(Authority),
+    /// Somebody who listens to an interrupt line, by row.
+    Listener(u32),
 }
 
 /// Whose name, and the word that it is.
