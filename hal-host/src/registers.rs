@@ -51,6 +51,24 @@ impl UserRegisters for HostRegisters {
         true
     }
 
+    const COUNT: usize = 6;
+
+    fn register(&self, number: usize) -> u64 {
+        match number {
+            0 => self.program_counter,
+            1 => self.stack,
+            number => self.saved[number - 2],
+        }
+    }
+
+    fn set_register(&mut self, number: usize, value: u64) {
+        match number {
+            0 => self.program_counter = value,
+            1 => self.stack = value,
+            number => self.saved[number - 2] = value,
+        }
+    }
+
     fn program_counter(&self) -> u64 {
         self.program_counter
     }

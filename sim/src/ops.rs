@@ -169,6 +169,15 @@ pub enum Op {
         bits: u64,
         within: Option<Nanos>,
     },
+    ThreadRegister {
+        thread: u8,
+        register: u64,
+    },
+    ThreadSetRegister {
+        thread: u8,
+        register: u64,
+        value: u64,
+    },
     LineBind {
         line: u8,
         slot: u8,

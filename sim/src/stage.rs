@@ -37,10 +37,19 @@ const BUDGET: u64 = 3_000;
 enum Wish {
     Call(Request),
     Exchange(Request, Message),
-    Load { address: u64 },
-    Store { address: u64, value: u64 },
+    Load {
+        address: u64,
+    },
+    Store {
+        address: u64,
+        value: u64,
+    },
     Compute(coldframe_abi::Nanos),
-    Fetch { address: u64 },
+    Fetch {
+        address: u64,
+    },
+    /// Where a register says.
+    LoadArgument,
     Counter,
 }
 
@@ -116,6 +125,10 @@ impl Ground for GlassGround {
 
     // Under glass what is stored is there at once.
     fn fence(&self) {}
+
+    fn argument_register(&self) -> u64 {
+        2 + ARGUMENT as u64
+    }
 
     fn small_program(&self) -> [u64; 2] {
         SMALL_PROGRAM
@@ -197,6 +210,8 @@ pub struct Stage {
 
 /// The register in which a thread keeps the number of its actor.
 const ACTOR: usize = 0;
+/// The register in which it has been started with its argument.
+const ARGUMENT: usize = 1;
 
 impl Stage {
     fn new_actor(&mut self, entry: u64, argument: u64) -> u64 {
@@ -207,7 +222,7 @@ impl Stage {
         let script: Pin<Box<dyn Future<Output = ()>>> = if entry == ENTRY.0 {
             Box::pin(perform(ground, part))
         } else {
-            Box::pin(run_small_program(ground, entry, argument))
+            Box::pin(run_small_program(ground, entry))
         };
         self.actors.insert(self.made, Actor { exchange, tries: None, script });
         self.made
@@ -227,13 +242,13 @@ async fn perform(ground: GlassGround, part: Part) {
 }
 
 /// What the words of the small program mean, wherever they are.
-async fn run_small_program(ground: GlassGround, entry: u64, argument: u64) {
+async fn run_small_program(ground: GlassGround, entry: u64) {
     for (at, word) in (0..).zip(SMALL_PROGRAM) {
         if ground.wish(Wish::Fetch { address: entry + at * 8 }).await.value != word {
             return;
         }
     }
-    let word = ground.wish(Wish::Load { address: argument }).await.value;
+    let word = ground.wish(Wish::LoadArgument).await.value;
     ground.request(Call::ProcessExit { status: ExitCode(word as u8) }.encode()).await;
 }
 
@@ -243,6 +258,7 @@ impl<F: HardwareFormat> Userland<F> for Stage {
         if cpu.registers().saved[ACTOR] == 0 {
             let entry = cpu.registers().program_counter;
             cpu.registers().saved[ACTOR] = self.new_actor(entry, argument);
+            cpu.registers().saved[ARGUMENT] = argument;
         } else {
             let HostRegisters { reply, message, .. } = *cpu.registers();
             if let Some(actor) = self.actors.get(&cpu.registers().saved[ACTOR])
@@ -275,18 +291,19 @@ impl<F: HardwareFormat> Userland<F> for Stage {
                 UserStep::Went
             }
             Some(Wish::Compute(span)) => UserStep::Compute(span),
-            Some(Wish::Load { address } | Wish::Fetch { address }) => match read(cpu, machine, wish, address)
-            {
-                Ok(value) => {
-                    actor.exchange.borrow_mut().answer = Some(Reply::ok(value));
-                    UserStep::Went
+            Some(Wish::LoadArgument | Wish::Load { .. } | Wish::Fetch { .. }) => {
+                match read(cpu, machine, wish) {
+                    Ok(value) => {
+                        actor.exchange.borrow_mut().answer = Some(Reply::ok(value));
+                        UserStep::Went
+                    }
+                    Err(fault) => {
+                        actor.tries = wish;
+                        let (address, access) = (fault.address, fault.access);
+                        UserStep::Trap(Trap::PageFault { cause: 13, address, access })
+                    }
                 }
-                Err(fault) => {
-                    actor.tries = wish;
-                    let (address, access) = (fault.address, fault.access);
-                    UserStep::Trap(Trap::PageFault { cause: 13, address, access })
-                }
-            },
+            }
             Some(Wish::Store { address, value }) => match cpu.store(machine.ram_mut(), address, value) {
                 Ok(()) => UserStep::Went,
                 Err(fault) => {
@@ -304,12 +321,14 @@ fn read<F: HardwareFormat>(
     cpu: &mut HostCpu<F>,
     machine: &HostMachine<F>,
     wish: Option<Wish>,
-    address: u64,
 ) -> Result<u64, AccessFault> {
-    if matches!(wish, Some(Wish::Fetch { .. })) {
-        cpu.fetch(machine.ram(), address)
-    } else {
-        cpu.load(machine.ram(), address)
+    match wish {
+        Some(Wish::Fetch { address }) => cpu.fetch(machine.ram(), address),
+        Some(Wish::Load { address }) => cpu.load(machine.ram(), address),
+        _ => {
+            let address = cpu.peek().saved[ARGUMENT];
+            cpu.load(machine.ram(), address)
+        }
     }
 }
 

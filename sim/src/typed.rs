@@ -120,6 +120,8 @@ impl Typed<'_> {
                 ]),
                 // One call less.
                 "calls" => !(1 << picks.below(64)),
+                "register" => picks.one_of(&[0, 1, 2, 3, 5, 6]),
+                "value" => picks.one_of(&[0, 1, 7, USER_END, USER_END + 1]),
                 "line" => picks.one_of(&[0, 1, 1, 2, 3, 4]),
                 "mine" => picks.one_of(&[0, 1, 1, 2]),
                 "address" => DEVICES + picks.one_of(&[0, 0, PAGE, 3 * PAGE, 8, PAGE << 20]),

@@ -522,4 +522,12 @@ syscalls! {
     #[doc = "Makes a memory object of the registers of devices, by their physical address."]
     75 object_physical ObjectPhysical(address: Word, length: Word) -> ObjectHandle;
     errors [BadArgument, NotAllowed, NoMemory, OverBudget];
+
+    #[doc = "Reads a register of a thread that is stopped: it has a fault that somebody handles, or is suspended."]
+    76 thread_register ThreadRegister(thread: ThreadHandle as [INSPECT], register: Word) -> Word;
+    errors [BadHandle, NoRight, BadArgument, BadState];
+
+    #[doc = "Changes a register of a thread that is stopped; it goes on with that."]
+    77 thread_set_register ThreadSetRegister(thread: ThreadHandle as [MANAGE], register: Word, value: Word) -> ();
+    errors [BadHandle, NoRight, BadArgument, BadState];
 }

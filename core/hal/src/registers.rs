@@ -38,6 +38,20 @@ pub trait UserRegisters: Clone + Default + 'static {
     /// Whether a thread that waits in a call of messages can go on with no more than the message and what a call keeps.
     fn is_light(&self) -> bool;
 
+    /// How many registers there are that others can look at and change while the thread is stopped: the place where it
+    /// goes on, its stack, and then those that programs compute with.
+    const COUNT: usize;
+
+    /// One of them.
+    ///
+    /// Precondition: there is such a register.
+    fn register(&self, number: usize) -> u64;
+
+    /// Changes one of them.
+    ///
+    /// Precondition: there is such a register; of the first two it is an address of the user half, or the end of it.
+    fn set_register(&mut self, number: usize, value: u64);
+
     /// Where the thread goes on.
     fn program_counter(&self) -> u64;
 

@@ -114,6 +114,15 @@ impl Registers {
     }
 }
 
+/// The register that has a number, from one on.
+const fn place_of(number: usize) -> usize {
+    match number {
+        1 => 2,
+        2 => 1,
+        number => number,
+    }
+}
+
 impl UserRegisters for Registers {
     fn start(entry: u64, stack: u64, argument: u64) -> Self {
         let mut registers = Self { pc: entry, ..Self::default() };
@@ -151,6 +160,21 @@ impl UserRegisters for Registers {
 
     fn is_light(&self) -> bool {
         !self.uses_float()
+    }
+
+    // pc and x2, the stack; x1, x3 and those behind it.
+    const COUNT: usize = 32;
+
+    fn register(&self, number: usize) -> u64 {
+        if number == 0 { self.pc } else { self.x[place_of(number)] }
+    }
+
+    fn set_register(&mut self, number: usize, value: u64) {
+        if number == 0 {
+            self.pc = value;
+        } else {
+            self.x[place_of(number)] = value;
+        }
     }
 
     fn program_counter(&self) -> u64 {

@@ -151,6 +151,34 @@ impl Default for Registers {
     }
 }
 
+impl General {
+    fn numbered(&mut self, number: usize) -> &mut u64 {
+        let all = [
+            &mut self.rip,
+            &mut self.rsp,
+            &mut self.rax,
+            &mut self.rbx,
+            &mut self.rcx,
+            &mut self.rdx,
+            &mut self.rsi,
+            &mut self.rdi,
+            &mut self.rbp,
+            &mut self.r8,
+            &mut self.r9,
+            &mut self.r10,
+            &mut self.r11,
+            &mut self.r12,
+            &mut self.r13,
+            &mut self.r14,
+            &mut self.r15,
+        ];
+        let Some(register) = all.into_iter().nth(number) else {
+            unreachable!("the kernel names registers that there are")
+        };
+        register
+    }
+}
+
 impl Default for General {
     fn default() -> Self {
         Self {
@@ -240,6 +268,17 @@ impl UserRegisters for Registers {
 
     fn is_light(&self) -> bool {
         self.uses_float == 0 && self.has_way_back()
+    }
+
+    // rip and rsp; rax, rbx, rcx, rdx, rsi, rdi, rbp; r8 to r15.
+    const COUNT: usize = 17;
+
+    fn register(&self, number: usize) -> u64 {
+        *{ self.general }.numbered(number)
+    }
+
+    fn set_register(&mut self, number: usize, value: u64) {
+        *self.general.numbered(number) = value;
     }
 
     fn program_counter(&self) -> u64 {

@@ -265,7 +265,15 @@ pub(super) fn signal_op(source: &mut dyn Source) -> Op {
         12..15 => Op::Fault,
         15 => [Op::Reply, Op::Alarm { slot, bits, within }, Op::Alarm { slot, bits, within }]
             [source.choose(3) as usize],
-        16 | 17 => Op::ThreadHandler { thread: self::slot(source), slot },
+        16 => {
+            let (thread, register) = (self::slot(source), u64::from(source.choose(7)));
+            match source.choose(3) {
+                0 => Op::ThreadRegister { thread, register },
+                1 => Op::ThreadSetRegister { thread, register, value: u64::from(source.choose(9)) },
+                _ => Op::ThreadHandler { thread, slot },
+            }
+        }
+        17 => Op::ThreadHandler { thread: self::slot(source), slot },
         18 | 19 => Op::ProcessNotify { process: source.choose(3) as u8, slot, bits },
         20 => Op::ProcessHandler { process: source.choose(3) as u8, slot },
         21 | 22 => {

@@ -100,6 +100,9 @@ impl Model {
                     |thread| self.thread(thread).map_or(0, |thread| thread.counts[words[1] as usize]);
                 Expected::Answer(thread.map(counted))
             }
+            Number::ThreadRegister | Number::ThreadSetRegister => {
+                self.register(view, number, caller, words, given)
+            }
             Number::Clock => Expected::Answer(Ok(now.0)),
             Number::ThreadSelf => Expected::Answer(self.thread_self(view, caller, given, now)?),
             Number::CapabilityCopy

@@ -1,15 +1,18 @@
 //! Faults as messages: who hears of them, and what becomes of the thread.
 
-use coldframe_abi::{CapabilityRights, Error, FaultAnswer, FaultKind, FaultReport, Instant, Number};
+use coldframe_abi::{CapabilityRights, Error, FaultAnswer, FaultKind, FaultReport, Instant, Number, Reply};
 use coldframe_hal::Access;
 use coldframe_kernel::Inspection;
 use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
-use super::calls::Answer;
+use super::calls::{Answer, Expected};
 use super::messages::{Letter, NO_REPLY, Place};
 use super::words::Line;
 use super::{FAULTED, Model, State};
 use crate::oracle::{MODEL, Violation, demand};
+
+/// How many registers of a thread can be looked at under glass.
+const REGISTERS: u64 = 6;
 
 /// When a thread waits without a deadline.
 const NEVER: Instant = Instant(u64::MAX);
@@ -85,6 +88,48 @@ impl Model {
             let _ = self.waits_there(thread, Line::Senders(row, generation), Some(letter), NEVER, now);
         }
         Ok(())
+    }
+
+    /// Somebody looks at a register of a thread that is stopped, or changes it; what is in it is for the oracle
+    /// 'context-kept' to say.
+    pub(super) fn register<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        number: Number,
+        caller: u32,
+        words: &[u64; 6],
+        given: Reply,
+    ) -> Expected {
+        let changes = number == Number::ThreadSetRegister;
+        let rights = if changes { CapabilityRights::MANAGE } else { CapabilityRights::INSPECT };
+        let thread = match self.alive(view, caller, words[0], rights) {
+            Ok(_) if words[1] >= REGISTERS => return Expected::Answer(Err(Error::BadArgument)),
+            Ok(thread) => thread,
+            Err(error) => return Expected::Answer(Err(error)),
+        };
+        let Some(known) = self.thread(thread).copied() else { return Expected::Any };
+        // Whether it has come to stop on its CPU is up to that one.
+        let may_be_stopped = known.suspended && thread != caller;
+        match given.result() {
+            Err(Error::BadState) if may_be_stopped && !known.is_faulted => return Expected::Any,
+            _ if !known.is_faulted && !may_be_stopped => return Expected::Answer(Err(Error::BadState)),
+            _ => {}
+        }
+        let end = [self.user_end, self.user_end + 1, u64::MAX][words[1].min(2) as usize];
+        if changes && words[1] < 2 && words[2] >= end {
+            return Expected::Answer(Err(Error::BadArgument));
+        }
+        if !changes {
+            return if given.result().is_ok() { Expected::Any } else { Expected::Answer(Ok(0)) };
+        }
+        if let Some((place, stack)) = self.thread_mut(thread).and_then(|known| known.goes_on_at.as_mut()) {
+            match words[1] {
+                0 => *place = words[2],
+                1 => *stack = words[2],
+                _ => {}
+            }
+        }
+        Expected::Answer(Ok(0))
     }
 
     /// Whoever handles the fault of a thread has said what follows.

@@ -118,6 +118,14 @@ impl Programs {
             Op::Alarm { slot, bits, within } => {
                 Call::Alarm { endpoint: self.names.endpoint(slot), bits: Word(bits), at: until(now, within) }
             }
+            Op::ThreadRegister { thread, register } => {
+                Call::ThreadRegister { thread: self.names.thread(thread), register: Word(register) }
+            }
+            Op::ThreadSetRegister { thread, register, value } => Call::ThreadSetRegister {
+                thread: self.names.thread(thread),
+                register: Word(register),
+                value: Word(value),
+            },
             Op::LineBind { line, slot, bits } => Call::LineBind {
                 line: Word(line.into()),
                 endpoint: self.names.endpoint(slot),

@@ -131,7 +131,8 @@ fn is_fine<F: HardwareFormat>(
     }
     let of_authority = match target.kind {
         CapabilityKind::Line => Some(Authority::Lines),
-        CapabilityKind::Object => Some(Authority::Devices),
+        // What shows one stays, as long as the authority does, when its own name is given up.
+        CapabilityKind::Object | CapabilityKind::Mapping => Some(Authority::Devices),
         _ => None,
     };
     if let Some(authority) = of_authority

@@ -1,7 +1,7 @@
 //! `context-kept`: registers survive everything but their own answers.
 
-use coldframe_abi::Instant;
-use coldframe_hal::{Cpu, Trap};
+use coldframe_abi::{CapabilityHandle, Instant, Number, Reply};
+use coldframe_hal::{Cpu, Trap, UserRegisters};
 use coldframe_kernel::{Kernel, Resume};
 use coldframe_scheduler::NONE;
 use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
@@ -40,6 +40,9 @@ impl Contexts {
         now: Instant,
     ) -> Result<(), Violation> {
         let runs = kernel.loaded(cpu.id());
+        if trap == Trap::Syscall && was == runs {
+            self.follow_registers(kernel, before, cpu.peek().reply, now)?;
+        }
         let in_call = was != NONE && {
             let calling = self.calling(was);
             *calling |= trap == Trap::Syscall;
@@ -69,6 +72,40 @@ impl Contexts {
             return same(&registers, left, cpu.peek(), runs, now);
         }
         Ok(())
+    }
+
+    /// Somebody has looked at a register of a thread that is stopped, or has changed it.
+    fn follow_registers<F: HardwareFormat>(
+        &mut self,
+        kernel: &Kernel<HostMachine<F>>,
+        caller: &HostRegisters,
+        reply: Reply,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        let changes = caller.request.number == Number::ThreadSetRegister as u64;
+        let looks = caller.request.number == Number::ThreadRegister as u64;
+        let ([name, number, value, ..], Ok(found)) = (caller.request.arguments, reply.result()) else {
+            return Ok(());
+        };
+        if !changes && !looks {
+            return Ok(());
+        }
+        let slot = CapabilityHandle::from_word(name).slot;
+        let thread = kernel.inspect().capabilities[slot as usize].target().row;
+        // One that has never run has what it was started with, whoever has had its row before.
+        let found_there = kernel.inspect().threads[thread as usize].registers();
+        let has_run =
+            |left: &HostRegisters| found_there.argument == left.argument && found_there.saved != [0; 4];
+        let left = self.slot(thread).as_mut().filter(|(left, _)| has_run(left));
+        let Some((registers, _)) = left else { return Ok(()) };
+        if changes {
+            registers.set_register(number as usize, value);
+            return Ok(());
+        }
+        let expected = registers.register(number as usize);
+        demand(found == expected, CONTEXT_KEPT, now, || {
+            format!("thread {thread} left with {expected:#x} in register {number}, and {found:#x} is found")
+        })
     }
 
     #[inline]

@@ -204,6 +204,12 @@ impl<M: Machine> Kernel<M> {
                 self.process_handler(caller, process, endpoint).into()
             }
             Call::ThreadHandler { thread, endpoint } => self.thread_handler(caller, thread, endpoint).into(),
+            Call::ThreadRegister { thread, register } => {
+                self.thread_register(cpu, caller, thread, register.0).into()
+            }
+            Call::ThreadSetRegister { thread, register, value } => {
+                self.thread_set_register(cpu, caller, thread, (register.0, value.0)).into()
+            }
             Call::LineBind { line, endpoint, bits } => {
                 self.line_bind(cpu, caller, line.0, endpoint, bits.0).into()
             }

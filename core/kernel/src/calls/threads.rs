@@ -9,6 +9,10 @@ use super::{Caller, Outcome};
 use crate::work::told;
 use crate::{Kernel, Life, Registers, WaitsFor};
 
+/// The numbers of the registers that are addresses.
+const PROGRAM_COUNTER: usize = 0;
+const STACK: usize = 1;
+
 impl<M: Machine> Kernel<M> {
     pub(super) fn thread_create(
         &mut self,
@@ -159,5 +163,54 @@ impl<M: Machine> Kernel<M> {
             self.make_runnable(cpu, thread, Wake::Start);
         }
         Ok(())
+    }
+
+    pub(super) fn thread_register(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        handle: ThreadHandle,
+        register: u64,
+    ) -> Result<u64, Error> {
+        let (thread, register) = self.stopped(caller, handle, register, CapabilityRights::INSPECT)?;
+        Ok(self.registers_of(cpu, thread).register(register))
+    }
+
+    pub(super) fn thread_set_register(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        handle: ThreadHandle,
+        (register, value): (u64, u64),
+    ) -> Result<(), Error> {
+        let (thread, register) = self.stopped(caller, handle, register, CapabilityRights::MANAGE)?;
+        let end = M::Paging::USER_END;
+        let fits = match register {
+            PROGRAM_COUNTER => value < end,
+            STACK => value <= end,
+            _ => true,
+        };
+        if !fits {
+            return Err(Error::BadArgument);
+        }
+        self.registers_of(cpu, thread).set_register(register, value);
+        Ok(())
+    }
+
+    /// A thread whose registers are where they stay until somebody lets it go on, and the register that is meant.
+    fn stopped(
+        &mut self,
+        caller: Caller,
+        handle: ThreadHandle,
+        register: u64,
+        rights: CapabilityRights,
+    ) -> Result<(u32, usize), Error> {
+        let thread = self.alive(caller, handle, rights)?;
+        let exists = |register: &usize| *register < <Registers<M> as UserRegisters>::COUNT;
+        let register = usize::try_from(register).ok().filter(exists).ok_or(Error::BadArgument)?;
+        let is_held = self.rows.rows()[thread as usize].place() == Place::Held;
+        let row = self.thread(thread);
+        let is_stopped = row.fault.is_some() || (is_held && row.work.is_none());
+        if is_stopped { Ok((thread, register)) } else { Err(Error::BadState) }
     }
 }

@@ -66,6 +66,9 @@ pub trait Ground: Sys {
     /// and goes on into no instruction if that does not end it.
     fn small_program(&self) -> [u64; 2];
 
+    /// The number of the register that holds its argument.
+    fn argument_register(&self) -> u64;
+
     /// Reads the machine's counter, without the kernel.
     fn counter(&self) -> impl Future<Output = u64>;
 

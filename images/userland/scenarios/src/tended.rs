@@ -1,5 +1,5 @@
 use coldframe_abi::{
-    Arrival, Calls, CapabilityRights, Deadline, EndpointHandle, ExitCode, FaultAnswer, FaultKind,
+    Arrival, Calls, CapabilityRights, Deadline, EndpointHandle, Error, ExitCode, FaultAnswer, FaultKind,
     FaultReport, ObjectHandle, PageRights, ProcessHandle, ThreadHandle, UserAddress, UserRange, Word,
 };
 
@@ -54,6 +54,8 @@ async fn first<G: Ground>(sys: &Recorder<'_, G>) -> u64 {
     write(sys, code, sys.ground().small_program()).await;
     write(sys, data, [42, 0]).await;
     is_loaded_on_demand(sys, endpoint, code, data).await;
+    let _ = is_mended(sys, endpoint, code, data).await;
+    let _ = is_looked_at(sys, me).await;
     is_not_helped(sys, me, endpoint).await;
     0
 }
@@ -164,6 +166,53 @@ async fn is_loaded_on_demand<G: Ground>(
     let _ = sys.ground().reply(again.to_message()).await;
     let _ = sys.process_wait(process, Deadline::NEVER).await;
     let _ = sys.capability_delete(process.into()).await;
+}
+
+/// A handler finds in the registers of a thread where that wanted to read, and has it read elsewhere.
+async fn is_mended<G: Ground>(
+    sys: &Recorder<'_, G>,
+    endpoint: EndpointHandle,
+    code: ObjectHandle,
+    data: ObjectHandle,
+) -> Result<(), Error> {
+    const ELSEWHERE: UserRange = range(DATA.start.0 + 2 * PAGE);
+    let argument = sys.ground().argument_register();
+    let process = sys.process_create(Word(24)).await?;
+    sys.process_handler(process, endpoint).await?;
+    sys.process_map(process, code, Word(0), CODE, PageRights::ReadExecute).await?;
+    sys.process_map(process, data, Word(0), ELSEWHERE, PageRights::Read).await?;
+    let (stack, nowhere) = (UserAddress(0), Word(DATA.start.0));
+    let thread = sys.process_thread(process, CODE.start, stack, nowhere).await?;
+    let _ = sys.thread_register(thread, Word(1 << 20)).await;
+    let Some(fault) = next_fault(sys, endpoint).await else { return Ok(()) };
+    let place = sys.ground().thread_register(thread, Word(0)).await?;
+    let found = sys.ground().thread_register(thread, Word(argument)).await?;
+    let fits = (place.0, found.0) == (fault.program_counter, nowhere.0);
+    sys.note(if fits { "its registers are there" } else { "its registers are lost" }).await;
+    let _ = sys.thread_set_register(thread, Word(0), Word(u64::MAX)).await;
+    sys.ground().thread_set_register(thread, Word(argument), Word(ELSEWHERE.start.0)).await?;
+    sys.ground().reply(FaultAnswer::Resume.to_message()).await?;
+    sys.process_wait(process, Deadline::NEVER).await?;
+    let _ = sys.thread_register(thread, Word(0)).await;
+    sys.capability_delete(process.into()).await?;
+    sys.capability_delete(thread.into()).await
+}
+
+/// A thread that is suspended can be looked at, and one that is not cannot.
+async fn is_looked_at<G: Ground>(sys: &Recorder<'_, G>, me: ThreadHandle) -> Result<(), Error> {
+    let _ = sys.thread_register(me, Word(1)).await;
+    let Some(listener) = cornered(sys, me, LISTENER, 1).await else { return Ok(()) };
+    let _ = sys.thread_register(listener, Word(1)).await;
+    sys.thread_suspend(listener).await?;
+    let _ = sys.thread_register(listener, Word(1)).await;
+    let endpoint = EndpointHandle::from_word(sys.ground().load(NAME.start).await);
+    sys.signal(endpoint, Word(1)).await?;
+    // It has what it waited for, and may not go on.
+    let stack = sys.ground().thread_register(listener, Word(1)).await?;
+    sys.ground().thread_set_register(listener, Word(1), stack).await?;
+    sys.note("the thread that is suspended has a stack").await;
+    sys.thread_resume(listener).await?;
+    sys.thread_join(listener, Deadline::NEVER).await.map(|_| ())
 }
 
 /// What a handler will not or cannot answer ends the process, and nobody else.

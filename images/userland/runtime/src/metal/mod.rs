@@ -192,6 +192,10 @@ impl Ground for Metal {
         fence(Ordering::SeqCst);
     }
 
+    fn argument_register(&self) -> u64 {
+        arch::ARGUMENT_REGISTER
+    }
+
     fn small_program(&self) -> [u64; 2] {
         arch::SMALL_PROGRAM
     }

@@ -80,6 +80,9 @@ pub(super) fn counter() -> u64 {
     ticks
 }
 
+/// The number of the register with a thread's argument: a0.
+pub(super) const ARGUMENT_REGISTER: u64 = 10;
+
 /// A page that is RAM in every such machine.
 pub(super) const SOME_RAM: u64 = 0x8020_0000;
 

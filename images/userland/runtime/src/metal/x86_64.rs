@@ -87,6 +87,9 @@ pub(super) fn counter() -> u64 {
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
+/// The number of the register with a thread's argument: rdi.
+pub(super) const ARGUMENT_REGISTER: u64 = 7;
+
 /// A page that is RAM in every such machine.
 pub(super) const SOME_RAM: u64 = 0x20_0000;
 
