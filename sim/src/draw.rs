@@ -12,6 +12,7 @@ use crate::source::Source;
 use crate::world::World;
 
 mod drivers;
+mod endless;
 mod meetings;
 mod operations;
 mod plans;
@@ -32,6 +33,8 @@ pub struct Kind {
     pub steps: u64,
     /// One entry of so many is made in each way that it has; seldom, if this is not given.
     pub compared: Option<u64>,
+    /// Whether all programs are ended when the steps are over: then nothing may be left of them.
+    pub ends: bool,
     draw: fn(&mut dyn Source, Option<u16>) -> Plan,
 }
 
@@ -42,6 +45,7 @@ pub const KINDS: &[Kind] = &[
         about: "2 CPUs, 8 threads that compute, yield and sleep for ever",
         steps: 40_000,
         compared: None,
+        ends: false,
         draw: plans::scheduler,
     },
     Kind {
@@ -49,6 +53,7 @@ pub const KINDS: &[Kind] = &[
         about: "1 to 16 CPUs, all calls, one or two processes, groups, CPUs that come and go",
         steps: 20_000,
         compared: None,
+        ends: false,
         draw: plans::mixed,
     },
     Kind {
@@ -56,6 +61,7 @@ pub const KINDS: &[Kind] = &[
         about: "1 to 3 CPUs, threads that only compute, in groups of different size",
         steps: 20_000,
         compared: None,
+        ends: false,
         draw: plans::groups,
     },
     Kind {
@@ -63,6 +69,7 @@ pub const KINDS: &[Kind] = &[
         about: "1 to 4 CPUs, threads that wait, end, suspend and join each other within microseconds",
         steps: 10_000,
         compared: None,
+        ends: false,
         draw: plans::waits,
     },
     Kind {
@@ -70,6 +77,7 @@ pub const KINDS: &[Kind] = &[
         about: "1 to 4 CPUs, up to 8 processes whose threads reserve, fill, move, copy and touch pages",
         steps: 20_000,
         compared: None,
+        ends: false,
         draw: plans::memory,
     },
     Kind {
@@ -77,6 +85,7 @@ pub const KINDS: &[Kind] = &[
         about: "1 to 4 CPUs, threads that copy, delete and revoke what they call each other and their groups",
         steps: 10_000,
         compared: None,
+        ends: false,
         draw: plans::capabilities,
     },
     Kind {
@@ -84,6 +93,7 @@ pub const KINDS: &[Kind] = &[
         about: "1 to 4 CPUs, processes that make others, fill them, restrict them, kill them and wait for them",
         steps: 15_000,
         compared: None,
+        ends: false,
         draw: plans::processes,
     },
     Kind {
@@ -91,6 +101,7 @@ pub const KINDS: &[Kind] = &[
         about: "1 to 4 CPUs, requests of random words beside ordinary programs",
         steps: 10_000,
         compared: None,
+        ends: false,
         draw: plans::hostile,
     },
     Kind {
@@ -98,6 +109,7 @@ pub const KINDS: &[Kind] = &[
         about: "1 to 4 CPUs, threads that wait at words, wake each other there, and take the words away",
         steps: 10_000,
         compared: None,
+        ends: false,
         draw: plans::words,
     },
     Kind {
@@ -105,6 +117,7 @@ pub const KINDS: &[Kind] = &[
         about: "1 to 4 CPUs, threads that send, receive, call and reply, while names go and peers are killed",
         steps: 10_000,
         compared: None,
+        ends: false,
         draw: meetings::messages,
     },
     Kind {
@@ -112,6 +125,7 @@ pub const KINDS: &[Kind] = &[
         about: "1 to 4 CPUs, threads whose messages carry capabilities, copied or moved, while names go and peers are killed",
         steps: 10_000,
         compared: None,
+        ends: false,
         draw: meetings::parcels,
     },
     Kind {
@@ -119,6 +133,7 @@ pub const KINDS: &[Kind] = &[
         about: "1 to 4 CPUs, threads that raise signals and have faults that others handle, while these are killed",
         steps: 10_000,
         compared: None,
+        ends: false,
         draw: meetings::signals,
     },
     Kind {
@@ -126,6 +141,7 @@ pub const KINDS: &[Kind] = &[
         about: "1 or 2 CPUs, servers that reply and receive for ever, clients that call, and seldom anything else",
         steps: 1_500,
         compared: Some(8),
+        ends: false,
         draw: meetings::servers,
     },
     Kind {
@@ -133,6 +149,7 @@ pub const KINDS: &[Kind] = &[
         about: "1 to 4 CPUs, every call of the table with arguments of the kinds that it takes, some of them wrong",
         steps: 10_000,
         compared: None,
+        ends: false,
         draw: plans::calls,
     },
     Kind {
@@ -140,6 +157,7 @@ pub const KINDS: &[Kind] = &[
         about: "1 to 4 CPUs, as signals, and what comes to some endpoints is received at others",
         steps: 10_000,
         compared: Some(8),
+        ends: false,
         draw: meetings::sets,
     },
     Kind {
@@ -147,6 +165,7 @@ pub const KINDS: &[Kind] = &[
         about: "1 to 4 CPUs, as parcels, by servers that keep replies, hand them on, and give them in any order",
         steps: 10_000,
         compared: Some(64),
+        ends: false,
         draw: meetings::replies,
     },
     Kind {
@@ -154,6 +173,7 @@ pub const KINDS: &[Kind] = &[
         about: "1 to 4 CPUs, threads whose messages carry pages, moved or lent, while these change and peers are killed",
         steps: 10_000,
         compared: Some(64),
+        ends: false,
         draw: meetings::cargo,
     },
     Kind {
@@ -161,7 +181,16 @@ pub const KINDS: &[Kind] = &[
         about: "1 to 4 CPUs, threads that listen to interrupt lines, answer, or do not, while devices ask and peers are killed",
         steps: 10_000,
         compared: Some(64),
+        ends: false,
         draw: drivers::drivers,
+    },
+    Kind {
+        name: "endless",
+        about: "1 to 4 CPUs, the threads of one of the worlds of messages, killed at any moment and made anew, all waits short",
+        steps: 100_000,
+        compared: None,
+        ends: true,
+        draw: endless::endless,
     },
 ];
 

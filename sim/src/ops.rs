@@ -13,7 +13,7 @@ use crate::world::{UserStep, Userland};
 mod names;
 mod requests;
 
-pub use names::{AUTHORITIES, ENDPOINTS, GROUPS, LAST, LINES, OBJECTS, PROCESSES, REPLIES};
+pub use names::{AUTHORITIES, ENDPOINTS, GROUPS, LAST, LINES, OBJECTS, PROCESSES, REPLIES, VICTIM};
 use names::{Named, Names};
 use requests::{page_at, word_at};
 
@@ -187,6 +187,13 @@ pub enum Op {
         slot: u8,
         mine: bool,
     },
+    /// Makes a process that is killed later, whatever it has become.
+    VictimCreate {
+        frames: u64,
+    },
+    VictimForget,
+    /// What the programs of the last victim called things means nothing in the next one.
+    ForgetNames,
     /// A driver silences its device.
     Silence {
         line: u8,
@@ -300,6 +307,8 @@ pub struct Programs {
     windows: Vec<Window>,
     memory_operations: u64,
     drawn_calls: u64,
+    /// Whoever does anything ends its process.
+    ends: bool,
 }
 
 impl Programs {
@@ -320,6 +329,7 @@ impl Programs {
             windows: Vec::new(),
             memory_operations: 0,
             drawn_calls: 0,
+            ends: false,
         }
     }
 
@@ -494,6 +504,10 @@ impl Programs {
 }
 
 impl<F: HardwareFormat> Userland<F> for Programs {
+    fn end(&mut self) {
+        self.ends = true;
+    }
+
     fn next(&mut self, cpu: &mut HostCpu<F>, machine: &mut HostMachine<F>) -> UserStep {
         let now = cpu.now();
         if let Some(step) = self.go_on_with_memory(cpu, machine) {
@@ -509,6 +523,9 @@ impl<F: HardwareFormat> Userland<F> for Programs {
         }
         let program = &self.programs[registers.argument as usize % self.programs.len()];
         let mut op = program.get(registers.program_counter as usize).copied().unwrap_or(Op::Exit);
+        if self.ends {
+            op = Op::ProcessExit;
+        }
         if let Op::Any { seed, .. } = &mut op {
             // Another one in each round.
             *seed = seed.wrapping_add((registers.saved[ROUNDS] as u32).wrapping_mul(0x9e37_79b9));
@@ -532,6 +549,10 @@ impl<F: HardwareFormat> Userland<F> for Programs {
             }
             Op::PageStore { page } => {
                 let _ = cpu.store(machine.ram_mut(), page_at(page).0, now.0);
+                return UserStep::Went;
+            }
+            Op::ForgetNames => {
+                self.names.forget();
                 return UserStep::Went;
             }
             Op::Silence { line } => {
@@ -568,6 +589,7 @@ impl<F: HardwareFormat> Userland<F> for Programs {
             Op::ObjectCreate => registers.saved[KEEPS] = Named::Object.to_word(),
             Op::EndpointCreate => registers.saved[KEEPS] = Named::Endpoint.to_word(),
             Op::ReplyKeep => registers.saved[KEEPS] = Named::Reply.to_word(),
+            Op::VictimCreate { .. } => registers.saved[KEEPS] = Named::Victim.to_word(),
             Op::LineBind { .. } => registers.saved[KEEPS] = Named::Line.to_word(),
             Op::CapabilityCopy { slot, .. } => {
                 registers.saved[KEEPS] = Named::of_slot(slot).to_word();

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
 use coldframe_hal::paging::Sv39;
+use coldframe_kernel::Life;
 use coldframe_scheduler::Place;
 use hal_host::{HardwareFormat, Stamped};
 
@@ -97,11 +98,11 @@ pub fn run(subject: Subject, source: &mut impl Source, options: Options) -> Outc
             let limit = options.steps.unwrap_or(kind.steps);
             let compared = options.compared.or(kind.compared);
             let options = Options { compared, ..options };
-            guarded(source, limit, options, |source| kind.world(source, options.cpus))
+            guarded(source, limit, (options, kind.ends), |source| kind.world(source, options.cpus))
         }
         Subject::Scenario(name) => {
             let limit = options.steps.unwrap_or(SCENARIO_STEPS);
-            guarded(source, limit, options, |source| {
+            guarded(source, limit, (options, false), |source| {
                 let drawn = 1 + source.choose(4) as u16;
                 let entropy = u64::from(source.choose(u32::MAX));
                 stage::world::<Sv39>(name, options.cpus.unwrap_or(drawn), entropy)
@@ -131,7 +132,7 @@ fn install_hook() {
 fn guarded<F: HardwareFormat, U: Userland<F>>(
     source: &mut impl Source,
     limit: u64,
-    options: Options,
+    (options, ends): (Options, bool),
     make: impl FnOnce(&mut dyn Source) -> World<F, U>,
 ) -> Outcome {
     install_hook();
@@ -152,7 +153,10 @@ fn guarded<F: HardwareFormat, U: Userland<F>>(
         world.kernel_mut().machine_mut().keep_trace();
     }
     QUIET.set(true);
-    let caught = catch_unwind(AssertUnwindSafe(|| drive(&mut world, source, limit, &mut outcome.steps)));
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        drive(&mut world, source, limit, &mut outcome.steps)?;
+        if ends { end_in_peace(&mut world, source, &mut outcome.steps) } else { Ok(()) }
+    }));
     QUIET.set(false);
     outcome.violation = match caught {
         Ok(result) => result.err(),
@@ -202,6 +206,50 @@ fn drive<F: HardwareFormat, U: Userland<F>>(
         }
     }
     world.audit()
+}
+
+/// How many steps a machine has to come to rest once all programs end.
+const LAST_STEPS: u64 = 1_000_000;
+
+/// All programs end, and nothing is left of them: but for the first process, which has done nothing.
+fn end_in_peace<F: HardwareFormat, U: Userland<F>>(
+    world: &mut World<F, U>,
+    source: &mut impl Source,
+    steps: &mut u64,
+) -> Result<(), Violation> {
+    world.end_programs();
+    let limit = *steps + LAST_STEPS;
+    drive(world, source, limit, steps)?;
+    let view = world.kernel().inspect();
+    let count = |what: &'static str, found: usize, expected: usize| (what, found, expected);
+    let left = [
+        count("processes", view.processes.iter().filter(|process| process.space().is_some()).count(), 1),
+        count("threads", view.threads.iter().filter(|thread| thread.life() == Life::Alive).count(), 2),
+        count(
+            "results of threads",
+            view.threads.iter().filter(|thread| thread.life() == Life::Ended).count(),
+            0,
+        ),
+        count("objects", view.objects.iter().filter(|object| object.process().is_some()).count(), 0),
+        count("mappings", view.mappings.iter().filter(|mapping| mapping.process().is_some()).count(), 0),
+        count("endpoints", view.endpoints.iter().filter(|endpoint| endpoint.names().0 > 0).count(), 0),
+        count("timers", view.timers.iter().filter(|timer| timer.deadline().is_some()).count(), 0),
+        count("lines", view.lines.iter().filter(|line| line.is_open() || line.is_asking()).count(), 0),
+    ];
+    let strange = left.into_iter().find(|(_, found, expected)| found != expected);
+    let lent = view.processes.iter().filter(|process| process.space().is_some());
+    let lent: u64 = lent.map(|process| process.budget().limit()).sum();
+    let spent = view.budget.limit() - view.budget.left();
+    let detail = match strange {
+        Some((what, found, expected)) => {
+            format!("there are {found} {what} when all have ended, and not {expected}")
+        }
+        None if spent != lent => {
+            format!("{spent} frames are spent, and the one process that is there has {lent}")
+        }
+        None => return Ok(()),
+    };
+    Err(Violation { oracle: REST, detail, at: world.now() })
 }
 
 fn at_rest<F: HardwareFormat, U: Userland<F>>(world: &World<F, U>) -> Result<(), Violation> {

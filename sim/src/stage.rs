@@ -253,6 +253,9 @@ async fn run_small_program(ground: GlassGround, entry: u64) {
 }
 
 impl<F: HardwareFormat> Userland<F> for Stage {
+    // A scenario ends by itself.
+    fn end(&mut self) {}
+
     fn next(&mut self, cpu: &mut HostCpu<F>, machine: &mut HostMachine<F>) -> UserStep {
         let argument = cpu.registers().argument;
         if cpu.registers().saved[ACTOR] == 0 {

@@ -9,7 +9,7 @@ use crate::source::Random;
 pub(crate) struct Typed<'a> {
     /// The names that the programs share: threads, groups, processes, objects, mappings, authorities, endpoints,
     /// replies, lines.
-    pub(crate) lists: &'a [Vec<u64>; 9],
+    pub(crate) lists: &'a [Vec<u64>; 10],
     pub(crate) now: Instant,
     /// How many programs there are.
     pub(crate) program: u64,

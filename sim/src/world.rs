@@ -34,6 +34,9 @@ pub enum UserStep {
 ///
 /// All that a thread is lies in its registers, so that a register that is lost shows.
 pub trait Userland<F> {
+    /// From now on whoever does anything ends its process.
+    fn end(&mut self);
+
     /// The next step of the thread that runs on `cpu`.
     fn next(&mut self, cpu: &mut HostCpu<F>, machine: &mut HostMachine<F>) -> UserStep;
 }
@@ -212,6 +215,11 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
     #[must_use]
     pub const fn answers(&self) -> &Answers {
         self.watch.answers()
+    }
+
+    /// From now on whatever program does anything ends.
+    pub fn end_programs(&mut self) {
+        self.userland.end();
     }
 
     /// The programs.

@@ -22,6 +22,9 @@ pub const LINES: u8 = 248;
 /// From here on it is one of the replies that were kept.
 pub const REPLIES: u8 = 252;
 
+/// Where a process is meant, this slot is the one that was made last to be killed.
+pub const VICTIM: u8 = 62;
+
 /// How many names of a kind are remembered.
 const MOST: usize = 32;
 
@@ -37,10 +40,11 @@ pub(super) enum Named {
     Endpoint,
     Reply,
     Line,
+    Victim,
 }
 
 impl Named {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Thread,
         Self::Group,
         Self::Process,
@@ -50,6 +54,7 @@ impl Named {
         Self::Endpoint,
         Self::Reply,
         Self::Line,
+        Self::Victim,
     ];
 
     /// What a call makes that is worth to be remembered.
@@ -119,6 +124,11 @@ impl Names {
         names.push(word);
     }
 
+    /// Forgets all names but those of processes that are to be killed.
+    pub(super) fn forget(&mut self) {
+        self.lists[..Named::Victim as usize].iter_mut().for_each(Vec::clear);
+    }
+
     fn pick(&self, named: Named, slot: u8) -> u64 {
         let names = &self.lists[named as usize];
         match names.last() {
@@ -157,7 +167,8 @@ impl Names {
     }
 
     pub(super) fn process(&self, slot: u8) -> ProcessHandle {
-        ProcessHandle::from_word(self.pick(Named::Process, slot))
+        let (named, slot) = if slot == VICTIM { (Named::Victim, LAST) } else { (Named::Process, slot) };
+        ProcessHandle::from_word(self.pick(named, slot))
     }
 
     pub(super) fn object(&self, slot: u8) -> ObjectHandle {

@@ -4,6 +4,7 @@ use coldframe_abi::{
     Call, Deadline, ExitCode, Instant, Nanos, Number, PageRights, Request, UserAddress, UserRange, Word,
 };
 
+use super::names::VICTIM;
 use super::{FIRST_MADE, Op, PAGES, Programs, WORDS, first_window};
 use crate::typed::Typed;
 
@@ -126,6 +127,8 @@ impl Programs {
                 register: Word(register),
                 value: Word(value),
             },
+            Op::VictimCreate { frames } => Call::ProcessCreate { frames: Word(frames) },
+            Op::VictimForget => Call::CapabilityDelete { capability: self.names.process(VICTIM).into() },
             Op::LineBind { line, slot, bits } => Call::LineBind {
                 line: Word(line.into()),
                 endpoint: self.names.endpoint(slot),
@@ -178,6 +181,7 @@ impl Programs {
             | Op::Memory(_)
             | Op::WordStore { .. }
             | Op::PageStore { .. }
+            | Op::ForgetNames
             | Op::Silence { .. }
             | Op::Fault
             | Op::Again { .. } => return None,
