@@ -9,7 +9,7 @@ const TIMES: u64 = 1_000;
 
 #[library_benchmark]
 #[bench::two(Pair::beside(0))]
-#[bench::many(Pair::beside(2_000))]
+#[bench::many(Pair::beside(100_000))]
 fn call_and_reply(mut pair: Pair) -> Pair {
     for _ in 0..TIMES {
         pair.round_trip();
@@ -19,7 +19,7 @@ fn call_and_reply(mut pair: Pair) -> Pair {
 
 #[library_benchmark]
 #[bench::two(Pair::beside(0))]
-#[bench::many(Pair::beside(2_000))]
+#[bench::many(Pair::beside(100_000))]
 fn slow_call_and_reply(mut pair: Pair) -> Pair {
     for _ in 0..TIMES {
         pair.slow_round_trip();
@@ -29,7 +29,7 @@ fn slow_call_and_reply(mut pair: Pair) -> Pair {
 
 #[library_benchmark]
 #[bench::two(Pair::beside(0))]
-#[bench::many(Pair::beside(2_000))]
+#[bench::many(Pair::beside(100_000))]
 fn signal_and_receive(mut pair: Pair) -> Pair {
     for _ in 0..TIMES {
         pair.signal_and_receive();
@@ -39,7 +39,7 @@ fn signal_and_receive(mut pair: Pair) -> Pair {
 
 #[library_benchmark]
 #[bench::two(Pair::beside(0))]
-#[bench::many(Pair::beside(2_000))]
+#[bench::many(Pair::beside(100_000))]
 fn interrupt_and_answer(mut pair: Pair) -> Pair {
     for _ in 0..TIMES {
         pair.interrupt_and_answer();

@@ -20,13 +20,13 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// The two, beside so many threads that sleep.
+    /// The two, beside so many threads whose messages wait elsewhere to be received.
     ///
     /// # Panics
     /// If the simulated machine is too small for them.
     #[must_use]
-    pub fn beside(sleepers: u32) -> Self {
-        let machine = HostMachine::<Sv39>::new(1, 1 << 15, 1);
+    pub fn beside(senders: u32) -> Self {
+        let machine = HostMachine::<Sv39>::new(1, 1 << 18, 1);
         let map = machine.memory_map();
         let mut kernel = Kernel::new(machine, 1, map).unwrap_or_else(|error| panic!("{error:?}"));
         let process = kernel.create_process().unwrap_or_else(|error| panic!("{error:?}"));
@@ -47,10 +47,12 @@ impl Pair {
         let line = pair.slow(Call::LineBind { line: Word(0), endpoint, bits: Word(2) }.encode());
         pair.done = Call::LineDone { line: LineHandle::from_word(line), mine: Word(1) }.encode();
         let thread = Call::ThreadCreate { entry: zero, stack: zero, argument: Word(1) }.encode();
-        for _ in 0..sleepers {
+        let endpoint = EndpointHandle::from_word(pair.slow(Call::EndpointCreate {}.encode()));
+        let elsewhere = Call::Send { endpoint, deadline: Deadline::NEVER }.encode();
+        for _ in 0..senders {
             pair.slow(thread);
             pair.slow(Call::YieldNow {}.encode());
-            pair.slow(Call::Sleep { until: Deadline::NEVER }.encode());
+            pair.slow(elsewhere);
         }
         pair.slow(thread);
         pair.slow(Call::YieldNow {}.encode());
