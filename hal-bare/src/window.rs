@@ -8,7 +8,7 @@ use coldframe_hal::{FRAME_BYTES, Frame, PhysicalAddress, Row, Store};
 use crate::arch;
 
 /// How many tables there can be.
-pub(crate) const WINDOWS: usize = 17;
+pub(crate) const WINDOWS: usize = 18;
 
 /// A table in a window of its own: rows follow each other in virtual memory, whatever frames they lie in.
 pub(crate) struct WindowStore<T> {

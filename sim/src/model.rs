@@ -19,6 +19,7 @@ mod replies;
 mod sets;
 mod signals;
 mod thread;
+mod upcalls;
 mod urgency;
 mod words;
 
@@ -230,21 +231,29 @@ impl Model {
         now: Instant,
     ) -> Result<(), Violation> {
         let here = usize::from(cpu.id().0);
-        self.loaded = Some((kernel.loaded(cpu.id()), *cpu.peek()));
+        // What whoever goes on here finds, behind an upcall if there is one.
+        let runs = kernel.loaded(cpu.id());
+        let ends = trap == Trap::Syscall && before.request.number == Number::UpcallEnd as u64;
+        let interrupted = self.interrupted(view, runs, ends && was == runs, resume);
+        let here_found = interrupted.unwrap_or(*cpu.peek());
+        self.loaded = Some((runs, here_found));
         self.makes_again = false;
         let refused = kernel.machine().refused();
         self.is_refused = std::mem::replace(&mut self.refused, refused) != refused;
         self.charge(here, now);
         match trap {
             Trap::Syscall if self.thread(was).is_some() => {
-                let registers = if kernel.loaded(cpu.id()) == was {
-                    cpu.peek()
-                } else {
-                    view.threads[was as usize].registers()
-                };
+                let registers =
+                    if runs == was { &here_found } else { view.threads[was as usize].registers() };
                 self.count(was, Counter::Calls);
+                if ends {
+                    self.ends_upcall(was, registers, now)?;
+                }
                 self.call((kernel, view), was, before, registers.reply, now)?;
-                self.count_refusal(view, was, registers.reply, now)?;
+                if !ends {
+                    self.count_refusal(view, was, registers.reply, now)?;
+                }
+                self.is_interrupted(view, was);
             }
             Trap::PageFault { cause, address, access } => {
                 self.count(was, Counter::Faults);
@@ -281,9 +290,12 @@ impl Model {
         if let Some(complaint) = self.complaint.take() {
             return fail(now, complaint);
         }
-        let runs = kernel.loaded(cpu.id());
         self.running[here] = (runs != NONE && runs != 0).then_some((runs, now));
-        if resume == Resume::User { self.may_go_on(view, runs, cpu, now) } else { Ok(()) }
+        if resume != Resume::User {
+            return Ok(());
+        }
+        self.may_go_on(view, runs, &here_found, now)?;
+        self.upcall_fits(view, runs, interrupted, cpu.peek(), now)
     }
 
     /// What calls have been answered so far.
@@ -391,13 +403,13 @@ impl Model {
         &mut self,
         view: &Inspection<'_, HostMachine<F>>,
         runs: u32,
-        cpu: &HostCpu<F>,
+        found: &HostRegisters,
         now: Instant,
     ) -> Result<(), Violation> {
         let Some(thread) = self.thread_mut(runs) else {
             return fail(now, format!("thread {runs} goes on after its end"));
         };
-        let asked = std::mem::take(&mut thread.asks).then(|| cpu.peek());
+        let asked = std::mem::take(&mut thread.asks).then_some(found);
         if let Some(registers) = asked {
             self.answers.add(registers.request.number, registers.reply);
         }
@@ -405,7 +417,7 @@ impl Model {
         thread.loading = cargo::Loading::Nothing;
         if let State::Works { call } = thread.state {
             thread.state = State::Goes { answer: None };
-            let found = cpu.peek().reply.result();
+            let found = found.reply.result();
             if found == Err(Error::BadHandle) {
                 self.count_late_refusal(runs);
             }
@@ -423,7 +435,7 @@ impl Model {
         }
         if let State::Watches { process, generation, until } = thread.state {
             thread.state = State::Goes { answer: None };
-            let found = cpu.peek().reply.result();
+            let found = found.reply.result();
             let fits = self.has_watched(view, (process, generation), until, found, now);
             return demand(fits, MODEL, now, || {
                 format!("thread {runs} waited for process {process} until {} and finds {found:?}", until.0)
@@ -431,7 +443,7 @@ impl Model {
         }
         if let State::Hears { either } = thread.state {
             thread.state = State::Goes { answer: None };
-            let found = cpu.peek().reply.result();
+            let found = found.reply.result();
             return demand(either.contains(&found), MODEL, now, || {
                 format!(
                     "what thread {runs} waited for has gone, and it finds {found:?}, not one of {either:?}"
@@ -443,9 +455,9 @@ impl Model {
         };
         demand(!thread.suspended, MODEL, now, || format!("thread {runs} goes on although it is suspended"))?;
         thread.state = State::Goes { answer: None };
-        let (found, inbox) = (cpu.peek().reply, thread.inbox.take());
-        let message = cpu.peek().message;
-        let place = (cpu.peek().program_counter, cpu.peek().stack);
+        let (reply, inbox) = (found.reply, thread.inbox.take());
+        let message = found.message;
+        let place = (found.program_counter, found.stack);
         let expected = thread.goes_on_at.take();
         demand(expected.is_none_or(|expected| expected == place), MODEL, now, || {
             format!("thread {runs} goes on at {place:x?} and should at {expected:x?}")
@@ -453,9 +465,9 @@ impl Model {
         demand(inbox.is_none_or(|inbox| inbox == message), MODEL, now, || {
             format!("thread {runs} finds {message:?} and should find {inbox:?}")
         })?;
-        demand(answer.is_none_or(|answer| answer == found), MODEL, now, || {
+        demand(answer.is_none_or(|answer| answer == reply), MODEL, now, || {
             let answer = answer.unwrap_or_default();
-            format!("thread {runs} finds {:?} and should find {:?}", found.result(), answer.result())
+            format!("thread {runs} finds {:?} and should find {:?}", reply.result(), answer.result())
         })
     }
 

@@ -178,6 +178,11 @@ pub enum Op {
         register: u64,
         value: u64,
     },
+    Upcall {
+        slot: u8,
+        handler: u64,
+    },
+    UpcallEnd,
     LineBind {
         line: u8,
         slot: u8,

@@ -13,13 +13,15 @@ use coldframe_abi::{
 use coldframe_hal::paging::Rights;
 use coldframe_hal::{Clock, Cpu, Trap};
 use coldframe_kernel::{Kernel, Segment};
-use coldframe_scenarios::{Alarm, Ground, Part, Recorder, SCENARIOS, play};
+use coldframe_scenarios::{Alarm, CALLED, Ground, Part, Recorder, SCENARIOS, play};
 use hal_host::{ALARM_LINE, ASKS, ASKS_AT, AccessFault, HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
 use crate::world::{UserStep, Userland, World};
 
 /// Where every thread starts: no instruction lives there, the stage looks at the part that the thread plays.
 const ENTRY: UserAddress = UserAddress(0x1000);
+/// Where a thread goes that signals interrupt.
+const HANDLER: UserAddress = UserAddress(0x1800);
 /// The text that scenarios may print from.
 const SAMPLE: UserAddress = UserAddress(0x2000);
 /// What stands under glass for the machine code that a scenario puts into another process.
@@ -148,6 +150,10 @@ impl Ground for GlassGround {
         }
     }
 
+    fn upcall_handler(&self) -> UserAddress {
+        HANDLER
+    }
+
     fn alarm(&self) -> Alarm {
         Alarm { page: FRAMES as u64 * PAGE, line: ALARM_LINE }
     }
@@ -221,6 +227,8 @@ impl Stage {
         let ground = GlassGround { exchange: Rc::clone(&exchange), seat: part.seat };
         let script: Pin<Box<dyn Future<Output = ()>>> = if entry == ENTRY.0 {
             Box::pin(perform(ground, part))
+        } else if entry == HANDLER.0 {
+            Box::pin(handle(ground, argument))
         } else {
             Box::pin(run_small_program(ground, entry))
         };
@@ -239,6 +247,15 @@ async fn perform(ground: GlassGround, part: Part) {
         Call::ThreadExit { result: Word(result) }
     };
     ground.request(end.encode()).await;
+}
+
+/// What a thread does that signals interrupt.
+async fn handle(ground: GlassGround, bits: u64) {
+    let times = UserAddress(CALLED.0 + 8);
+    let before = [ground.load(CALLED).await, ground.load(times).await];
+    ground.store(CALLED, before[0] | bits).await;
+    ground.store(times, before[1] + 1).await;
+    ground.request(Call::UpcallEnd {}.encode()).await;
 }
 
 /// What the words of the small program mean, wherever they are.

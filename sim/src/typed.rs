@@ -83,6 +83,7 @@ impl Typed<'_> {
             Kind::Address if name == "stack" => {
                 picks.one_of(&[self.stack, self.stack, self.stack, USER_END + 1])
             }
+            Kind::Address if name == "handler" => picks.one_of(&[0, 1, 2, 3, USER_END]),
             Kind::Address if name == "entry" => picks.one_of(&[0, 0, 0, USER_END]),
             Kind::Address => match picks.below(6) {
                 0 => WORDS.start.0 + picks.below(3) * 8,

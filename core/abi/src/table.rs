@@ -530,4 +530,11 @@ syscalls! {
     #[doc = "Changes a register of a thread that is stopped; it goes on with that."]
     77 thread_set_register ThreadSetRegister(thread: ThreadHandle as [MANAGE], register: Word, value: Word) -> ();
     errors [BadHandle, NoRight, BadArgument, BadState];
+
+    #[doc = "Has signals that nobody receives interrupt the caller, by a handler on a stack; by none if it is zero."]
+    78 upcall Upcall(endpoint: EndpointHandle as [READ], handler: UserAddress, stack: UserAddress) -> ();
+    errors [BadHandle, NoRight, BadState, BadAddress, Busy, NoMemory];
+
+    #[doc = "Goes on with what signals have interrupted, as if there had been none."]
+    79 upcall_end UpcallEnd() -> (); errors [BadState];
 }

@@ -36,6 +36,8 @@ pub struct Endpoint {
     /// How many endpoints are members of the set that it stands for, and how many of the `writers` are by them.
     pub(crate) members: u32,
     pub(crate) by_members: u32,
+    /// The thread that its signals interrupt, if that still wants them to.
+    pub(crate) upcall: u32,
     /// The set that it is a member of.
     pub(crate) membership: Membership,
     /// Who waits to be received.
@@ -55,6 +57,7 @@ impl Default for Endpoint {
             writers: 0,
             members: 0,
             by_members: 0,
+            upcall: NONE,
             membership: Membership::default(),
             senders: Queue::default(),
             receivers: Queue::default(),

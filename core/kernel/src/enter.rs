@@ -41,6 +41,7 @@ impl<M: Machine> Kernel<M> {
         let quiet = self.is_quiet(here, now, trap);
         self.scheduler_as_it_is().charge(here, now);
         let before = self.change.0;
+        let was = self.current(cpu);
         if !quiet {
             self.scheduler_as_it_is().entered(here);
             self.end_rounds(cpu);
@@ -52,6 +53,9 @@ impl<M: Machine> Kernel<M> {
             Trap::Timer => self.of_cpu(cpu).armed = None,
             Trap::Line(line) => self.line_asks(cpu, now, line),
             Trap::Kick | Trap::Again => {}
+        }
+        if let Some(thread) = was.filter(|thread| self.threads.rows()[*thread as usize].upcall.is_due) {
+            self.look_for_signals(cpu, thread);
         }
         let mut worked = false;
         if quiet && before == self.change.0 && self.goes_on(here) {
@@ -100,7 +104,10 @@ impl<M: Machine> Kernel<M> {
         match self.current(cpu) {
             Some(reaper::THREAD) => Resume::Again,
             Some(thread) if waking || self.thread(thread).work.is_some() => Resume::Again,
-            Some(_) => {
+            Some(thread) => {
+                if self.threads.rows()[thread as usize].upcall.is_due {
+                    self.interrupt(cpu, thread);
+                }
                 if untouched && !evacuating {
                     self.of_cpu(cpu).settled = self.change;
                 }

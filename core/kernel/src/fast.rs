@@ -116,7 +116,8 @@ impl<M: Machine> Kernel<M> {
         let (capability, endpoint) = self.endpoint_named(caller, word, CapabilityRights::SIGNAL)?;
         let badge = self.capability(capability).badge();
         let row = &mut self.endpoints.rows_mut()[endpoint as usize];
-        if (badge != 0 && bits & !badge != 0) || row.readers == 0 || !row.receivers.is_empty() {
+        let is_plain = row.receivers.is_empty() && row.upcall == NONE;
+        if (badge != 0 && bits & !badge != 0) || row.readers == 0 || !is_plain {
             return None;
         }
         row.signals |= bits;

@@ -10,7 +10,9 @@ use coldframe_memory::{Budget, Frames};
 use coldframe_scheduler::timer::Timer;
 use coldframe_scheduler::{CpuQueue, NONE, Place, Row, State, Turn};
 
-use crate::{Endpoint, Group, InterruptLine, Kernel, Mapping, Object, Process, Registers, Thread};
+use crate::{
+    Endpoint, Group, InterruptLine, Interrupted, Kernel, Mapping, Object, Process, Registers, Thread,
+};
 
 /// The kernel's tables, to be read.
 pub struct Inspection<'a, M: Machine> {
@@ -42,6 +44,8 @@ pub struct Inspection<'a, M: Machine> {
     pub endpoints: &'a [Endpoint],
     /// The interrupt lines, and more rows than those.
     pub lines: &'a [InterruptLine],
+    /// What threads did before upcalls.
+    pub interrupted: &'a [Interrupted<Registers<M>>],
     /// The capabilities, and the chunks they are in.
     pub capabilities: &'a [Capability],
     /// A chunk for each so many of them.
@@ -74,6 +78,7 @@ impl<M: Machine> Kernel<M> {
             mappings: self.mappings.rows(),
             endpoints: self.endpoints.rows(),
             lines: self.lines.rows(),
+            interrupted: self.interrupted.rows(),
             capabilities: self.capabilities.rows(),
             chunks: self.chunks.rows(),
             frames: &self.frames,
@@ -101,6 +106,7 @@ impl<M: Machine> Kernel<M> {
             + self.mappings.frames()
             + self.endpoints.frames()
             + self.lines.frames()
+            + self.interrupted.frames()
             + self.capabilities.frames()
             + self.chunks.frames()
     }
@@ -164,6 +170,7 @@ impl<M: Machine> Kernel<M> {
         self.mappings.rows().hash(hasher);
         self.endpoints.rows().hash(hasher);
         self.lines.rows().hash(hasher);
+        self.interrupted.rows().hash(hasher);
         self.capabilities.rows().hash(hasher);
         self.chunks.rows().hash(hasher);
         self.state.hash(hasher);
@@ -181,7 +188,8 @@ impl<M: Machine> Kernel<M> {
             (object.arriving, object.words).hash(hasher);
         }
         (self.free_thread, self.free_group, self.alive_processes, self.reap_first, self.off).hash(hasher);
-        (self.free_process, self.orphan_first, self.free_chunk, self.free_endpoint).hash(hasher);
+        (self.free_process, self.orphan_first, self.free_chunk, self.free_endpoint, self.free_interrupted)
+            .hash(hasher);
         (&self.budget, &self.tags, &self.flushes, self.waking_first, self.first_watched).hash(hasher);
         self.frames.free_count().hash(hasher);
     }

@@ -12,7 +12,7 @@ use coldframe_scheduler::{CpuQueue, Kick, NONE, Row, Scheduler, State, Turn};
 
 use crate::rounds::FlushTable;
 use crate::translation::Tags;
-use crate::{Endpoint, Group, InterruptLine, Mapping, Object, Process, Thread};
+use crate::{Endpoint, Group, InterruptLine, Interrupted, Mapping, Object, Process, Thread};
 
 /// The user registers of a machine.
 pub type Registers<M> = <<M as Machine>::Cpu as Cpu>::Registers;
@@ -85,6 +85,7 @@ pub struct Kernel<M: Machine> {
     pub(crate) mappings: M::Store<Mapping>,
     pub(crate) endpoints: M::Store<Endpoint>,
     pub(crate) lines: M::Store<InterruptLine>,
+    pub(crate) interrupted: M::Store<Interrupted<Registers<M>>>,
     pub(crate) capabilities: M::Store<Capability>,
     pub(crate) chunks: M::Store<Chunk>,
     pub(crate) state: State,
@@ -97,6 +98,7 @@ pub struct Kernel<M: Machine> {
     pub(crate) free_object: u32,
     pub(crate) free_mapping: u32,
     pub(crate) free_endpoint: u32,
+    pub(crate) free_interrupted: u32,
     /// The first chunk of capabilities that nobody has.
     pub(crate) free_chunk: u32,
     pub(crate) free_process: u32,
@@ -140,6 +142,7 @@ where
     M::Store<Mapping>: Clone,
     M::Store<Endpoint>: Clone,
     M::Store<InterruptLine>: Clone,
+    M::Store<Interrupted<Registers<M>>>: Clone,
     M::Store<Capability>: Clone,
     M::Store<Chunk>: Clone,
 {
@@ -163,6 +166,7 @@ where
             mappings: self.mappings.clone(),
             endpoints: self.endpoints.clone(),
             lines: self.lines.clone(),
+            interrupted: self.interrupted.clone(),
             capabilities: self.capabilities.clone(),
             chunks: self.chunks.clone(),
             state: self.state.clone(),
@@ -173,6 +177,7 @@ where
             free_object: self.free_object,
             free_mapping: self.free_mapping,
             free_endpoint: self.free_endpoint,
+            free_interrupted: self.free_interrupted,
             free_chunk: self.free_chunk,
             free_process: self.free_process,
             orphan_first: self.orphan_first,

@@ -77,7 +77,13 @@ impl<M: Machine> Kernel<M> {
                 self.registers_of(cpu, to).deliver(Message::SIGNALLED);
                 self.wake(cpu, to, Ok(bits), wake);
             }
-            _ => self.endpoint_row(endpoint).signals |= bits,
+            _ => {
+                let row = self.endpoint_row(endpoint);
+                row.signals |= bits;
+                if bits != 0 && row.upcall != NONE {
+                    self.call_up(cpu, endpoint);
+                }
+            }
         }
         true
     }

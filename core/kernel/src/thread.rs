@@ -4,7 +4,7 @@ use coldframe_scheduler::NONE;
 
 use coldframe_memory::Pages;
 
-use crate::{Bell, Cargo, Counts, Fault, LentName, Work};
+use crate::{Bell, Cargo, Counts, Fault, LentName, Upcall, Work};
 
 /// Whether a row of the thread table is in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -78,6 +78,8 @@ pub struct Thread<R> {
     pub(crate) kept_replies: u32,
     /// What is raised by its alarm, and where.
     pub(crate) alarm: Bell,
+    /// What interrupts it.
+    pub(crate) upcall: Upcall,
     /// With how many capabilities it takes messages.
     pub(crate) accepts: u8,
     /// Where it takes the pages that come with them.
@@ -117,6 +119,7 @@ impl<R: Default> Default for Thread<R> {
             fault: None,
             kept_replies: 0,
             alarm: Bell::default(),
+            upcall: Upcall::default(),
             accepts: 0,
             window: Pages::NONE,
             cargo: Cargo::default(),
@@ -182,6 +185,12 @@ impl<R> Thread<R> {
     #[must_use]
     pub const fn fault(&self) -> Option<Fault> {
         self.fault
+    }
+
+    /// What interrupts it.
+    #[must_use]
+    pub const fn upcall(&self) -> &Upcall {
+        &self.upcall
     }
 
     /// With how many capabilities it takes messages.

@@ -142,6 +142,7 @@ impl<M: Machine> Kernel<M> {
         self.trace(cpu, Event::End { thread });
         self.timers().cancel(wait_timer(thread));
         self.cancel_alarm(thread);
+        self.drop_upcall(thread);
         let waits_for = self.thread(thread).waits_for;
         match waits_for {
             // Since its process has ended, another may have taken its place.

@@ -273,7 +273,10 @@ pub(super) fn signal_op(source: &mut dyn Source) -> Op {
                 _ => Op::ThreadHandler { thread, slot },
             }
         }
-        17 => Op::ThreadHandler { thread: self::slot(source), slot },
+        17 => {
+            let handler = u64::from(source.choose(8));
+            [Op::Upcall { slot, handler }, Op::UpcallEnd, Op::UpcallEnd][source.choose(3) as usize]
+        }
         18 | 19 => Op::ProcessNotify { process: source.choose(3) as u8, slot, bits },
         20 => Op::ProcessHandler { process: source.choose(3) as u8, slot },
         21 | 22 => {

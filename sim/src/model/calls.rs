@@ -153,6 +153,9 @@ impl Model {
             Number::ThreadHandler | Number::ProcessHandler => {
                 Expected::Answer(self.takes_handler(view, number, caller, words))
             }
+            Number::Upcall => Expected::Answer(self.takes_upcall(view, caller, words, given)),
+            Number::UpcallEnd if given.result() == Err(Error::BadState) => Expected::Any,
+            Number::UpcallEnd => Expected::Nothing,
             Number::LineBind => {
                 Expected::Answer(self.binds_line((kernel, view), caller, words, given, now)?)
             }

@@ -129,6 +129,17 @@ impl Model {
                 _ => {}
             }
         }
+        // Who has not heard of its fault yet hears where it is now.
+        let letters = self.lines.iter_mut().filter(|waiting| waiting.thread == thread && known.is_faulted);
+        for letter in letters.filter_map(|waiting| waiting.letter.as_mut()) {
+            let mut report = FaultReport::from_message(&letter.message);
+            match words[1] {
+                0 => report.program_counter = words[2],
+                1 => report.stack = words[2],
+                _ => {}
+            }
+            letter.message = report.to_message();
+        }
         Expected::Answer(Ok(0))
     }
 

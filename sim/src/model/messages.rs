@@ -365,19 +365,28 @@ impl Model {
             Ok(thread) => thread,
             Err(error) => return Expected::Answer(Err(error)),
         };
+        if let Some(State::Hears { .. }) = self.thread(thread).map(|thread| thread.state)
+            && !self.is_faulted(thread)
+        {
+            // Whether it has heard already is up to others.
+            return Expected::Any;
+        }
+        Expected::Answer(if self.is_cancelled(thread) { Ok(0) } else { Err(Error::BadState) })
+    }
+
+    /// The wait of a thread for a message or at a word is ended; false if it is in none.
+    pub(super) fn is_cancelled(&mut self, thread: u32) -> bool {
         match self.thread(thread).map(|thread| thread.state) {
             // It waits for no message that it has asked for.
-            _ if self.is_faulted(thread) => return Expected::Answer(Err(Error::BadState)),
+            _ if self.is_faulted(thread) => return false,
             Some(State::InLine) => self.stops_waiting(thread, Some(Err(Error::Cancelled))),
             Some(State::AwaitsReply { server }) => {
                 self.owes_nothing(server);
                 self.expect(thread, Err(Error::Cancelled));
             }
             Some(State::AwaitsKept { .. }) => self.expect(thread, Err(Error::Cancelled)),
-            // Whether it has heard already is up to others.
-            Some(State::Hears { .. }) => return Expected::Any,
-            _ => return Expected::Answer(Err(Error::BadState)),
+            _ => return false,
         }
-        Expected::Answer(Ok(0))
+        true
     }
 }

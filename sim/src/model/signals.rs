@@ -95,7 +95,10 @@ impl Model {
                 self.stops_waiting(receiver.thread, Some(Ok(bits)));
                 self.finds(receiver.thread, Message::SIGNALLED);
             }
-            _ => *self.signals.entry(at).or_default() |= bits,
+            _ => {
+                *self.signals.entry(at).or_default() |= bits;
+                self.calls_up(view, at);
+            }
         }
     }
 

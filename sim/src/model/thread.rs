@@ -5,6 +5,7 @@ use coldframe_abi::{Class, Error, Instant, Message, Nanos, Number, Priority, Rep
 use super::cargo::Loading;
 use super::counts::Counts;
 use super::names::Key;
+use super::upcalls::Upcall;
 
 /// What a thread is up to, as its program sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +90,8 @@ pub(super) struct Thread {
     pub(super) loading: Loading,
     /// It has replied in a call that is made once more.
     pub(super) has_replied: bool,
+    /// What interrupts it.
+    pub(super) upcall: Option<Upcall>,
     /// Where it has to go on after one, and with which stack.
     pub(super) goes_on_at: Option<(u64, u64)>,
     /// The message that it finds when it goes on.
@@ -120,6 +123,7 @@ impl Thread {
             loading: Loading::Nothing,
             has_replied: false,
             goes_on_at: None,
+            upcall: None,
             inbox: None,
             asks: false,
             is_refused: false,

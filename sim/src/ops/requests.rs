@@ -129,6 +129,12 @@ impl Programs {
             },
             Op::VictimCreate { frames } => Call::ProcessCreate { frames: Word(frames) },
             Op::VictimForget => Call::CapabilityDelete { capability: self.names.process(VICTIM).into() },
+            Op::Upcall { slot, handler } => Call::Upcall {
+                endpoint: self.names.endpoint(slot),
+                handler: UserAddress(handler),
+                stack: UserAddress(0x5000),
+            },
+            Op::UpcallEnd => Call::UpcallEnd {},
             Op::LineBind { line, slot, bits } => Call::LineBind {
                 line: Word(line.into()),
                 endpoint: self.names.endpoint(slot),

@@ -22,8 +22,12 @@ enum Left {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Contexts {
     left_with: Vec<Option<(HostRegisters, Left)>>,
+    /// Which thread of its row that was.
+    generations: Vec<u32>,
     /// Who has made a call that has not been answered.
     calling: Vec<bool>,
+    /// Who runs a handler, as far as it has been seen.
+    interrupted: Vec<bool>,
 }
 
 impl Contexts {
@@ -40,9 +44,6 @@ impl Contexts {
         now: Instant,
     ) -> Result<(), Violation> {
         let runs = kernel.loaded(cpu.id());
-        if trap == Trap::Syscall && was == runs {
-            self.follow_registers(kernel, before, cpu.peek().reply, now)?;
-        }
         let in_call = was != NONE && {
             let calling = self.calling(was);
             *calling |= trap == Trap::Syscall;
@@ -52,24 +53,39 @@ impl Contexts {
             *self.calling(runs) = false;
         }
         let left = if in_call { Left::InCall } else { Left::Interrupted };
+        let ends = trap == Trap::Syscall && before.request.number == Number::UpcallEnd as u64;
+        // Behind an upcall, if there is one; what comes of its end is for the model to say.
+        let found = self.behind_upcall(kernel, runs, ends && was == runs, resume).unwrap_or(*cpu.peek());
+        if trap == Trap::Syscall && was == runs {
+            self.follow_registers(kernel, before, found.reply, now)?;
+        }
         if was == runs {
-            if was != NONE && was != 0 {
-                return same(before, left, cpu.peek(), was, now);
+            if was != NONE && was != 0 && !ends {
+                return same(before, left, &found, was, now);
             }
             return Ok(());
         }
         if was != NONE && was != 0 {
             let in_fault = kernel.inspect().threads[was as usize].fault().is_some();
             let left = if in_fault { Left::InFault } else { left };
-            *self.slot(was) = Some((*before, left));
+            let generation = kernel.inspect().threads[was as usize].generation();
+            if self.generations.len() <= was as usize {
+                self.generations.resize(was as usize + 1, 0);
+            }
+            self.generations[was as usize] = generation;
+            *self.slot(was) = if ends {
+                Some((*kernel.inspect().threads[was as usize].registers(), Left::Interrupted))
+            } else {
+                Some((*before, left))
+            };
         }
         if runs != NONE && runs != 0
             && let Some((registers, left)) = self.slot(runs).take()
             // A row whose thread has ended meanwhile starts anew.
-            && cpu.peek().argument == registers.argument
-            && cpu.peek().saved != [0; 4]
+            && found.argument == registers.argument
+            && found.saved != [0; 4]
         {
-            return same(&registers, left, cpu.peek(), runs, now);
+            return same(&registers, left, &found, runs, now);
         }
         Ok(())
     }
@@ -93,11 +109,11 @@ impl Contexts {
         let slot = CapabilityHandle::from_word(name).slot;
         let thread = kernel.inspect().capabilities[slot as usize].target().row;
         // One that has never run has what it was started with, whoever has had its row before.
-        let found_there = kernel.inspect().threads[thread as usize].registers();
-        let has_run =
-            |left: &HostRegisters| found_there.argument == left.argument && found_there.saved != [0; 4];
-        let left = self.slot(thread).as_mut().filter(|(left, _)| has_run(left));
-        let Some((registers, _)) = left else { return Ok(()) };
+        let generation = kernel.inspect().threads[thread as usize].generation();
+        if self.generations.get(thread as usize) != Some(&generation) {
+            return Ok(());
+        }
+        let Some((registers, _)) = self.slot(thread) else { return Ok(()) };
         if changes {
             registers.set_register(number as usize, value);
             return Ok(());
@@ -106,6 +122,25 @@ impl Contexts {
         demand(found == expected, CONTEXT_KEPT, now, || {
             format!("thread {thread} left with {expected:#x} in register {number}, and {found:#x} is found")
         })
+    }
+
+    /// What the thread that goes on here had before it was interrupted, if it was in this entry.
+    fn behind_upcall<F: HardwareFormat>(
+        &mut self,
+        kernel: &Kernel<HostMachine<F>>,
+        runs: u32,
+        ends: bool,
+        resume: Resume,
+    ) -> Option<HostRegisters> {
+        let view = kernel.inspect();
+        let row = view.threads.get(runs as usize).filter(|_| resume == Resume::User)?;
+        if self.interrupted.len() <= runs as usize {
+            self.interrupted.resize(runs as usize + 1, false);
+        }
+        let kept = row.upcall().kept();
+        let was_in_one = std::mem::replace(&mut self.interrupted[runs as usize], kept.is_some());
+        let kept = kept.filter(|_| !was_in_one || ends)?;
+        Some(*view.interrupted[kept as usize].registers())
     }
 
     #[inline]

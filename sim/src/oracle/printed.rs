@@ -56,6 +56,10 @@ impl Printed {
             });
         }
         let registers = if kernel.loaded(cpu.id()) == writer { cpu.peek() } else { row.registers() };
+        let kept = row.upcall().kept().map(|place| view.interrupted[place as usize].registers());
+        let writes = |registers: &&HostRegisters| registers.request.number == Number::ConsoleWrite as u64;
+        // Signals may have interrupted it on its way back.
+        let registers = if writes(&registers) { registers } else { kept.filter(writes).unwrap_or(registers) };
         if registers.request.number != Number::ConsoleWrite as u64 {
             // Its row is another thread's by now.
             return Ok(());

@@ -2,16 +2,16 @@
 
 use coldframe_abi::{
     CapabilityKind, CapabilityRights, Carries, Deadline, EndpointHandle, Error, Instant, MOST_CARRIED,
-    Message, ThreadHandle,
+    Message, ThreadHandle, UserAddress,
 };
+use coldframe_hal::paging::Format;
 use coldframe_hal::{Cpu, Machine, UserRegisters};
-use coldframe_scheduler::Wake;
 
 use super::{Caller, Outcome};
 use crate::cargo::Ready;
 use crate::messages::Met;
 use crate::work::told;
-use crate::{Kernel, LentName, Line, WaitsFor};
+use crate::{Kernel, LentName, Line};
 
 impl<M: Machine> Kernel<M> {
     pub(super) fn endpoint_create(&mut self, caller: Caller) -> Result<u64, Error> {
@@ -277,19 +277,28 @@ impl<M: Machine> Kernel<M> {
         handle: ThreadHandle,
     ) -> Result<(), Error> {
         let thread = self.alive(caller, handle, CapabilityRights::MANAGE)?;
-        if self.thread(thread).fault.is_some() {
-            // It waits for no message that it has asked for.
+        if self.end_of_wait(cpu, thread, Error::Cancelled) { Ok(()) } else { Err(Error::BadState) }
+    }
+
+    /// The signals of an endpoint interrupt the caller, or those of none.
+    pub(super) fn upcall(
+        &mut self,
+        caller: Caller,
+        handle: EndpointHandle,
+        (handler, stack): (UserAddress, UserAddress),
+    ) -> Result<(), Error> {
+        let endpoint = self.received_at(caller, handle)?;
+        if handler.0 >= M::Paging::USER_END || stack.0 > M::Paging::USER_END {
+            return Err(Error::BadAddress);
+        }
+        if self.thread(caller.thread).upcall.is_in_it {
             return Err(Error::BadState);
         }
-        match self.thread(thread).waits_for {
-            WaitsFor::InLine(_) => self.wake_from_line(cpu, thread, Err(Error::Cancelled)),
-            WaitsFor::Reply(server) => {
-                self.leave_server(cpu, thread, server);
-                self.wake(cpu, thread, Err(Error::Cancelled), Wake::Event);
-            }
-            WaitsFor::KeptReply(_) => self.wake(cpu, thread, Err(Error::Cancelled), Wake::Event),
-            _ => return Err(Error::BadState),
+        if handler.0 == 0 {
+            self.drop_upcall(caller.thread);
+            return Ok(());
         }
-        Ok(())
+        let name = LentName::new(caller.process, handle.into());
+        self.set_upcall(caller.thread, endpoint, name, (handler.0, stack.0))
     }
 }

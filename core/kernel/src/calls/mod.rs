@@ -210,6 +210,13 @@ impl<M: Machine> Kernel<M> {
             Call::ThreadSetRegister { thread, register, value } => {
                 self.thread_set_register(cpu, caller, thread, (register.0, value.0)).into()
             }
+            Call::Upcall { endpoint, handler, stack } => {
+                self.upcall(caller, endpoint, (handler, stack)).into()
+            }
+            Call::UpcallEnd {} => match self.end_upcall(cpu, caller.thread) {
+                Ok(()) => Outcome::Settled,
+                Err(error) => Err::<u64, _>(error).into(),
+            },
             Call::LineBind { line, endpoint, bits } => {
                 self.line_bind(cpu, caller, line.0, endpoint, bits.0).into()
             }

@@ -75,6 +75,9 @@ pub trait Ground: Sys {
     /// Reads what the counter means where the clock page is shown.
     fn counter_rate(&self, page: UserAddress) -> impl Future<Output = CounterRate>;
 
+    /// A handler of upcalls: it says at `CALLED` that it has been called, and ends.
+    fn upcall_handler(&self) -> UserAddress;
+
     /// A device to be driven.
     fn alarm(&self) -> Alarm;
 
@@ -99,6 +102,9 @@ pub trait Ground: Sys {
     /// Fills all registers that user mode has, lets `rounds` rounds pass, and says whether each kept its value.
     fn hold_registers(&self, pattern: u64, rounds: u32) -> impl Future<Output = bool>;
 }
+
+/// Where the handler of upcalls says by which signals it was called, and behind that, how often.
+pub const CALLED: UserAddress = UserAddress(0x2f_0000_0000);
 
 /// How long the sample text is.
 pub const SAMPLE_LENGTH: u64 = 16;

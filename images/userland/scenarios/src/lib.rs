@@ -16,6 +16,7 @@ mod faulty;
 mod gathered;
 mod ground;
 mod handed;
+mod interrupted;
 mod kept;
 mod lent;
 mod names;
@@ -35,7 +36,7 @@ mod woken;
 
 use ancestors::{anos, euralios, fenix, norost, patchwork};
 
-pub use ground::{Alarm, Ground, Part};
+pub use ground::{Alarm, CALLED, Ground, Part};
 pub use recorder::Recorder;
 
 /// A scenario: a name, a line about it, and how many parts it has besides the first.
@@ -90,4 +91,5 @@ scenarios! {
     24 alarms: "signals are raised at a moment, not before, and by a name that still stands then";
     25 shipped: "messages carry pages, moved or lent, all of them or none, and what is lent comes back";
     26 driven: "a device is driven: its interrupts are told to all who listen, and wait for their answers";
+    27 interrupted: "signals interrupt a thread that does not receive them, and it goes on as if they had not";
 }

@@ -19,7 +19,7 @@ use core::task::{Context, Poll, Waker};
 use coldframe_abi::{
     Call, CounterRate, Deadline, ExitCode, Message, Reply, Request, Sys, UserAddress, UserRange, Word,
 };
-use coldframe_scenarios::{Alarm, Ground, Part, Recorder, play};
+use coldframe_scenarios::{Alarm, CALLED, Ground, Part, Recorder, play};
 use coldframe_sync::SeqWords;
 
 use crate::locks::{Condition, Mutex, Park, ReadWrite, Semaphore, Word as LockWord};
@@ -210,6 +210,10 @@ impl Ground for Metal {
         CounterRate::from_words(unsafe { &*words }.read())
     }
 
+    fn upcall_handler(&self) -> UserAddress {
+        UserAddress(arch::upcall_entry())
+    }
+
     fn alarm(&self) -> Alarm {
         alarm::ALARM
     }
@@ -285,6 +289,19 @@ extern "C" fn thread_main(word: u64) -> ! {
     let result = play_part(Part::from_word(word));
     loop {
         let _ = arch::call(&Call::ThreadExit { result: Word(result) }.encode());
+    }
+}
+
+/// Where a thread goes that signals interrupt.
+extern "C" fn upcall_main(bits: u64) -> ! {
+    let word = |at: u64| core::ptr::with_exposed_provenance_mut::<u64>((CALLED.0 + at) as usize);
+    // SAFETY: the scenario has reserved the page before it lets itself be interrupted, and no Rust object is there.
+    unsafe {
+        AtomicU64::from_ptr(word(0)).fetch_or(bits, Ordering::SeqCst);
+        AtomicU64::from_ptr(word(8)).fetch_add(1, Ordering::SeqCst);
+    }
+    loop {
+        let _ = arch::call(&Call::UpcallEnd {}.encode());
     }
 }
 

@@ -6,11 +6,20 @@ core::arch::global_asm!(
     ".section .text._start",
     ".global _start",
     "_start: j {start}",
-    ".global thread_start",
+    ".global thread_start, upcall_start",
     "thread_start: j {thread}",
+    "upcall_start: j {upcall}",
     start = sym super::program_start,
     thread = sym super::thread_main,
+    upcall = sym super::upcall_main,
 );
+
+pub(super) fn upcall_entry() -> u64 {
+    unsafe extern "C" {
+        fn upcall_start();
+    }
+    (upcall_start as *const ()).addr() as u64
+}
 
 pub(super) fn thread_entry() -> u64 {
     unsafe extern "C" {

@@ -7,12 +7,22 @@ core::arch::global_asm!(
     ".global _start",
     "_start: xor ebp, ebp",
     "call {start}",
-    ".global thread_start",
+    ".global thread_start, upcall_start",
     "thread_start: xor ebp, ebp",
     "call {thread}",
+    "upcall_start: xor ebp, ebp",
+    "call {upcall}",
     start = sym super::program_start,
     thread = sym super::thread_main,
+    upcall = sym super::upcall_main,
 );
+
+pub(super) fn upcall_entry() -> u64 {
+    unsafe extern "C" {
+        fn upcall_start();
+    }
+    (upcall_start as *const ()).addr() as u64
+}
 
 pub(super) fn thread_entry() -> u64 {
     unsafe extern "C" {
