@@ -478,6 +478,7 @@ impl Model {
         now: Instant,
     ) -> Result<(), Violation> {
         self.lines_are_quiet(now)?;
+        self.upcalls_are_quiet(view, now)?;
         demand(self.overdue.is_empty(), MODEL, now, || {
             format!("thread {} waits on after its deadline", self.overdue[0].0)
         })?;

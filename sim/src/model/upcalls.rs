@@ -3,6 +3,7 @@
 use coldframe_abi::{CapabilityRights, Error, Instant, Number, Reply};
 use coldframe_hal::UserRegisters;
 use coldframe_kernel::{Inspection, Resume};
+use coldframe_scheduler::Place;
 use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
 use super::Model;
@@ -93,6 +94,20 @@ impl Model {
         if let Some(thread) = self.called_up(view, at) {
             self.is_interrupted(view, thread);
         }
+    }
+
+    /// Once all kicks have been delivered, nobody computes whom signals should interrupt.
+    pub(super) fn upcalls_are_quiet<F: HardwareFormat>(
+        &self,
+        view: &Inspection<'_, HostMachine<F>>,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        let runs = |thread: &u32| view.rows[*thread as usize].place() == Place::Running;
+        let late =
+            (0..self.threads.len() as u32).filter(runs).find(|thread| self.signals_for(view, *thread) != 0);
+        demand(late.is_none(), MODEL, now, || {
+            format!("thread {late:?} computes on, and signals should interrupt it")
+        })
     }
 
     /// The wait of a thread ends if signals are there that interrupt it.
