@@ -523,7 +523,7 @@ syscalls! {
     75 object_physical ObjectPhysical(address: Word, length: Word) -> ObjectHandle;
     errors [BadArgument, NotAllowed, NoMemory, OverBudget];
 
-    #[doc = "Reads a register of a thread that is stopped: it has a fault that somebody handles, or is suspended."]
+    #[doc = "Reads a register of a thread that is stopped: by a fault that somebody handles, or suspended."]
     76 thread_register ThreadRegister(thread: ThreadHandle as [INSPECT], register: Word) -> Word;
     errors [BadHandle, NoRight, BadArgument, BadState];
 
@@ -531,7 +531,7 @@ syscalls! {
     77 thread_set_register ThreadSetRegister(thread: ThreadHandle as [MANAGE], register: Word, value: Word) -> ();
     errors [BadHandle, NoRight, BadArgument, BadState];
 
-    #[doc = "Has signals that nobody receives interrupt the caller, by a handler on a stack; by none if it is zero."]
+    #[doc = "Has signals that nobody receives interrupt the caller, by a handler on a stack, unless it is zero."]
     78 upcall Upcall(endpoint: EndpointHandle as [READ], handler: UserAddress, stack: UserAddress) -> ();
     errors [BadHandle, NoRight, BadState, BadAddress, Busy, NoMemory];
 
