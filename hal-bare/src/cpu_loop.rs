@@ -75,6 +75,10 @@ fn go_on(cpu: &mut BareCpu, resume: Resume) -> Trap {
     };
     if trap == Trap::Kick {
         crate::panic::stop_if_another_cpu_panicked();
+        // The interrupt of a device comes as one: this is not the place for it that most traps pass.
+        if let Some(line) = arch::take_line(cpu.id) {
+            return Trap::Line(line);
+        }
     }
     trap
 }

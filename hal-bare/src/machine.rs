@@ -7,7 +7,7 @@ use coldframe_hal::{
     Tag, TraceSink, Translation,
 };
 use coldframe_memory::MemoryMap;
-use coldframe_sync::{FlushBoard, KickWord, SeqWords};
+use coldframe_sync::{FlushBoard, KickWord, Lock, SeqWords};
 
 use crate::arch;
 use crate::window::WindowStore;
@@ -18,12 +18,13 @@ pub(crate) static KICKS: [KickWord; MAX_CPUS] = [const { KickWord::new() }; MAX_
 /// The flushes that are under way.
 pub(crate) static FLUSHES: FlushBoard<MAX_CPUS, FLUSH_SLOTS> = FlushBoard::new();
 
+/// What no driver may reach: not in the machine, which is in the kernel, whose parts are to be near each other.
+static KEPT: Lock<Option<MemoryMap>> = Lock::new(None);
+
 /// The machine that the kernel runs on. There is one; what it has is in hardware.
 pub(crate) struct BareMachine {
     entropy: u64,
     stores: usize,
-    /// What no driver may reach.
-    kept: MemoryMap,
 }
 
 impl BareMachine {
@@ -32,7 +33,8 @@ impl BareMachine {
     /// # Safety
     /// There is one in the machine, the direct window maps all RAM, and the kernel's tables are in place.
     pub(crate) unsafe fn new(kept: MemoryMap) -> Self {
-        Self { entropy: arch::ticks() ^ 0x6a09_e667_f3bc_c908, stores: 0, kept }
+        *KEPT.lock() = Some(kept);
+        Self { entropy: arch::ticks() ^ 0x6a09_e667_f3bc_c908, stores: 0 }
     }
 }
 
@@ -124,7 +126,7 @@ impl Devices for BareMachine {
 
     fn is_for_drivers(&self, run: FrameRun) -> bool {
         let apart = |kept: &FrameRun| kept.end() <= run.start || run.end() <= kept.start;
-        self.kept.runs().iter().all(apart)
+        KEPT.lock().as_ref().is_some_and(|kept| kept.runs().iter().all(apart))
     }
 }
 

@@ -113,6 +113,7 @@ impl<M: Machine> Kernel<M> {
             free_mapping: NONE,
             free_endpoint: NONE,
             free_interrupted: NONE,
+            due_upcalls: 0,
             free_chunk: NONE,
             free_process: NONE,
             orphan_first: NONE,

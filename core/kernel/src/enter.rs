@@ -41,7 +41,6 @@ impl<M: Machine> Kernel<M> {
         let quiet = self.is_quiet(here, now, trap);
         self.scheduler_as_it_is().charge(here, now);
         let before = self.change.0;
-        let was = self.current(cpu);
         if !quiet {
             self.scheduler_as_it_is().entered(here);
             self.end_rounds(cpu);
@@ -54,8 +53,8 @@ impl<M: Machine> Kernel<M> {
             Trap::Line(line) => self.line_asks(cpu, now, line),
             Trap::Kick | Trap::Again => {}
         }
-        if let Some(thread) = was.filter(|thread| self.threads.rows()[*thread as usize].upcall.is_due) {
-            self.look_for_signals(cpu, thread);
+        if self.due_upcalls > 0 {
+            self.look_for_signals(cpu);
         }
         let mut worked = false;
         if quiet && before == self.change.0 && self.goes_on(here) {
@@ -105,7 +104,7 @@ impl<M: Machine> Kernel<M> {
             Some(reaper::THREAD) => Resume::Again,
             Some(thread) if waking || self.thread(thread).work.is_some() => Resume::Again,
             Some(thread) => {
-                if self.threads.rows()[thread as usize].upcall.is_due {
+                if self.due_upcalls > 0 {
                     self.interrupt(cpu, thread);
                 }
                 if untouched && !evacuating {

@@ -199,6 +199,8 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// The device of a line asks, and the line is closed.
+    // Apart from the entry, which other traps take far more often.
+    #[inline(never)]
     pub(crate) fn line_asks(&mut self, cpu: &mut M::Cpu, now: Instant, line: u32) {
         // One that was on its way when the last one ceased to listen is nobody's.
         if line >= self.machine.lines() || !self.line_row(line).is_open() {

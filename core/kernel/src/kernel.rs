@@ -99,6 +99,8 @@ pub struct Kernel<M: Machine> {
     pub(crate) free_mapping: u32,
     pub(crate) free_endpoint: u32,
     pub(crate) free_interrupted: u32,
+    /// How many threads are to look whether signals interrupt them.
+    pub(crate) due_upcalls: u32,
     /// The first chunk of capabilities that nobody has.
     pub(crate) free_chunk: u32,
     pub(crate) free_process: u32,
@@ -178,6 +180,7 @@ where
             free_mapping: self.free_mapping,
             free_endpoint: self.free_endpoint,
             free_interrupted: self.free_interrupted,
+            due_upcalls: self.due_upcalls,
             free_chunk: self.free_chunk,
             free_process: self.free_process,
             orphan_first: self.orphan_first,

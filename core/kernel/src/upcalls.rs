@@ -96,16 +96,16 @@ impl<M: Machine> Kernel<M> {
             upcall.place = self.take_interrupted().map_err(|_| Error::NoMemory)?;
         }
         (upcall.name, upcall.handler, upcall.stack) = (name, handler, stack);
-        // What has been raised before is there for it.
-        upcall.is_due = true;
         self.thread(thread).upcall = upcall;
         self.endpoint_row(endpoint).upcall = thread;
-        self.change.0 += 1;
+        // What has been raised before is there for it.
+        self.set_due(thread, true);
         Ok(())
     }
 
     /// A thread is interrupted by nothing any more; what it has been interrupted at is given up if it is in one.
     pub(crate) fn drop_upcall(&mut self, thread: u32) {
+        self.set_due(thread, false);
         let Upcall { place, .. } = core::mem::take(&mut self.thread(thread).upcall);
         if place != NONE {
             let next = core::mem::replace(&mut self.free_interrupted, place);
@@ -130,8 +130,7 @@ impl<M: Machine> Kernel<M> {
             // It looks again at the end of this one.
             return;
         }
-        upcall.is_due = true;
-        self.change.0 += 1;
+        self.set_due(thread, true);
         let row = &self.rows.rows()[thread as usize];
         let (place, on) = (row.place(), row.cpu());
         match place {
@@ -164,7 +163,11 @@ impl<M: Machine> Kernel<M> {
 
     /// The running thread has begun to wait, or has been answered: if signals have come before, they interrupt that.
     #[cold]
-    pub(crate) fn look_for_signals(&mut self, cpu: &mut M::Cpu, thread: u32) {
+    pub(crate) fn look_for_signals(&mut self, cpu: &mut M::Cpu) {
+        let thread = self.of_cpu(cpu).loaded;
+        if thread == NONE || !self.thread(thread).upcall.is_due {
+            return;
+        }
         let waits = self.rows.rows()[thread as usize].place() == Place::Waiting;
         if waits && self.signals_for(thread).is_some() {
             self.interrupt_wait(cpu, thread);
@@ -188,7 +191,10 @@ impl<M: Machine> Kernel<M> {
     /// The thread that is about to go on here runs its handler instead, if signals are there.
     #[cold]
     pub(crate) fn interrupt(&mut self, cpu: &mut M::Cpu, thread: u32) {
-        self.thread(thread).upcall.is_due = false;
+        if !self.thread(thread).upcall.is_due {
+            return;
+        }
+        self.set_due(thread, false);
         let Some(endpoint) = self.signals_for(thread) else { return };
         let bits = core::mem::take(&mut self.endpoint_row(endpoint).signals);
         let upcall = &mut self.thread(thread).upcall;
@@ -207,11 +213,19 @@ impl<M: Machine> Kernel<M> {
         if !upcall.is_in_it {
             return Err(Error::BadState);
         }
-        (upcall.is_in_it, upcall.is_due) = (false, true);
+        upcall.is_in_it = false;
         let place = upcall.place as usize;
         cpu.registers().clone_from(&self.interrupted.rows()[place].registers);
-        self.change.0 += 1;
+        self.set_due(thread, true);
         Ok(())
+    }
+
+    /// A thread has to look whether signals interrupt it, before it goes on, or it has done so.
+    fn set_due(&mut self, thread: u32, is_due: bool) {
+        let was_due = core::mem::replace(&mut self.thread(thread).upcall.is_due, is_due);
+        self.due_upcalls = self.due_upcalls + u32::from(is_due) - u32::from(was_due);
+        // Whoever has looked who runs looks again.
+        self.change.0 += 1;
     }
 
     fn take_interrupted(&mut self) -> Result<u32, FrameError> {

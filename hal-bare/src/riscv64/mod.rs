@@ -176,6 +176,11 @@ fn clear_software_interrupt() {
     unsafe { core::arch::asm!("csrc sip, {}", in(reg) 1_u64 << SOFTWARE, options(nomem, nostack)) };
 }
 
+/// The line whose interrupt has come to this CPU, taken.
+pub(crate) fn take_line(cpu: CpuId) -> Option<u32> {
+    if read_csr!("sip") & 1 << EXTERNAL == 0 { None } else { plic::claim(cpu) }
+}
+
 /// The interrupt that is pending, if one is, taken.
 pub(crate) fn pending_interrupt(cpu: CpuId) -> Option<Trap> {
     let pending = read_csr!("sip");
@@ -188,7 +193,7 @@ pub(crate) fn pending_interrupt(cpu: CpuId) -> Option<Trap> {
         return Some(Trap::Timer);
     }
     if pending & 1 << EXTERNAL != 0 {
-        return plic::claim(cpu).map(Trap::Line);
+        return take_line(cpu).map(Trap::Line);
     }
     None
 }
@@ -205,7 +210,7 @@ pub(crate) fn wait_for_interrupt(cpu: CpuId) -> Trap {
 
 /// What an exit from user mode means to the kernel.
 #[inline(always)]
-fn trap_of(cause: u64, value: u64, cpu: CpuId, registers: &mut Registers) -> UserExit {
+fn trap_of(cause: u64, value: u64, registers: &mut Registers) -> UserExit {
     const ILLEGAL: u64 = 2;
     const CALL: u64 = 8;
     const FETCH_PAGE_FAULT: u64 = 12;
@@ -216,8 +221,8 @@ fn trap_of(cause: u64, value: u64, cpu: CpuId, registers: &mut Registers) -> Use
             clear_software_interrupt();
             Trap::Kick
         }
-        // What another hart has claimed before is like a kick without a word: nobody need enter the kernel for it.
-        c if c == INTERRUPT | EXTERNAL => plic::claim(cpu).map_or(Trap::Kick, Trap::Line),
+        // Which line it is the loop around the kernel asks.
+        c if c == INTERRUPT | EXTERNAL => Trap::Kick,
         c if c == INTERRUPT | TIMER => {
             disarm();
             Trap::Timer

@@ -363,5 +363,5 @@ pub(crate) fn run_user(cpu: &mut BareCpu) -> UserExit {
     unsafe { run_user_asm(&raw mut (*cpu).registers) };
     let (cause, value) = (read_csr!("scause"), read_csr!("stval"));
     // SAFETY: the assembly has returned, and nobody else has these data.
-    unsafe { super::trap_of(cause, value, (*cpu).id, &mut (*cpu).registers) }
+    super::trap_of(cause, value, unsafe { &mut (*cpu).registers })
 }

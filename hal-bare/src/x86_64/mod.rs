@@ -149,7 +149,7 @@ pub(crate) fn start_cpu(cpu: CpuId, id: u32) -> bool {
     started
 }
 
-fn take_pending() -> Option<Trap> {
+fn take_pending(cpu: CpuId) -> Option<Trap> {
     let pending = descriptors::take_pending();
     if pending == 0 {
         return None;
@@ -168,15 +168,24 @@ fn take_pending() -> Option<Trap> {
     }
     // What came together with the interrupt of a line is seen by the kernel all the same: the kick is a word that is
     // looked at in any case, and so is the time.
-    match take_noted_line() {
+    match take_line(cpu) {
         Some(line) => Some(Trap::Line(line)),
         None if pending & 1 << (TIMER_VECTOR - KICK_VECTOR) != 0 => Some(Trap::Timer),
         None => Some(Trap::Kick),
     }
 }
 
+/// The interrupt of a line has come: it is noted, unless it is no news.
+#[cold]
+fn line_comes(line: u32) {
+    if io_apic::arrives(line) {
+        descriptors::note_line(line);
+    }
+    apic::end_of_interrupt();
+}
+
 /// One of the lines that have come to this CPU. If there are more, the CPU is interrupted for them.
-fn take_noted_line() -> Option<u32> {
+pub(crate) fn take_line(_: CpuId) -> Option<u32> {
     let (line, more) = descriptors::take_noted_line()?;
     if more {
         apic::send(apic::id(), u32::from(KICK_VECTOR));
@@ -185,14 +194,14 @@ fn take_noted_line() -> Option<u32> {
 }
 
 /// The interrupt that is pending, if one is, taken.
-pub(crate) fn pending_interrupt(_: CpuId) -> Option<Trap> {
+pub(crate) fn pending_interrupt(cpu: CpuId) -> Option<Trap> {
     instructions::let_interrupts_in();
-    take_pending()
+    take_pending(cpu)
 }
 
-pub(crate) fn wait_for_interrupt(_: CpuId) -> Trap {
+pub(crate) fn wait_for_interrupt(cpu: CpuId) -> Trap {
     loop {
-        if let Some(trap) = take_pending() {
+        if let Some(trap) = take_pending(cpu) {
             return trap;
         }
         instructions::wait_for_interrupt();
@@ -219,7 +228,7 @@ fn trap_of(registers: &Registers) -> UserExit {
     UserExit::Trap(match vector {
         KICK_VECTOR => {
             apic::end_of_interrupt();
-            take_noted_line().map_or(Trap::Kick, Trap::Line)
+            Trap::Kick
         }
         TIMER_VECTOR => {
             apic::end_of_interrupt();
@@ -227,11 +236,8 @@ fn trap_of(registers: &Registers) -> UserExit {
         }
         SPURIOUS_VECTOR => Trap::Again,
         LINE_VECTOR..LAST_LINE_VECTOR => {
-            let line = u32::from(vector - LINE_VECTOR);
-            let is_new = io_apic::arrives(line);
-            apic::end_of_interrupt();
-            // What is no news is like a kick without a word: nobody need enter the kernel for it.
-            if is_new { Trap::Line(line) } else { Trap::Kick }
+            line_comes(u32::from(vector - LINE_VECTOR));
+            Trap::Kick
         }
         // From the last instruction of user mode no way leads back: the address behind it is none.
         CALL_VECTOR if !registers.has_way_back() => Trap::Fault { cause: u64::from(vector), address: 0 },
