@@ -1,12 +1,16 @@
-//! Interrupts where many that have ended are in the way: whoever listens is told all the same.
+//! Whoever is to be told is told: of interrupts, where many that have ended are in the way, and of signals, wherever it
+//! computes.
 
 mod play;
 
 use coldframe_abi::{
-    Call, CapabilityRights, Deadline, EndpointHandle, ExitCode, LineHandle, ProcessHandle, UserAddress, Word,
+    Call, CapabilityRights, CpuId, Deadline, EndpointHandle, Error, ExitCode, LineHandle, ProcessHandle,
+    UserAddress, Word,
 };
-use coldframe_hal::Trap;
-use coldframe_kernel::Resume;
+use coldframe_hal::paging::Sv39;
+use coldframe_hal::{Cpu, Trap};
+use coldframe_kernel::{Kernel, Resume};
+use hal_host::{HostCpu, HostMachine};
 use play::Play;
 
 const DRIVER: u64 = 0;
@@ -50,4 +54,45 @@ fn who_listens_where_many_have_ended_is_told() {
     assert_eq!(received.result(), Ok(5), "the driver has been told");
     assert_eq!(play.ask(Call::LineDone { line, mine: Word(1) }).result(), Ok(0));
     assert!(play.kernel.machine().lets_in(0));
+}
+
+/// One of the CPUs makes a call, slowly.
+fn ask(kernel: &mut Kernel<HostMachine<Sv39>>, cpu: &mut HostCpu<Sv39>, call: Call) -> Result<u64, Error> {
+    cpu.registers().request = call.encode();
+    assert_eq!(kernel.enter(cpu, Trap::Syscall), Resume::User, "{call:?} waits for nothing");
+    cpu.peek().reply.result()
+}
+
+#[test]
+fn a_thread_that_computes_elsewhere_is_interrupted_at_once() {
+    let machine = HostMachine::<Sv39>::new(2, 4_096, 1);
+    let map = machine.memory_map();
+    let mut kernel = Kernel::new(machine, 2, map).expect("there is memory");
+    let process = kernel.create_process().expect("there is memory");
+    kernel.start_process(process, UserAddress(0), UserAddress(0), 0).expect("there is memory");
+    let [mut here, mut there] = [0, 1].map(|id| HostCpu::new(CpuId(id)));
+    assert_eq!(kernel.enter(&mut here, Trap::Again), Resume::User);
+    assert_eq!(kernel.enter(&mut there, Trap::Again), Resume::Idle);
+    let endpoint = ask(&mut kernel, &mut here, Call::EndpointCreate {}).map(EndpointHandle::from_word);
+    let endpoint = endpoint.expect("there is memory");
+    let (entry, stack) = (UserAddress(0), UserAddress(0x9000));
+    let made = ask(&mut kernel, &mut here, Call::ThreadCreate { entry, stack, argument: Word(1) });
+    assert!(made.is_ok() && kernel.machine_mut().take_kick(CpuId(1)));
+    assert_eq!(kernel.enter(&mut there, Trap::Kick), Resume::User);
+    let upcall = Call::Upcall { endpoint, handler: UserAddress(7), stack: UserAddress(0x5000) };
+    assert_eq!(ask(&mut kernel, &mut there, upcall), Ok(0));
+    there.registers().saved = [1, 2, 3, 0];
+    let before = *there.peek();
+
+    // It computes, and nobody would ask it for anything for a long time.
+    assert!(!kernel.machine().kick_pending(CpuId(1)));
+    assert_eq!(ask(&mut kernel, &mut here, Call::Signal { endpoint, bits: Word(6) }), Ok(0));
+    assert!(kernel.machine_mut().take_kick(CpuId(1)), "the CPU on which it computes is told");
+    assert_eq!(kernel.enter(&mut there, Trap::Kick), Resume::User);
+    let found = (there.peek().program_counter, there.peek().stack, there.peek().argument);
+    assert_eq!(found, (7, 0x5000, 6), "it runs its handler");
+    there.registers().saved = [4; 4];
+    there.registers().request = Call::UpcallEnd {}.encode();
+    assert_eq!(kernel.enter(&mut there, Trap::Syscall), Resume::User);
+    assert_eq!(*there.peek(), before, "and goes on as if it had not");
 }

@@ -53,14 +53,15 @@ impl<M: Machine> Kernel<M> {
         address: u64,
         length: u64,
     ) -> Result<u64, Error> {
-        let run = FrameRun::inside(address, length);
         let is_whole = length > 0 && (address | length).is_multiple_of(FRAME_BYTES);
-        let last = address.checked_add(length).map(|end| end / FRAME_BYTES - u64::from(length > 0));
-        let number = |frame: u64| u32::try_from(frame).map_err(|_| Error::BadArgument);
-        let reach = (number(run.start.0)?, number(last.ok_or(Error::BadArgument)?)?);
-        if !is_whole || !self.machine.is_for_drivers(run) {
+        // Of what is whole, and ends somewhere, the last byte is there.
+        let last = address.checked_add(length).filter(|_| is_whole).ok_or(Error::BadArgument)? - 1;
+        let run = FrameRun::inside(address, length);
+        if !self.machine.is_for_drivers(run) {
             return Err(Error::BadArgument);
         }
+        let number = |frame: u64| u32::try_from(frame).map_err(|_| Error::BadArgument);
+        let reach = (number(run.start.0)?, number(last / FRAME_BYTES)?);
         let authority = self.authority_over(caller.process, Authority::Devices, reach)?;
         let made = self.make_range(caller.process, (run, Cache::Device), (authority, OF_DEVICE));
         let (_, capability) = made.map_err(told)?;
