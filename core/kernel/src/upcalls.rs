@@ -43,18 +43,6 @@ impl Upcall {
     pub const fn kept(&self) -> Option<u32> {
         if self.is_in_it { Some(self.place) } else { None }
     }
-
-    /// Whether it runs the handler.
-    #[must_use]
-    pub const fn is_in_it(&self) -> bool {
-        self.is_in_it
-    }
-
-    /// Whether signals may be there for it.
-    #[must_use]
-    pub const fn is_due(&self) -> bool {
-        self.is_due
-    }
 }
 
 /// What a thread did before an upcall.

@@ -7,7 +7,7 @@ use coldframe_abi::{
     Reply, Request,
 };
 use coldframe_kernel::{Inspection, Kernel};
-use hal_host::{DEVICE_FRAMES, HardwareFormat, HostMachine, HostRegisters};
+use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
 use super::names::{Name, Named};
 use super::{Model, Slot, State, Thread, fail};
@@ -313,34 +313,6 @@ impl Model {
         *self.alive_in(maker.process) += 1;
         self.settings_fit(view, thread, now)?;
         Ok(Ok(word))
-    }
-
-    /// The registers of devices, by their address; what comes of the object is for the oracles to say.
-    fn object_physical<F: HardwareFormat>(
-        &mut self,
-        (kernel, view): (&Kernel<HostMachine<F>>, &Inspection<'_, HostMachine<F>>),
-        caller: u32,
-        words: &[u64; 6],
-        given: Reply,
-        now: Instant,
-    ) -> Result<Expected, Violation> {
-        const PAGE: u64 = 4_096;
-        let first = kernel.machine().registers().0;
-        let end = words[0]
-            .checked_add(words[1])
-            .filter(|_| words[0].is_multiple_of(PAGE) && words[1].is_multiple_of(PAGE));
-        let inside =
-            end.filter(|end| words[1] > 0 && words[0] / PAGE >= first && end / PAGE <= first + DEVICE_FRAMES);
-        let Some(end) = inside else { return Ok(Expected::Answer(Err(Error::BadArgument))) };
-        let mut may = |page: u64| self.may(view, caller, Authority::Devices, page);
-        if !may(words[0] / PAGE) || !may(end / PAGE - 1) {
-            return Ok(Expected::Answer(Err(Error::NotAllowed)));
-        }
-        match given.result() {
-            Ok(_) => Ok(Expected::Any),
-            Err(error) if self.is_short(view, caller, error) => Ok(Expected::Any),
-            Err(error) => Err(refused(now, "object_physical", error)),
-        }
     }
 
     fn group_create<F: HardwareFormat>(

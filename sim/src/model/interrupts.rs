@@ -1,13 +1,14 @@
-//! Interrupt lines: who listens to which, who has been told and has to answer, and who is told of nothing any more.
+//! What drivers need: the registers of devices, and interrupt lines. Who listens to which, who has been told and has to
+//! answer, and who is told of nothing any more.
 
 use std::collections::BTreeMap;
 
 use coldframe_abi::{Authority, CapabilityRights, Counter, Error, Instant, Reply};
 use coldframe_kernel::{Inspection, Kernel};
-use hal_host::{HardwareFormat, HostMachine};
+use hal_host::{DEVICE_FRAMES, HardwareFormat, HostMachine};
 
 use super::Model;
-use super::calls::{Answer, refused};
+use super::calls::{Answer, Expected, refused};
 use super::capabilities::is_held;
 use super::messages::Place;
 use super::names::{Key, Named};
@@ -89,6 +90,34 @@ impl Line {
 pub(super) type Lines = BTreeMap<u32, Line>;
 
 impl Model {
+    /// The registers of devices, by their address; what comes of the object is for the oracles to say.
+    pub(super) fn object_physical<F: HardwareFormat>(
+        &mut self,
+        (kernel, view): (&Kernel<HostMachine<F>>, &Inspection<'_, HostMachine<F>>),
+        caller: u32,
+        words: &[u64; 6],
+        given: Reply,
+        now: Instant,
+    ) -> Result<Expected, Violation> {
+        const PAGE: u64 = 4_096;
+        let first = kernel.machine().registers().0;
+        let end = words[0]
+            .checked_add(words[1])
+            .filter(|_| words[0].is_multiple_of(PAGE) && words[1].is_multiple_of(PAGE));
+        let inside =
+            end.filter(|end| words[1] > 0 && words[0] / PAGE >= first && end / PAGE <= first + DEVICE_FRAMES);
+        let Some(end) = inside else { return Ok(Expected::Answer(Err(Error::BadArgument))) };
+        let mut may = |page: u64| self.may(view, caller, Authority::Devices, page);
+        if !may(words[0] / PAGE) || !may(end / PAGE - 1) {
+            return Ok(Expected::Answer(Err(Error::NotAllowed)));
+        }
+        match given.result() {
+            Ok(_) => Ok(Expected::Any),
+            Err(error) if self.is_short(view, caller, error) => Ok(Expected::Any),
+            Err(error) => Err(refused(now, "object_physical", error)),
+        }
+    }
+
     pub(super) fn binds_line<F: HardwareFormat>(
         &mut self,
         (kernel, view): (&Kernel<HostMachine<F>>, &Inspection<'_, HostMachine<F>>),
