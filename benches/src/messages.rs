@@ -3,7 +3,7 @@
 use coldframe_abi::{Call, CpuId, Deadline, EndpointHandle, LineHandle, Request, UserAddress, Word};
 use coldframe_hal::paging::Sv39;
 use coldframe_hal::{Cpu, Trap};
-use coldframe_kernel::{Kernel, Resume};
+use coldframe_kernel::{FastCall, Kernel, Resume};
 use hal_host::{HostCpu, HostMachine};
 
 /// A client that runs, and a server that waits to receive.
@@ -67,17 +67,18 @@ impl Pair {
         self.cpu.peek().reply.value
     }
 
-    fn fast(&mut self, request: Request) {
+    #[inline(always)]
+    fn fast(&mut self, call: FastCall, request: Request) {
         self.cpu.registers().request = request;
         let [first, second, ..] = request.arguments;
-        let answered = self.kernel.fast(&mut self.cpu, request.number, [first, second]);
+        let answered = self.kernel.fast(&mut self.cpu, call, [first, second]);
         assert!(answered.is_some(), "nothing is in the way");
     }
 
     /// A call and its reply, the fast way.
     pub fn round_trip(&mut self) {
-        self.fast(self.call);
-        self.fast(self.reply_receive);
+        self.fast(FastCall::Call, self.call);
+        self.fast(FastCall::ReplyReceive, self.reply_receive);
     }
 
     /// The same the slow way.
@@ -88,7 +89,7 @@ impl Pair {
 
     /// Signals raised, the fast way, and received.
     pub fn signal_and_receive(&mut self) {
-        self.fast(self.signal);
+        self.fast(FastCall::Signal, self.signal);
         self.slow(self.receive);
     }
 

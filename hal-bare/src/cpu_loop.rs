@@ -1,7 +1,7 @@
 //! The loop around the kernel: wait for a trap, take the lock, enter, let the lock go, act on what it says.
 
 use coldframe_hal::{Stale, Trap};
-use coldframe_kernel::{Kernel, Resume};
+use coldframe_kernel::{FastCall, Kernel, Resume};
 use coldframe_sync::Lock;
 
 use crate::arch::{self, UserExit};
@@ -21,19 +21,47 @@ pub(crate) enum Fast {
     Passed = 2,
 }
 
-/// Tries a call the fast way: the assembly at the entry calls this before it saves what `enter` would need.
-pub(crate) extern "C" fn fast_call(cpu: &mut BareCpu) -> Fast {
+/// Tries one of the calls the fast way: the assembly at the entry comes to one of these before it saves what `enter` would
+/// need.
+pub(crate) type Leaf = extern "C" fn(&mut BareCpu) -> Fast;
+
+/// Which, by the number of the call.
+pub(crate) static LEAVES: [Option<Leaf>; 64] = {
+    let mut leaves: [Option<Leaf>; 64] = [None; 64];
+    leaves[FastCall::Null.number() as usize] = Some(null);
+    leaves[FastCall::Signal.number() as usize] = Some(signal);
+    leaves[FastCall::Call.number() as usize] = Some(call);
+    leaves[FastCall::ReplyReceive.number() as usize] = Some(reply_receive);
+    leaves
+};
+
+extern "C" fn null(cpu: &mut BareCpu) -> Fast {
+    fast(cpu, FastCall::Null)
+}
+
+extern "C" fn signal(cpu: &mut BareCpu) -> Fast {
+    fast(cpu, FastCall::Signal)
+}
+
+extern "C" fn call(cpu: &mut BareCpu) -> Fast {
+    fast(cpu, FastCall::Call)
+}
+
+extern "C" fn reply_receive(cpu: &mut BareCpu) -> Fast {
+    fast(cpu, FastCall::ReplyReceive)
+}
+
+#[inline(always)]
+fn fast(cpu: &mut BareCpu, call: FastCall) -> Fast {
     // A flush is answered at every trap, before the lock: the slow way does.
-    if FLUSHES.is_asked(usize::from(cpu.id.0)) {
+    if cpu.flush_bell.has_rung() {
         return Fast::Declined;
     }
-    let Some([number, first, second]) = cpu.call.request() else { return Fast::Declined };
+    let Some(arguments) = cpu.call.arguments() else { return Fast::Declined };
     let mut kernel = KERNEL.lock();
     arch::catch_up_with_windows(&mut cpu.windows_seen);
     let Some(kernel) = kernel.as_mut() else { return Fast::Declined };
-    let Some(answered) = kernel.fast(cpu, number, [first, second]) else {
-        return Fast::Declined;
-    };
+    let Some(answered) = kernel.fast(cpu, call, arguments) else { return Fast::Declined };
     cpu.call.answer(answered);
     if answered.passed { Fast::Passed } else { Fast::Answered }
 }

@@ -7,7 +7,7 @@ use coldframe_hal::{
     Tag, TraceSink, Translation,
 };
 use coldframe_memory::MemoryMap;
-use coldframe_sync::{FlushBoard, KickWord, Lock, SeqWords};
+use coldframe_sync::{FlushBell, FlushBoard, KickWord, Lock, SeqWords};
 
 use crate::arch;
 use crate::window::WindowStore;
@@ -44,6 +44,8 @@ pub(crate) struct BareCpu {
     pub(crate) id: CpuId,
     /// Up to which change it knows the windows of the kernel tables.
     pub(crate) windows_seen: u64,
+    /// Whether it is asked for a flush.
+    pub(crate) flush_bell: FlushBell<'static>,
     pub(crate) registers: arch::Registers,
     /// What a call that is tried the fast way has left in registers.
     pub(crate) call: arch::Call,

@@ -10,7 +10,7 @@ use coldframe_memory::MemoryMap;
 
 use crate::boot::{CpuList, Program, programs};
 use crate::console::say;
-use crate::machine::{BareCpu, BareMachine};
+use crate::machine::{BareCpu, BareMachine, FLUSHES};
 use crate::{arch, cpu_loop};
 
 /// Where the stack of a program's first thread ends, and how long it is.
@@ -67,6 +67,7 @@ pub(crate) fn run(id: CpuId) -> ! {
     cpu_loop::run(BareCpu {
         id,
         windows_seen: 0,
+        flush_bell: FLUSHES.bell(usize::from(id.0)),
         registers: arch::Registers::default(),
         call: arch::Call::default(),
     })

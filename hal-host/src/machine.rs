@@ -148,7 +148,7 @@ impl<F: HardwareFormat> HostMachine<F> {
     /// Whether a CPU has been asked to forget something and has not answered.
     #[must_use]
     pub fn is_asked(&self, cpu: CpuId) -> bool {
-        self.wires.board().is_asked(usize::from(cpu.0))
+        self.wires.board().bell(usize::from(cpu.0)).has_rung()
     }
 
     /// A CPU answers what it has been asked, as it does at every trap; says whether it has to enter the kernel for

@@ -76,7 +76,7 @@ pub fn command(image: &Image, options: &Options) -> Command {
 }
 
 /// Takes the emulator down with whoever started it.
-struct Kill(Child);
+pub(crate) struct Kill(pub(crate) Child);
 
 impl Drop for Kill {
     fn drop(&mut self) {

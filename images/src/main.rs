@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use images::boot::{BootError, Options, boot};
 use images::build::{Image, build};
 use images::target::Arch;
-use images::{check, doctor, measure};
+use images::{check, doctor, measure, steps};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 fine, 1 a check or the machine failed, 2 usage, 3 the machine went silent, 5 something is missing,
@@ -19,7 +20,8 @@ Examples:
   images doctor                          what is here and what is missing
   images qemu                            build for RISC-V and boot it with 4 CPUs
   images qemu --arch x86_64 --cpus 8     the same kernel on another machine
-  images measure                         what calls cost on both, in instructions";
+  images measure                         what calls cost on both, in instructions
+  images steps call_and_reply            where the instructions of a call and its reply are";
 
 /// Builds, checks and boots images of the kernel.
 #[derive(Debug, Parser)]
@@ -90,6 +92,16 @@ enum Command {
         #[arg(long)]
         write: bool,
     },
+    /// Step through one round of an operation that 'measure' counts, and say which functions its instructions are in.
+    Steps {
+        #[command(flatten)]
+        what: What,
+        /// The operation, as 'measure' calls it.
+        operation: String,
+        /// Write each instruction to a file, with its address and function.
+        #[arg(long, requires = "arch")]
+        write: Option<PathBuf>,
+    },
     /// Say what is here and what is missing.
     Doctor,
 }
@@ -140,6 +152,7 @@ fn main() -> ExitCode {
             qemu(arch, what.offline, &options)
         }
         Command::Measure { what, write } => measure_all(&what, write),
+        Command::Steps { what, operation, write } => step_all(&what, &operation, write.as_deref()),
         Command::Doctor => examine(),
     }
 }
@@ -171,6 +184,22 @@ fn measure_all(what: &What, write: bool) -> ExitCode {
         eprintln!("error: {problem}");
     }
     ExitCode::from(if problems.is_empty() { 0 } else { FAILED })
+}
+
+fn step_all(what: &What, operation: &str, write: Option<&Path>) -> ExitCode {
+    let archs: Vec<Arch> = what.arch.map_or_else(|| Arch::ALL.to_vec(), |arch| vec![arch.into()]);
+    for arch in archs {
+        let outcome = steps::steps(arch, what.offline, operation).and_then(|steps| {
+            println!("{arch}: {operation} takes {} instructions", steps.len());
+            print!("{}", steps.summary());
+            write.map_or(Ok(()), |file| std::fs::write(file, steps.listing()))
+        });
+        if let Err(error) = outcome {
+            eprintln!("error: {error}");
+            return ExitCode::from(MISSING);
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 fn for_each(what: &What, act: impl Fn(&Image) -> bool) -> ExitCode {

@@ -37,6 +37,13 @@ impl Symbols {
         (offset <= *size).then(|| format!("{name} + {offset:#x}"))
     }
 
+    /// Where the function begins whose name ends with this.
+    #[must_use]
+    pub fn address(&self, function: &str) -> Option<u64> {
+        let is_it = |name: &str| name.rsplit("::").next() == Some(function);
+        self.functions.iter().find(|(_, _, name)| is_it(name)).map(|(start, ..)| *start)
+    }
+
     /// A line of the machine with the names of a backtrace added.
     #[must_use]
     pub fn explain(&self, line: &str) -> String {

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hasher};
 
 use coldframe_abi::{CpuId, Instant, Nanos, Number, Request};
 use coldframe_hal::{Clock, Cpu, Trap};
-use coldframe_kernel::{FastReply, Kernel, Resume, Work};
+use coldframe_kernel::{FastCall, FastReply, Kernel, Resume, Work};
 use coldframe_memory::Filling;
 use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
@@ -126,7 +126,8 @@ fn fast_way<F: HardwareFormat>(
     if due {
         return Ok(());
     }
-    let Some(FastReply { reply, arrival, .. }) = fast.fast(&mut on, number, [first, second]) else {
+    let Some(call) = FastCall::from_number(number) else { return Ok(()) };
+    let Some(FastReply { reply, arrival, .. }) = fast.fast(&mut on, call, [first, second]) else {
         let state = |kernel: &Kernel<HostMachine<F>>, cpu: &HostCpu<F>| {
             let mut hasher = DefaultHasher::new();
             kernel.hash_state(&mut hasher);

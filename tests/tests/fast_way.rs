@@ -8,7 +8,7 @@ use coldframe_abi::{
 };
 use coldframe_hal::paging::Sv39;
 use coldframe_hal::{Cpu, Trap};
-use coldframe_kernel::{Kernel, Resume};
+use coldframe_kernel::{FastCall, Kernel, Resume};
 use hal_host::{HostCpu, HostMachine};
 
 struct Pair {
@@ -68,7 +68,8 @@ impl Pair {
         let registers = self.cpu.registers();
         (registers.request, registers.message) = (request, message);
         let [first, second, ..] = request.arguments;
-        let answered = self.kernel.fast(&mut self.cpu, request.number, [first, second])?;
+        let call = FastCall::from_number(request.number)?;
+        let answered = self.kernel.fast(&mut self.cpu, call, [first, second])?;
         let registers = self.cpu.registers();
         (registers.reply, registers.message.arrival) = (answered.reply, answered.arrival);
         Some(answered.reply.value)

@@ -24,13 +24,6 @@ impl CallSet {
         self.0[number / 64] >> (number % 64) & 1 == 1
     }
 
-    /// Whether the call with this number is in it, which is one of the first 64.
-    #[must_use]
-    #[inline]
-    pub const fn contains_low(&self, number: u64) -> bool {
-        self.0[0] >> (number % 64) & 1 == 1
-    }
-
     /// Leaves those calls of a bank in it whose bits are set; says whether there is such a bank.
     pub fn restrict(&mut self, bank: u64, calls: u64) -> bool {
         let bank = usize::try_from(bank).ok().and_then(|bank| self.0.get_mut(bank));

@@ -44,7 +44,7 @@ pub use cargo::{Cargo, Part, Place};
 pub use counts::Counts;
 pub use endpoint::Endpoint;
 pub use enter::Resume;
-pub use fast::{FAST_CALLS, FastReply};
+pub use fast::{FAST_CALLS, FastCall, FastReply};
 pub use handlers::Fault;
 pub use inspect::Inspection;
 pub use interrupts::{InterruptLine, LISTENERS, Listener, PATIENCE, Standing};

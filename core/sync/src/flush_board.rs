@@ -22,6 +22,19 @@ pub struct FlushBoard<const CPUS: usize, const SLOTS: usize> {
     done: AtomicU64,
 }
 
+/// What one CPU has to look at before it takes the lock.
+#[derive(Clone, Copy, Debug)]
+pub struct FlushBell<'a>(&'a AtomicU64);
+
+impl FlushBell<'_> {
+    /// Whether the CPU has something to answer.
+    #[must_use]
+    #[inline(always)]
+    pub fn has_rung(self) -> bool {
+        self.0.load(Ordering::Acquire) != 0
+    }
+}
+
 impl<const CPUS: usize, const SLOTS: usize> Default for FlushBoard<CPUS, SLOTS> {
     fn default() -> Self {
         Self::new()
@@ -79,11 +92,10 @@ impl<const CPUS: usize, const SLOTS: usize> FlushBoard<CPUS, SLOTS> {
         }
     }
 
-    /// Whether a CPU has something to answer.
+    /// Where a CPU sees whether it has something to answer.
     #[must_use]
-    #[inline]
-    pub fn is_asked(&self, cpu: usize) -> bool {
-        self.asked[cpu].load(Ordering::Acquire) != 0
+    pub fn bell(&self, cpu: usize) -> FlushBell<'_> {
+        FlushBell(&self.asked[cpu])
     }
 
     /// Answers what a CPU has been asked; says whether it was the last one to answer a flush, and so has to enter

@@ -20,7 +20,7 @@ pub mod plain;
 pub mod ring;
 mod seq_words;
 
-pub use flush_board::FlushBoard;
+pub use flush_board::{FlushBell, FlushBoard};
 pub use kick_word::KickWord;
 pub use mode::{IS_MODEL, Lock, LockGuard};
 pub use relax::{Pause, Relax};

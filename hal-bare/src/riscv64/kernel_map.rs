@@ -156,9 +156,11 @@ pub(crate) fn window_changed() {
 }
 
 /// Forgets what this CPU remembers of the windows, if one has changed since it looked last.
+#[inline(always)]
 pub(crate) fn catch_up_with_windows(seen: &mut u64) {
     let epoch = EPOCH.load(Ordering::Relaxed);
-    if core::mem::replace(seen, epoch) != epoch {
+    if *seen != epoch {
+        *seen = epoch;
         super::forget_all();
     }
 }

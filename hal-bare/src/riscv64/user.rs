@@ -2,7 +2,7 @@
 
 use coldframe_abi::{Carries, Message, Reply, Request};
 use coldframe_hal::{Trap, UserRegisters};
-use coldframe_kernel::{FAST_CALLS, FastReply};
+use coldframe_kernel::FastReply;
 
 use super::read_csr;
 use crate::machine::BareCpu;
@@ -33,9 +33,10 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// The number and the first two arguments.
-    pub(crate) fn request(&self) -> Option<[u64; 3]> {
-        Some([self.a[7], self.a[0], self.a[1]])
+    /// The first two arguments: there is always a way back to where the call came from.
+    #[inline(always)]
+    pub(crate) fn arguments(&self) -> Option<[u64; 2]> {
+        Some([self.a[0], self.a[1]])
     }
 
     pub(crate) fn carries(&self) -> Carries {
@@ -266,26 +267,28 @@ trap_vector:
     /* A call: has it a fast way? */
 5:  li t0, 63
     bltu t0, a7, 4b
-    ld t0, {fast_calls}
-    srl t0, t0, a7
-    andi t0, t0, 1
+    sd a1, {call} + 8(a0)
+    lla t0, {leaves}
+    slli a1, a7, 3
+    add t0, t0, a1
+    ld t0, 0(t0)
+    ld a1, {call} + 8(a0)
     beqz t0, 4b
-    .irp n, 1,2,3,4,5,6,7
+    .irp n, 2,3,4,5,6,7
     sd a\n, {call} + 8*\n(a0)
     .endr
     sd sp, {call} + 72(a0)
     sd gp, {call} + 80(a0)
     sd tp, {call} + 88(a0)
-    csrr t0, sscratch
-    sd t0, {call}(a0)
-    csrr t0, sepc
-    sd t0, {call} + 64(a0)
-    csrw sscratch, zero
+    csrrw a1, sscratch, zero
+    sd a1, {call}(a0)
+    csrr a1, sepc
+    sd a1, {call} + 64(a0)
     ld sp, 0(a0)
     addi sp, sp, -16
     sd a0, 0(sp)
     addi a0, a0, -{registers}
-    call {fast_call}
+    jalr t0
     ld t0, 0(sp)
     addi a0, a0, -1
     bltz a0, 7f
@@ -328,8 +331,7 @@ trap_vector:
     kernel_trap = sym super::kernel_trap,
     call = const CALL,
     registers = const REGISTERS,
-    fast_calls = sym FAST,
-    fast_call = sym crate::cpu_loop::fast_call,
+    leaves = sym crate::cpu_loop::LEAVES,
 );
 
 unsafe extern "C" {
@@ -349,9 +351,6 @@ pub(super) fn set_trap_vector() {
         );
     }
 }
-
-/// In memory: as an immediate it would take more instructions.
-static FAST: u64 = FAST_CALLS;
 
 /// Runs user mode until it traps and the fast way does not do.
 #[inline]

@@ -74,9 +74,10 @@ pub(crate) struct Call {
 const END_OF_USER: u64 = 1 << 47;
 
 impl Call {
-    /// The number and the first two arguments, unless there is no way back to where the call came from.
-    pub(crate) fn request(&self) -> Option<[u64; 3]> {
-        (self.rip < END_OF_USER).then_some([self.rax, self.rdi, self.rsi])
+    /// The first two arguments, unless there is no way back to where the call came from.
+    #[inline(always)]
+    pub(crate) fn arguments(&self) -> Option<[u64; 2]> {
+        (self.rip < END_OF_USER).then_some([self.rdi, self.rsi])
     }
 
     pub(crate) fn carries(&self) -> Carries {
@@ -355,7 +356,7 @@ call_entry:
     mov rdi, rsp
     mov rsp, [rdi + {cpu_kernel_stack}]
     sub rsp, 8
-    call {fast_call}
+    call [{leaves} + rax * 8]
     mov rsp, gs:[{cpu}]
     mov ecx, eax
     mov rax, [rsp + {call} + 0]
@@ -477,7 +478,7 @@ trap_stubs:
     call = const IN_CALL,
     cpu_kernel_stack = const CPU_KERNEL_STACK,
     fast_calls = sym FAST,
-    fast_call = sym crate::cpu_loop::fast_call,
+    leaves = sym crate::cpu_loop::LEAVES,
 );
 
 unsafe extern "C" {

@@ -1,0 +1,216 @@
+//! One round of a measured operation, instruction by instruction.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::boot::{Kill, Options, command};
+use crate::build::{Image, MEASURE, build_programs};
+use crate::debugger::Debugger;
+use crate::instruction::Kind;
+use crate::symbols::Symbols;
+use crate::target::Arch;
+
+/// The function of the measuring program that is called, with the name, before the rounds of an operation begin.
+const BEGIN: &str = "rounds_begin";
+
+/// The round that is looked at: what the first ones make anew is there by then.
+const ROUND: usize = 6;
+
+/// More than any operation takes for so many rounds.
+const MOST_STEPS: usize = 2_000_000;
+
+/// How long the emulator may take to open its socket.
+const START: Duration = Duration::from_secs(10);
+
+/// The longest instruction has so many bytes.
+const INSTRUCTION_BYTES: u64 = 15;
+
+const PAGE: u64 = 4096;
+
+/// The instructions of one round.
+#[derive(Clone, Debug)]
+pub struct Steps {
+    arch: Arch,
+    steps: Vec<Step>,
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+struct Step {
+    address: u64,
+    /// The function that it belongs to.
+    place: String,
+    kind: Option<Kind>,
+}
+
+impl Steps {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// How many there are of a kind.
+    #[must_use]
+    pub fn of_kind(&self, kind: Kind) -> usize {
+        self.steps.iter().filter(|step| step.kind == Some(kind)).count()
+    }
+
+    /// What there is how often, for a person.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut places = BTreeMap::new();
+        for step in &self.steps {
+            let function = step.place.split(" + ").next().unwrap_or_default();
+            *places.entry(function).or_insert(0_usize) += 1;
+        }
+        let mut places: Vec<_> = places.into_iter().collect();
+        places.sort_by_key(|(function, count)| (std::cmp::Reverse(*count), *function));
+        let mut text = String::new();
+        for (function, count) in places {
+            let _ = writeln!(text, "{count:>7}  {function}");
+        }
+        for kind in Kind::ALL {
+            let count = self.of_kind(kind);
+            if count > 0 {
+                let _ = writeln!(text, "{count:>7}  of these: {}", kind.name(self.arch));
+            }
+        }
+        text
+    }
+
+    /// All of them in their order, a line each.
+    #[must_use]
+    pub fn listing(&self) -> String {
+        let mut text = String::new();
+        for Step { address, place, kind } in &self.steps {
+            let kind = kind.map_or("", |kind| kind.name(self.arch));
+            let _ = writeln!(text, "{address:#018x}  {place:<60}  {kind}");
+        }
+        text
+    }
+}
+
+/// A place for the debugger's socket, and its removal.
+struct Socket(PathBuf);
+
+impl Socket {
+    fn new(arch: Arch) -> Self {
+        Self(std::env::temp_dir().join(format!("coldframe-{arch}-{}.gdb", std::process::id())))
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // The emulator may have removed it.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Boots the program that measures, and steps through one round of an operation.
+///
+/// # Errors
+/// If it cannot be built, booted or stepped, or does not measure that.
+pub fn steps(arch: Arch, offline: bool, operation: &str) -> io::Result<Steps> {
+    let image = build_programs(arch, offline, &[MEASURE]).map_err(io::Error::other)?;
+    let program = Symbols::of(&image.programs[0]);
+    let begin = program.address(BEGIN).ok_or_else(|| io::Error::other(format!("no function {BEGIN}")))?;
+    let socket = Socket::new(arch);
+    let _machine = start(&image, &socket.0)?;
+    let mut debugger = connect(arch, &socket.0)?;
+    let mut names = Vec::new();
+    loop {
+        if let Err(error) = debugger.run_to(begin) {
+            let problem = match names.is_empty() {
+                true => format!("{arch}: {error}"),
+                false => format!("{arch}: '{operation}' is not measured; there are: {}", names.join(", ")),
+            };
+            return Err(io::Error::other(problem));
+        }
+        let [start, length] = debugger.arguments()?;
+        let name = debugger.memory(start, usize::try_from(length).unwrap_or(0).min(64))?;
+        let name = String::from_utf8_lossy(&name).into_owned();
+        if name == operation {
+            break;
+        }
+        names.push(name);
+        debugger.finish()?;
+    }
+    let mut round = one_round(arch, &mut debugger)?;
+    let kernel = Symbols::of(&image.kernel);
+    for step in &mut round {
+        let place =
+            kernel.name(step.address).or_else(|| Some(format!("(user) {}", program.name(step.address)?)));
+        step.place = place.unwrap_or_else(|| "(neither)".to_owned());
+    }
+    Ok(Steps { arch, steps: round })
+}
+
+fn start(image: &Image, socket: &Path) -> io::Result<Kill> {
+    let silence = Duration::MAX;
+    let options = Options { cpus: 1, memory: "128M".to_owned(), silence, icount: false, gdb: false };
+    let mut command = command(image, &options);
+    // An idle machine sleeps: one that jumps to its next moment does not wake any more once it has been stopped.
+    command.args(["-icount", "shift=0,align=off"]);
+    command.args(["-S", "-gdb", &format!("unix:{},server=on,wait=off", socket.display())]);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+    child.map(Kill).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => io::Error::other(crate::boot::BootError::NoEmulator(image.arch)),
+        _ => error,
+    })
+}
+
+fn connect(arch: Arch, socket: &Path) -> io::Result<Debugger> {
+    let begin = Instant::now();
+    loop {
+        match Debugger::connect(arch, socket) {
+            Err(_) if begin.elapsed() < START => std::thread::sleep(Duration::from_millis(20)),
+            outcome => return outcome,
+        }
+    }
+}
+
+/// A round ends where it began: at an instruction that enters the kernel, when it comes by again.
+fn one_round(arch: Arch, debugger: &mut Debugger) -> io::Result<Vec<Step>> {
+    let mut kinds = BTreeMap::new();
+    let mut seen: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    let mut steps = Vec::new();
+    while steps.len() < MOST_STEPS {
+        let address = debugger.program_counter()?;
+        let kind = match kinds.get(&address) {
+            Some(kind) => *kind,
+            None => {
+                // The first instruction of a page that is not there yet faults.
+                let page_end = PAGE - address % PAGE;
+                let bytes = debugger.memory(address, page_end.min(INSTRUCTION_BYTES) as usize);
+                let kind = bytes.as_ref().ok().and_then(|bytes| Kind::of(arch, bytes));
+                if bytes.is_ok() {
+                    kinds.insert(address, kind);
+                }
+                kind
+            }
+        };
+        if kind == Some(Kind::Call) {
+            let times = seen.entry(address).or_default();
+            times.push(steps.len());
+            if let [.., from, to] = times[..]
+                && times.len() > ROUND
+            {
+                return Ok(steps[from..to].to_vec());
+            }
+        }
+        steps.push(Step { address, place: String::new(), kind });
+        debugger.step()?;
+    }
+    Err(io::Error::other(format!("no call came by {ROUND} times in {MOST_STEPS} instructions")))
+}
