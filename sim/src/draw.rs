@@ -14,6 +14,7 @@ use crate::world::World;
 mod drivers;
 mod endless;
 mod meetings;
+mod notices;
 mod operations;
 mod plans;
 
@@ -183,6 +184,14 @@ pub const KINDS: &[Kind] = &[
         compared: Some(64),
         ends: false,
         draw: drivers::drivers,
+    },
+    Kind {
+        name: "notices",
+        about: "1 to 4 CPUs, threads that map objects and take them down, let endpoints join sets and leave, and want to hear of it",
+        steps: 10_000,
+        compared: Some(64),
+        ends: false,
+        draw: notices::notices,
     },
     Kind {
         name: "endless",

@@ -14,6 +14,7 @@ mod handing;
 mod interrupts;
 mod messages;
 mod names;
+mod notices;
 mod processes;
 mod replies;
 mod sets;
@@ -39,9 +40,6 @@ pub use answers::{Answer, Answers};
 use thread::{Settings, State, Thread};
 
 use crate::oracle::{MODEL, Violation, demand, names_of_kept};
-
-/// The status of a process that ends because of a fault.
-const FAULTED: u64 = 139;
 
 /// With more waits than this at a time, the model's lists grow once more.
 const EXPECTED_WAITS: usize = 64;
@@ -73,16 +71,18 @@ pub(crate) struct Model {
     statuses: BTreeMap<(usize, u32), u64>,
     /// Those that are about to end, as far as is known, and with which status: their maker has ended, or whoever handled
     /// the fault of a thread.
-    doomed: Vec<(usize, u64)>,
+    doomed: Vec<(usize, processes::End)>,
     /// What has been raised at endpoints and not received, by row and generation.
     signals: BTreeMap<(u32, u32), u64>,
     /// Endpoints that are members of sets, and the endpoints that stand for those, by row and generation.
     memberships: BTreeMap<(u32, u32), (u32, u32)>,
+    /// Who hears of the end of the last mapping of an object, by row and generation.
+    object_bells: BTreeMap<(u32, u32), (names::Key, u64)>,
     /// How many threads of each process have not ended.
     alive: Vec<u32>,
     online: Vec<bool>,
     /// Who has had each CPU since when.
-    running: Vec<Option<(u32, Instant)>>,
+    running: Vec<Option<Running>>,
     /// The ends of waits to come: moment, thread, and which of its waits.
     deadlines: BinaryHeap<Reverse<(Instant, u32, u64)>>,
     /// Waits whose end has come and that the kernel has not ended yet.
@@ -126,6 +126,14 @@ pub(crate) struct Model {
     /// How many requests for memory had been refused after the last entry, and whether one was in this.
     refused: u64,
     is_refused: bool,
+}
+
+/// Who has a CPU since when, and of which process.
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    thread: u32,
+    process: (usize, u32),
+    since: Instant,
 }
 
 impl Model {
@@ -279,6 +287,7 @@ impl Model {
         }
         self.end_doomed(view);
         self.ring_bells(view, now);
+        self.ring_for_objects(view, now)?;
         if !self.lines.is_empty() || !self.asks_again.is_empty() {
             self.end_waits_by_work(kernel, view, now);
         }
@@ -290,7 +299,11 @@ impl Model {
         if let Some(complaint) = self.complaint.take() {
             return fail(now, complaint);
         }
-        self.running[here] = (runs != NONE && runs != 0).then_some((runs, now));
+        self.running[here] = (runs != NONE && runs != 0).then(|| {
+            let process = view.threads[runs as usize].process() as usize;
+            let generation = view.processes[process].generation();
+            Running { thread: runs, process: (process, generation), since: now }
+        });
         if resume != Resume::User {
             return Ok(());
         }
@@ -322,18 +335,33 @@ impl Model {
     }
 
     fn charge(&mut self, cpu: usize, now: Instant) {
-        if let Some((thread, since)) = self.running[cpu].take()
-            && let Some(thread) = self.thread_mut(thread)
-        {
-            thread.run_time.0 += now.since(since).0;
+        let Some(Running { thread, process: (process, generation), since }) = self.running[cpu].take() else {
+            return;
+        };
+        let spent = now.since(since).0;
+        if let Some(thread) = self.thread_mut(thread) {
+            thread.run_time.0 += spent;
+        }
+        // Of one that was ended meanwhile as well: it has had the CPU.
+        let known = self.processes.get_mut(&process).filter(|known| known.generation == generation);
+        if let Some(process) = known {
+            process.run_time.0 += spent;
         }
     }
 
     /// How long a thread has run, the time since its CPU was last in the kernel included.
     fn run_time(&self, thread: u32, now: Instant) -> u64 {
         let charged = self.thread(thread).map_or(0, |thread| thread.run_time.0);
-        let running = self.running.iter().flatten().find(|(runs, _)| *runs == thread);
-        charged + running.map_or(0, |(_, since)| now.since(*since).0)
+        let running = self.running.iter().flatten().find(|running| running.thread == thread);
+        charged + running.map_or(0, |running| now.since(running.since).0)
+    }
+
+    /// The same of all threads that a process has had.
+    fn run_time_of(&self, process: usize, now: Instant) -> u64 {
+        let Some(known) = self.processes.get(&process) else { return 0 };
+        let runs = |running: &&Running| running.process == (process, known.generation);
+        let running = self.running.iter().flatten().filter(runs);
+        known.run_time.0 + running.map(|running| now.since(running.since).0).sum::<u64>()
     }
 
     /// Which waits the kernel has ended because their deadline has come. It may be late; it may not be early.

@@ -266,7 +266,7 @@ async fn run_small_program(ground: GlassGround, entry: u64) {
         }
     }
     let word = ground.wish(Wish::LoadArgument).await.value;
-    ground.request(Call::ProcessExit { status: ExitCode(word as u8) }.encode()).await;
+    ground.request(Call::ProcessExit { status: ExitCode(word as u8), reason: Word(0) }.encode()).await;
 }
 
 impl<F: HardwareFormat> Userland<F> for Stage {

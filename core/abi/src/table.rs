@@ -317,8 +317,8 @@ syscalls! {
     #[doc = "Takes a CPU back into service."]
     18 cpu_online CpuOnline(cpu: CpuId) -> (); errors [BadArgument, NotAllowed, BadState];
 
-    #[doc = "Ends the calling process and all its threads."]
-    19 process_exit ProcessExit(status: ExitCode) -> (); errors [];
+    #[doc = "Ends the calling process and all its threads, with a status and a word about why."]
+    19 process_exit ProcessExit(status: ExitCode, reason: Word) -> (); errors [];
 
     #[doc = "Turns the machine off, with a status for whoever started it."]
     20 power_off PowerOff(status: ExitCode) -> (); errors [NotAllowed];
@@ -537,4 +537,17 @@ syscalls! {
 
     #[doc = "Goes on with what signals have interrupted, as if there had been none."]
     79 upcall_end UpcallEnd() -> (); errors [BadState];
+
+    #[doc = "Has signals raised, once, when a memory object has no mapping any more; at once if it has none."]
+    80 object_notify ObjectNotify(object: ObjectHandle as [INSPECT], endpoint: EndpointHandle as [SIGNAL], bits: Word) -> ();
+    errors [BadHandle, NoRight, Busy];
+
+    #[doc = "Takes an endpoint out of its set; who waits to be received there by it still is."]
+    81 endpoint_leave EndpointLeave(endpoint: EndpointHandle as [READ]) -> (); errors [BadHandle, NoRight, BadState, Busy];
+
+    #[doc = "Reads how long the threads of a process have run, those that have ended included."]
+    82 process_time ProcessTime(process: ProcessHandle as [INSPECT]) -> Nanos; errors [BadHandle, NoRight];
+
+    #[doc = "Reads the word about why a process has ended: its own, or the address of the fault that ended it."]
+    83 process_reason ProcessReason(process: ProcessHandle as [INSPECT]) -> Word; errors [BadHandle, NoRight, BadState];
 }

@@ -117,6 +117,7 @@ impl<M: Machine> Kernel<M> {
             free_chunk: NONE,
             free_process: NONE,
             orphan_first: NONE,
+            unshown_first: NONE,
             alive_processes: 0,
             reap_first: NONE,
             budget: Budget::default(),

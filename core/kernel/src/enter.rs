@@ -39,7 +39,7 @@ impl<M: Machine> Kernel<M> {
         let here = cpu.id();
         self.trace(cpu, Event::Enter(trap));
         let quiet = self.is_quiet(here, now, trap);
-        self.scheduler_as_it_is().charge(here, now);
+        self.charge(here, now);
         let before = self.change.0;
         if !quiet {
             self.scheduler_as_it_is().entered(here);
@@ -81,6 +81,8 @@ impl<M: Machine> Kernel<M> {
             // One that the CPU has just been passed to has its registers elsewhere until `settle`: it works next time.
             Some(thread) if !worked && self.of_cpu(cpu).loaded == thread && self.has_work(cpu) => {
                 self.work_step(cpu, now, thread);
+                // Who goes on now may not come back for long.
+                self.wake_undertaker(cpu);
             }
             Some(_) => {}
         }

@@ -189,8 +189,8 @@ impl<M: Machine> Kernel<M> {
 
     #[inline(always)]
     fn pass(&mut self, cpu: &mut M::Cpu, from: u32, to: u32, hand: Hand) {
-        let now = cpu.now();
-        self.scheduler().hand_over(cpu.id(), from, to, hand, now);
+        self.charge(cpu.id(), cpu.now());
+        self.scheduler().hand_over(cpu.id(), from, to, hand);
         self.of_cpu(cpu).loaded = to;
         let threads = self.threads.rows_mut();
         if let Ok([leaving, coming]) = threads.get_disjoint_mut([from as usize, to as usize]) {

@@ -116,6 +116,6 @@ impl<M: Machine> Kernel<M> {
             let (used, limit) = (budget.used(), budget.limit());
             let _ = writeln!(report, "  there: {entry:x?} at level {level}; it had {used} of {limit} frames");
         }
-        self.end_process(cpu, process, FAULTED);
+        self.end_process_because(cpu, process, FAULTED, address);
     }
 }

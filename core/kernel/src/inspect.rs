@@ -178,19 +178,20 @@ impl<M: Machine> Kernel<M> {
             (process.generation, process.parent, process.first_child, process.capabilities).hash(hasher);
             (process.watcher, process.bell, process.handler, process.calls).hash(hasher);
             (process.holdings, process.ended, &process.budget).hash(hasher);
-            (process.words, process.authorities, process.counts).hash(hasher);
+            (process.words, process.authorities, process.counts, process.run_time, process.reason)
+                .hash(hasher);
             (process.first_waiter, process.to_wake, &process.round, process.lender, process.active_on)
                 .hash(hasher);
         }
         for object in self.objects.rows() {
             (object.generation, object.process, object.length, object.first_mapping).hash(hasher);
             (object.changing, object.capabilities, object.next_orphan, object.dying).hash(hasher);
-            (object.arriving, object.words).hash(hasher);
+            (object.arriving, object.words, object.bell, object.unshown).hash(hasher);
         }
         (self.free_thread, self.free_group, self.alive_processes, self.reap_first, self.off).hash(hasher);
         (self.free_process, self.orphan_first, self.free_chunk, self.free_endpoint, self.free_interrupted)
             .hash(hasher);
-        self.due_upcalls.hash(hasher);
+        (self.due_upcalls, self.unshown_first).hash(hasher);
         (&self.budget, &self.tags, &self.flushes, self.waking_first, self.first_watched).hash(hasher);
         self.frames.free_count().hash(hasher);
     }

@@ -2,7 +2,7 @@
 
 use core::hash::{Hash, Hasher};
 
-use coldframe_abi::{Instant, Reply};
+use coldframe_abi::{CpuId, Instant, Reply};
 use coldframe_capability::{Capability, Chunk};
 use coldframe_hal::{Clock, Cpu, Event, Frame, Machine, Store, Tag, UserRegisters};
 use coldframe_ipc::Waiter;
@@ -106,6 +106,8 @@ pub struct Kernel<M: Machine> {
     pub(crate) free_process: u32,
     /// The first object that nobody can name any more, and that the reaper takes down.
     pub(crate) orphan_first: u32,
+    /// The first object of which nothing is mapped any more, and of which somebody wants to hear that.
+    pub(crate) unshown_first: u32,
     /// How many of the processes that the kernel has made have not ended.
     pub(crate) alive_processes: u32,
     /// The reaper's queue of processes.
@@ -184,6 +186,7 @@ where
             free_chunk: self.free_chunk,
             free_process: self.free_process,
             orphan_first: self.orphan_first,
+            unshown_first: self.unshown_first,
             alive_processes: self.alive_processes,
             reap_first: self.reap_first,
             budget: self.budget,
@@ -225,6 +228,19 @@ impl<M: Machine> Kernel<M> {
             heads: self.heads.rows_mut(),
             cpus: self.queues.rows_mut(),
             state: &mut self.state,
+        }
+    }
+
+    /// Charges the thread that runs on a CPU, and its process, for the time since that was done last.
+    #[inline(always)]
+    pub(crate) fn charge(&mut self, cpu: CpuId, now: Instant) {
+        let mut scheduler = self.scheduler_as_it_is();
+        scheduler.charge(cpu, now);
+        let Some((thread, spent)) = scheduler.take_unaccounted(cpu) else { return };
+        let process = self.threads.rows()[thread as usize].process;
+        // The reaper belongs to nobody.
+        if let Some(row) = self.processes.rows_mut().get_mut(process as usize) {
+            row.run_time.0 += spent.0;
         }
     }
 

@@ -8,9 +8,9 @@ use coldframe_ipc::Queue;
 use coldframe_memory::{AddressSpace, FrameError, Means, Pages, SpaceError, Teardown, View};
 use coldframe_scheduler::NONE;
 
-use crate::Kernel;
 use crate::capabilities::{OF_MAPPING, OF_OBJECT};
 use crate::tables::grow_to;
+use crate::{Bell, Kernel};
 
 /// A memory object: pages of its own, or a range of physical memory.
 #[derive(Clone, Debug)]
@@ -40,6 +40,11 @@ pub struct Object<F> {
     pub(crate) dying: bool,
     /// Who waits at words of it, by offset.
     pub(crate) words: Queue,
+    /// Who is told when nothing of it is mapped any more.
+    pub(crate) bell: Bell,
+    /// Whether that is so, and the next one that it is so of.
+    pub(crate) unshown: bool,
+    pub(crate) next_unshown: u32,
 }
 
 impl<F> Default for Object<F> {
@@ -59,6 +64,9 @@ impl<F> Default for Object<F> {
             arriving: false,
             dying: false,
             words: Queue::default(),
+            bell: Bell::default(),
+            unshown: false,
+            next_unshown: NONE,
         }
     }
 }
@@ -104,6 +112,24 @@ impl<F> Object<F> {
     #[must_use]
     pub const fn words(&self) -> &Queue {
         &self.words
+    }
+
+    /// Who is told when nothing of it is mapped any more.
+    #[must_use]
+    pub const fn bell(&self) -> Bell {
+        self.bell
+    }
+
+    /// Whether the reaper is about to tell.
+    #[must_use]
+    pub const fn is_unshown(&self) -> bool {
+        self.unshown
+    }
+
+    /// One of its mappings.
+    #[must_use]
+    pub const fn first_mapping(&self) -> Option<u32> {
+        if self.first_mapping == NONE { None } else { Some(self.first_mapping) }
     }
 
     /// The table of its pages, unless it is a range of physical memory.
@@ -343,6 +369,43 @@ impl<M: Machine> Kernel<M> {
         let capability = self.mapping_row(mapping).capability;
         self.give_mapping_row(mapping);
         self.drop_capability(capability);
+        let next = self.unshown_first;
+        let row = self.object_row(object);
+        if row.first_mapping == NONE && row.bell.name.holder().is_some() && !row.unshown {
+            (row.unshown, row.next_unshown) = (true, next);
+            self.unshown_first = object;
+            self.change.0 += 1;
+        }
+    }
+
+    /// One step of telling whoever wanted to hear that nothing of an object is mapped any more.
+    pub(crate) fn tell_of_unshown(&mut self, cpu: &mut M::Cpu) {
+        let object = self.unshown_first;
+        let row = self.object_row(object);
+        // Somebody may have mapped it again meanwhile: then it is for the end of that.
+        if row.first_mapping == NONE && !self.ring_for_object(cpu, object) {
+            return;
+        }
+        let row = self.object_row(object);
+        row.unshown = false;
+        let (next, is_gone) = (row.next_unshown, row.process == NONE);
+        self.unshown_first = next;
+        if is_gone {
+            self.give_object_row(object);
+        }
+    }
+
+    /// Nothing of an object is mapped: whoever wanted to be told is; false if that has to be tried again.
+    pub(crate) fn ring_for_object(&mut self, cpu: &mut M::Cpu, object: u32) -> bool {
+        let Bell { name, bits } = self.object_row(object).bell;
+        let rung = match self.lent_endpoint(name, CapabilityRights::SIGNAL) {
+            Some(endpoint) => self.raise(cpu, endpoint, bits),
+            None => true,
+        };
+        if rung {
+            self.object_row(object).bell = Bell::default();
+        }
+        rung
     }
 
     /// The capability that a mapping was made from, whether it is there or not: it is what the mapping's own says.
@@ -376,7 +439,13 @@ impl<M: Machine> Kernel<M> {
         if next != NONE {
             self.object_row(next).previous = previous;
         }
-        self.give_object_row(object);
+        let row = self.object_row(object);
+        if row.unshown {
+            // Whoever wanted to hear of its mappings does first: until then the row stays in that list.
+            (row.process, row.dying, row.space, row.range) = (NONE, true, None, None);
+        } else {
+            self.give_object_row(object);
+        }
         Teardown::Done
     }
 

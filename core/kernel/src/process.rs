@@ -1,6 +1,6 @@
 //! Processes and scheduling groups as objects.
 
-use coldframe_abi::{Authority, CallSet, ExitCode};
+use coldframe_abi::{Authority, CallSet, ExitCode, Nanos};
 use coldframe_capability::Holdings;
 use coldframe_hal::{CpuSet, Tag};
 use coldframe_ipc::Queue;
@@ -70,8 +70,11 @@ pub struct Process<F> {
     pub(crate) is_waking: bool,
     /// Who waits at words of its memory, by address.
     pub(crate) words: Queue,
-    /// How it ended, once it has.
+    /// How long its threads have run.
+    pub(crate) run_time: Nanos,
+    /// How it ended, once it has, and what was said about why.
     pub(crate) ended: Option<ExitCode>,
+    pub(crate) reason: u64,
     /// The next process in the reaper's queue.
     pub(crate) next: u32,
 }
@@ -112,7 +115,9 @@ impl<F> Default for Process<F> {
             next_waking: NONE,
             is_waking: false,
             words: Queue::default(),
+            run_time: Nanos::ZERO,
             ended: None,
+            reason: 0,
             next: NONE,
         }
     }

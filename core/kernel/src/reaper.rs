@@ -27,10 +27,22 @@ enum Step {
 impl<M: Machine> Kernel<M> {
     /// Ends a process: none of its threads enters user mode again, and the reaper does the rest.
     pub(crate) fn end_process(&mut self, cpu: &mut M::Cpu, process: u32, status: ExitCode) {
+        self.end_process_because(cpu, process, status, 0);
+    }
+
+    /// The same, with a word about why.
+    pub(crate) fn end_process_because(
+        &mut self,
+        cpu: &mut M::Cpu,
+        process: u32,
+        status: ExitCode,
+        reason: u64,
+    ) {
         if self.process(process).ended.is_some() {
             return;
         }
-        self.process(process).ended = Some(status);
+        let row = self.process(process);
+        (row.ended, row.reason) = (Some(status), reason);
         // Its threads stop wherever they are.
         self.change.0 += 1;
         if self.process(process).parent == NONE {
@@ -74,13 +86,18 @@ impl<M: Machine> Kernel<M> {
 
     /// Wakes the reaper if there is an object for it.
     pub(crate) fn wake_undertaker(&mut self, cpu: &mut M::Cpu) {
-        if self.orphan_first != NONE && self.rows.rows()[THREAD as usize].place() == Place::Waiting {
+        let is_called = self.orphan_first != NONE || self.unshown_first != NONE;
+        if is_called && self.rows.rows()[THREAD as usize].place() == Place::Waiting {
             self.make_runnable(cpu, THREAD, Wake::Start);
         }
     }
 
     /// One step of the reaper, on the CPU that it runs on; it waits when there is nothing to do.
     pub(crate) fn reap(&mut self, cpu: &mut M::Cpu, now: Instant) {
+        if self.unshown_first != NONE {
+            self.tell_of_unshown(cpu);
+            return;
+        }
         let (process, object) = (self.reap_first, self.orphan_first);
         if object != NONE {
             let next = self.object_row(object).next_orphan;

@@ -67,4 +67,20 @@ impl<M: Machine> Kernel<M> {
         row.writers += writers;
         Ok(())
     }
+
+    /// Takes an endpoint out of its set. Who stands in line stays there: what they came by has been looked at already.
+    pub(crate) fn leave_set(&mut self, endpoint: u32) -> Result<(), Error> {
+        let set = self.set_of(endpoint).ok_or(Error::BadState)?;
+        let writers = self.endpoint_row(endpoint).writers;
+        let row = self.endpoint_row(set);
+        if row.writers == writers && !row.receivers.is_empty() {
+            // Nobody could come to those who wait, and they would not hear of it.
+            return Err(Error::Busy);
+        }
+        row.members -= 1;
+        row.by_members -= writers;
+        row.writers -= writers;
+        self.endpoint_row(endpoint).membership = Membership::default();
+        Ok(())
+    }
 }

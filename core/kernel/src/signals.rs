@@ -41,7 +41,7 @@ impl LentName {
     }
 }
 
-/// What is raised when nothing is left of a process, and where.
+/// What is raised when something comes to pass, and where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bell {
     /// By which name.

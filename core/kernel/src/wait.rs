@@ -55,7 +55,7 @@ impl<M: Machine> Kernel<M> {
         self.timers().cancel(wait_timer(to));
         self.thread(to).waits_for = WaitsFor::Nothing;
         self.begin_wait(cpu, now, from, waits_for, deadline);
-        self.scheduler().hand_over(cpu.id(), from, to, hand, now);
+        self.scheduler().hand_over(cpu.id(), from, to, hand);
         self.trace(cpu, Event::Wake { thread: to, cpu: cpu.id() });
     }
 

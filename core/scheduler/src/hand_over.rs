@@ -1,7 +1,7 @@
 //! The CPU passes from one thread to another without a run queue: from one that is about to wait to one that has waited
 //! for just that. The context on which the one has run goes along, so that nobody else's turn comes any later.
 
-use coldframe_abi::{CpuId, Instant};
+use coldframe_abi::CpuId;
 
 use crate::{NONE, Place, Scheduler};
 
@@ -33,10 +33,9 @@ impl Scheduler<'_> {
 
     /// Hands the CPU over: `from` waits, `to` runs, on what `from` has run on.
     ///
-    /// Precondition: `can_hand_over`. Postcondition: nothing has changed for any third thread (SCH-13).
+    /// Precondition: `can_hand_over`, and `from` has been charged. Postcondition: nothing has changed for any third thread (SCH-13).
     #[inline(always)]
-    pub fn hand_over(&mut self, cpu: CpuId, from: u32, to: u32, hand: Hand, now: Instant) {
-        self.charge(cpu, now);
+    pub fn hand_over(&mut self, cpu: CpuId, from: u32, to: u32, hand: Hand) {
         let coming = &mut self.rows[to as usize];
         let spare = core::mem::replace(&mut coming.spare, NONE);
         coming.place = Place::Running;

@@ -1,6 +1,6 @@
 //! The run queue of one CPU: which levels have turns, and the threads inside of a turn.
 
-use coldframe_abi::{CpuId, Instant};
+use coldframe_abi::{CpuId, Instant, Nanos};
 
 use crate::state::COUNT_BITS;
 use crate::{LEVELS, Level, NONE, Place, Scheduler};
@@ -20,6 +20,8 @@ pub struct CpuQueue {
     pub(crate) level: Level,
     /// Since when `current` has not been charged.
     pub(crate) since: Instant,
+    /// How much of what `current` has been charged nobody has put to an account.
+    pub(crate) unaccounted: Nanos,
     /// How many threads of each class are queued, the running one not counted.
     pub(crate) queued: [u32; 4],
     /// Somebody asked this CPU to look and it has not come yet.
@@ -38,6 +40,7 @@ impl Default for CpuQueue {
             current: NONE,
             level: Level::default(),
             since: Instant(0),
+            unaccounted: Nanos::ZERO,
             queued: [0; 4],
             kicked: false,
             online: false,

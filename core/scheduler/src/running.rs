@@ -1,6 +1,6 @@
 //! The thread that runs on a CPU: it is charged, it stops, it gives way to the others of its level.
 
-use coldframe_abi::{CpuId, Instant};
+use coldframe_abi::{CpuId, Instant, Nanos};
 
 use crate::{Loose, NONE, Place, Scheduler};
 
@@ -22,6 +22,7 @@ impl Scheduler<'_> {
         if current == NONE || spent.0 == 0 {
             return;
         }
+        queue.unaccounted.0 += spent.0;
         let row = &mut self.rows[current as usize];
         row.run_time.0 += spent.0;
         let (turn, context) = (row.turn, row.runs_on);
@@ -29,6 +30,15 @@ impl Scheduler<'_> {
         turn.left = turn.left.minus(spent);
         let context = &mut self.rows[context as usize].own;
         context.slice_left = context.slice_left.minus(spent);
+    }
+
+    /// Whose running time on a CPU nobody has put to an account yet, and how much that is: to be asked before another
+    /// thread runs there, and then it has been.
+    #[inline(always)]
+    pub fn take_unaccounted(&mut self, cpu: CpuId) -> Option<(u32, Nanos)> {
+        let queue = self.queue(cpu);
+        let spent = core::mem::take(&mut queue.unaccounted);
+        (queue.current != NONE && spent.0 != 0).then_some((queue.current, spent))
     }
 
     /// Takes the running thread off its CPU: it waits, ends or is held.

@@ -11,7 +11,7 @@ use crate::ops::{LAST, OBJECTS, Op};
 use crate::source::Source;
 
 /// Of how many requests for memory one is refused; none, in most worlds.
-fn refusals(source: &mut dyn Source) -> u64 {
+pub(super) fn refusals(source: &mut dyn Source) -> u64 {
     [0, 0, 0, 0, 7, 31, 97, 300][source.choose(8) as usize]
 }
 

@@ -10,6 +10,7 @@ use coldframe_kernel::{Inspection, Kernel};
 use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
 use super::names::{Name, Named};
+use super::processes::End;
 use super::{Model, Slot, State, Thread, fail};
 use crate::oracle::Violation;
 
@@ -70,7 +71,7 @@ impl Model {
             }
             Number::ThreadJoin => self.thread_join(view, caller, words[0], words[1], now),
             Number::Sleep => self.sleep(caller, words[0], now),
-            Number::ProcessExit => self.process_exit(caller, words[0]),
+            Number::ProcessExit => self.process_exit(caller, End { status: words[0], reason: words[1] }),
             Number::ThreadSuspend => Expected::Answer(self.suspend(view, caller, words[0], true)),
             Number::ThreadResume => Expected::Answer(self.suspend(view, caller, words[0], false)),
             Number::SetClass | Number::SetPriority | Number::SetAffinity | Number::SetGroup => {
@@ -119,6 +120,8 @@ impl Model {
             | Number::ProcessKill
             | Number::ProcessWait
             | Number::ProcessCount
+            | Number::ProcessTime
+            | Number::ProcessReason
             | Number::ProcessUse => self.process_call(view, number, caller, words, given, now)?,
             Number::WordWait | Number::WordWake | Number::ObjectWait | Number::ObjectWake => {
                 self.word_call(kernel, view, number, caller, before, now)
@@ -148,6 +151,8 @@ impl Model {
             }
             Number::AcceptPages => Expected::Answer(self.accept_pages(caller, words)),
             Number::EndpointJoin => Expected::Answer(self.endpoint_join(view, caller, words)),
+            Number::EndpointLeave => Expected::Answer(self.endpoint_leave(view, caller, words)),
+            Number::ObjectNotify => self.object_notify(view, caller, before, now),
             Number::Signal => self.signal(view, caller, before, now),
             Number::ProcessNotify => self.process_notify(view, caller, before, now),
             Number::ThreadHandler | Number::ProcessHandler => {
@@ -366,15 +371,15 @@ impl Model {
         let alive = self.alive_in(process);
         *alive -= 1;
         if *alive == 0 {
-            self.end_process_with(process, 0);
+            self.end_process_with(process, End::with(0));
         }
         Expected::Nothing
     }
 
-    fn process_exit(&mut self, caller: u32, status: u64) -> Expected {
+    fn process_exit(&mut self, caller: u32, end: End) -> Expected {
         self.has_succeeded(Number::ProcessExit as u64);
         if let Some(process) = self.process_of(caller) {
-            self.end_process_with(process, status);
+            self.end_process_with(process, end);
         }
         Expected::Nothing
     }

@@ -7,8 +7,10 @@ use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
 use super::calls::{Answer, Expected};
 use super::messages::{Letter, NO_REPLY, Place};
+use super::processes::End;
+use super::thread::Thread;
 use super::words::Line;
-use super::{FAULTED, Model, State};
+use super::{Model, State};
 use crate::oracle::{MODEL, Violation, demand};
 
 /// How many registers of a thread can be looked at under glass.
@@ -55,7 +57,7 @@ impl Model {
         let place = place.map(|place| self.met_at(view, place));
         let hears = |place: &Place| view.endpoints[place.row as usize].names().1 > 0;
         let Some(Place { row, generation, badge }) = place.filter(hears) else {
-            self.end_process_with(known.process, FAULTED);
+            self.end_process_with(known.process, End::faulted(address));
             return Ok(());
         };
         let ended = view.processes[known.process].ended();
@@ -75,7 +77,7 @@ impl Model {
         let (program_counter, stack) = (before.program_counter, before.stack);
         let message = FaultReport { kind, cause, address, program_counter, stack }.to_message();
         if let Some(known) = self.thread_mut(thread) {
-            known.is_faulted = true;
+            (known.is_faulted, known.faulted_about) = (true, address);
             known.goes_on_at = Some((program_counter, stack));
         }
         if let Some(receiver) = self.first_in(Line::Receivers(row, generation), 0) {
@@ -162,8 +164,8 @@ impl Model {
 
     /// Nobody handles the fault of a thread any more.
     pub(super) fn ends_by_fault(&mut self, thread: u32) {
-        if let Some(process) = self.process_of(thread) {
-            self.end_process_with(process, FAULTED);
+        if let Some(Thread { process, faulted_about, .. }) = self.thread(thread).copied() {
+            self.end_process_with(process, End::faulted(faulted_about));
         }
     }
 
@@ -171,7 +173,7 @@ impl Model {
     pub(super) fn loses_server(&mut self, thread: u32) {
         let Some(known) = self.thread(thread).copied() else { return };
         if known.is_faulted {
-            self.doomed.push((known.process, FAULTED));
+            self.doomed.push((known.process, End::faulted(known.faulted_about)));
             self.set_state(thread, State::Hears { either: &[] });
         } else {
             self.set_state(thread, State::Hears { either: NO_REPLY });

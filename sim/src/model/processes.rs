@@ -1,7 +1,7 @@
 //! Calls about processes: who has made whom, what each may call, and how it ended.
 
 use coldframe_abi::{
-    CapabilityHandle, CapabilityKind, CapabilityRights, Deadline, Error, Instant, Number, Reply,
+    CapabilityHandle, CapabilityKind, CapabilityRights, Deadline, Error, Instant, Nanos, Number, Reply,
 };
 use coldframe_kernel::{Inspection, WaitsFor};
 use hal_host::{HardwareFormat, HostMachine};
@@ -18,7 +18,9 @@ use crate::oracle::{MODEL, Violation};
 pub(super) struct Process {
     pub(super) generation: u32,
     pub(super) parent: Option<usize>,
-    pub(super) ended: Option<u64>,
+    pub(super) ended: Option<End>,
+    /// How long its threads have run, but for those that run.
+    pub(super) run_time: Nanos,
     /// A bit for each call that it may make.
     pub(super) calls: [u64; 2],
     pub(super) watcher: Option<u32>,
@@ -39,6 +41,7 @@ impl Process {
             generation,
             parent,
             ended: None,
+            run_time: Nanos::ZERO,
             calls,
             watcher: None,
             bell: None,
@@ -48,8 +51,26 @@ impl Process {
     }
 }
 
-/// The status of a process that ends with the one that made it.
-const KILLED: u64 = 137;
+/// How a process ends, and what is said about why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) status: u64,
+    pub(super) reason: u64,
+}
+
+impl End {
+    /// Of one that ends with the one that made it.
+    const KILLED: Self = Self::with(137);
+
+    pub(super) const fn with(status: u64) -> Self {
+        Self { status, reason: 0 }
+    }
+
+    /// Of one that had a fault about an address.
+    pub(super) const fn faulted(address: u64) -> Self {
+        Self { status: 139, reason: address }
+    }
+}
 
 impl Model {
     /// Whether a process may make a call.
@@ -65,31 +86,31 @@ impl Model {
         }
         let doomed = std::mem::take(&mut self.doomed);
         // Of two reasons the one counts that came first.
-        let (named, others): (Vec<_>, Vec<_>) = doomed.into_iter().partition(|(process, status)| {
-            view.processes[*process].ended().is_some_and(|ended| u64::from(ended.0) == *status)
+        let (named, others): (Vec<_>, Vec<_>) = doomed.into_iter().partition(|(process, end)| {
+            view.processes[*process].ended().is_some_and(|ended| u64::from(ended.0) == end.status)
         });
-        for (process, status) in named.into_iter().chain(others) {
+        for (process, end) in named.into_iter().chain(others) {
             let generation = self.processes.get(&process).map(|process| process.generation);
             let row = &view.processes[process];
             // Its row may have gone to another since, and then it has ended as well.
             if row.ended().is_some() || Some(row.generation()) != generation {
-                self.end_process_with(process, status);
+                self.end_process_with(process, end);
             } else {
-                self.doomed.push((process, status));
+                self.doomed.push((process, end));
             }
         }
     }
 
-    pub(super) fn end_process_with(&mut self, process: usize, status: u64) {
+    pub(super) fn end_process_with(&mut self, process: usize, end: End) {
         let known = self.processes.entry(process).or_insert_with(|| Process::new(0, None, ALL_CALLS));
         if known.ended.is_some() {
             return;
         }
-        known.ended = Some(status);
-        self.statuses.insert((process, known.generation), status);
+        known.ended = Some(end);
+        self.statuses.insert((process, known.generation), end.status);
         let children =
             self.processes.iter().filter(|(_, other)| other.parent == Some(process) && other.ended.is_none());
-        self.doomed.extend(children.map(|(child, _)| (*child, KILLED)));
+        self.doomed.extend(children.map(|(child, _)| (*child, End::KILLED)));
         self.end_process(process);
     }
 
@@ -165,13 +186,22 @@ impl Model {
             Number::ProcessKill => {
                 let process = self.process_named(view, caller, words[0], CapabilityRights::MANAGE);
                 Expected::Answer(process.map(|process| {
-                    self.end_process_with(process, words[1]);
+                    self.end_process_with(process, End::with(words[1]));
                     0
                 }))
             }
             Number::ProcessCount => {
                 let process = self.process_named(view, caller, words[0], CapabilityRights::INSPECT);
                 Expected::Answer(process.map(|process| self.processes[&process].counts[words[1] as usize]))
+            }
+            Number::ProcessTime => {
+                let process = self.process_named(view, caller, words[0], CapabilityRights::INSPECT);
+                Expected::Answer(process.map(|process| self.run_time_of(process, now)))
+            }
+            Number::ProcessReason => {
+                let process = self.process_named(view, caller, words[0], CapabilityRights::INSPECT);
+                let ended = process.map(|process| self.processes[&process].ended);
+                Expected::Answer(ended.and_then(|ended| ended.map(|end| end.reason).ok_or(Error::BadState)))
             }
             Number::ProcessWait => self.process_wait(view, caller, words, given, now),
             _ => match self.process_named(view, caller, words[0], CapabilityRights::INSPECT) {
@@ -327,7 +357,7 @@ impl Model {
         let waits = view.threads[caller as usize].waits_for() == WaitsFor::EndOfProcess(process as u32);
         let known = &self.processes[&process];
         let gone = view.processes[process].space().is_none();
-        if let (Some(status), true, false) = (known.ended, gone, waits) {
+        if let (Some(End { status, .. }), true, false) = (known.ended, gone, waits) {
             // If the last of it has gone in this very entry, both have happened.
             return if given.result() == Ok(status) { Expected::Answer(Ok(status)) } else { Expected::Any };
         }

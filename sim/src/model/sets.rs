@@ -80,4 +80,26 @@ impl Model {
         self.memberships.insert(one, set);
         Ok(0)
     }
+
+    pub(super) fn endpoint_leave<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        words: &[u64; 6],
+    ) -> Answer {
+        let place = self.place(view, caller, words[0], CapabilityRights::READ)?;
+        let one = (place.row, place.generation);
+        let set = self.set_of(view, one).ok_or(Error::BadState)?;
+        let comes_by = |endpoint: (u32, u32)| view.endpoints[endpoint.0 as usize].names().2;
+        let others = self.memberships.iter().filter(|(member, of)| **of == set && **member != one);
+        let others: u32 =
+            others.filter(|(member, _)| is_there(view, **member)).map(|(member, _)| comes_by(*member)).sum();
+        let waits = self.lines.iter().any(|waiting| waiting.line == Line::Receivers(set.0, set.1))
+            || view.endpoints[set.0 as usize].receivers().root().is_some();
+        if others + comes_by(set) == 0 && waits {
+            return Err(Error::Busy);
+        }
+        self.memberships.remove(&one);
+        Ok(0)
+    }
 }

@@ -28,7 +28,7 @@ impl Model {
     }
 
     /// Whether a call has met only such as have ended, and is made once more.
-    fn asks_again<F: HardwareFormat>(
+    pub(super) fn asks_again<F: HardwareFormat>(
         &mut self,
         view: &Inspection<'_, HostMachine<F>>,
         caller: u32,

@@ -82,6 +82,8 @@ pub(super) struct Thread {
     /// By whose name its faults are sent, and whether it waits to hear what becomes of one.
     pub(super) handler: Option<Key>,
     pub(super) is_faulted: bool,
+    /// About which address that was.
+    pub(super) faulted_about: u64,
     /// With how many capabilities it takes messages.
     pub(super) accepts: usize,
     /// Where it takes the pages that come with them, and how many bytes.
@@ -118,6 +120,7 @@ impl Thread {
             owes: None,
             handler: None,
             is_faulted: false,
+            faulted_about: 0,
             accepts: 0,
             window: (0, 0),
             loading: Loading::Nothing,

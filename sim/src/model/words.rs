@@ -247,9 +247,12 @@ impl Model {
             self.note_context_again(view, thread);
             match self.thread(thread).map(|thread| thread.state) {
                 // What the call had to wait for has come, and it has been made once more.
-                Some(State::Works { call: call @ (Number::Signal | Number::ProcessNotify) }) => {
+                Some(State::Works {
+                    call: call @ (Number::Signal | Number::ProcessNotify | Number::ObjectNotify),
+                }) => {
                     let expected = match call {
                         Number::Signal => self.signal(view, thread, &before, now),
+                        Number::ObjectNotify => self.object_notify(view, thread, &before, now),
                         _ => self.process_notify(view, thread, &before, now),
                     };
                     if let Expected::Answer(answer) = expected {

@@ -83,7 +83,7 @@ impl Programs {
             Op::Write { start, length } => {
                 Call::ConsoleWrite { text: UserRange { start: UserAddress(start), length } }
             }
-            Op::ProcessExit => Call::ProcessExit { status: ExitCode(3) },
+            Op::ProcessExit => Call::ProcessExit { status: ExitCode(3), reason: Word(7) },
             Op::WordWait { word, expected, within } => Call::WordWait {
                 address: word_at(word),
                 expected: Word(expected),

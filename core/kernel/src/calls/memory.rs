@@ -1,8 +1,8 @@
 //! Calls about the pages of the caller's address space.
 
 use coldframe_abi::{
-    Authority, CapabilityHandle, CapabilityKind, CapabilityRights, Error, MappingHandle, MemoryUse,
-    ObjectHandle, PageKind, PageRights, PageState, UserAddress, UserRange,
+    Authority, CapabilityHandle, CapabilityKind, CapabilityRights, EndpointHandle, Error, MappingHandle,
+    MemoryUse, ObjectHandle, PageKind, PageRights, PageState, UserAddress, UserRange,
 };
 use coldframe_capability::GROUND;
 use coldframe_hal::paging::{Cache, Entry, Leaf, Ownership};
@@ -198,6 +198,39 @@ impl<M: Machine> Kernel<M> {
         let work = Work::new(Task::UnmapMapping { mapping }, caller.process, pages);
         self.thread(caller.thread).work = Some(work);
         Outcome::Settled
+    }
+
+    /// Whoever is to be told of the end of an object's last mapping: the last one who wanted, unless another's name stands.
+    pub(super) fn object_notify(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        handle: ObjectHandle,
+        endpoint: EndpointHandle,
+        bits: u64,
+    ) -> Outcome {
+        match self.take_bell_of_object(caller, handle, endpoint, bits) {
+            // There is none.
+            Ok(object)
+                if self.object_row(object).first_mapping == NONE && !self.ring_for_object(cpu, object) =>
+            {
+                self.call_again(caller)
+            }
+            done => done.map(|_| ()).into(),
+        }
+    }
+
+    fn take_bell_of_object(
+        &mut self,
+        caller: Caller,
+        handle: ObjectHandle,
+        endpoint: EndpointHandle,
+        bits: u64,
+    ) -> Result<u32, Error> {
+        let object = self.target(caller, handle, CapabilityKind::Object, CapabilityRights::INSPECT)?;
+        let old = self.object_row(object).bell;
+        self.object_row(object).bell = self.bell_after(old, caller, endpoint, bits)?;
+        Ok(object)
     }
 
     pub(super) fn object_destroy(

@@ -257,6 +257,11 @@ impl<M: Machine> Kernel<M> {
         self.join_set(endpoint, set)
     }
 
+    pub(super) fn endpoint_leave(&mut self, caller: Caller, handle: EndpointHandle) -> Result<(), Error> {
+        let endpoint = self.endpoint(caller, handle, CapabilityRights::READ)?;
+        self.leave_set(endpoint)
+    }
+
     /// From now on the faults of a thread are sent by a name of the caller's.
     pub(super) fn thread_handler(
         &mut self,

@@ -101,8 +101,8 @@ impl<M: Machine> Kernel<M> {
             Call::SetGroup { thread, group } => self.set_group(cpu, now, caller, thread, group).into(),
             Call::CpuOffline { cpu: target } => self.cpu_offline(cpu, caller, target).into(),
             Call::CpuOnline { cpu: target } => self.cpu_online(cpu, caller, target).into(),
-            Call::ProcessExit { status } => {
-                self.end_process(cpu, caller.process, status);
+            Call::ProcessExit { status, reason } => {
+                self.end_process_because(cpu, caller.process, status, reason.0);
                 Outcome::Settled
             }
             Call::PowerOff { status } => self.power_off(caller, status),
@@ -196,6 +196,12 @@ impl<M: Machine> Kernel<M> {
                 self.when_unloaded(caller, given)
             }
             Call::EndpointJoin { endpoint, set } => self.endpoint_join(caller, endpoint, set).into(),
+            Call::EndpointLeave { endpoint } => self.endpoint_leave(caller, endpoint).into(),
+            Call::ObjectNotify { object, endpoint, bits } => {
+                self.object_notify(cpu, caller, object, endpoint, bits.0)
+            }
+            Call::ProcessTime { process } => self.process_time(now, caller, process).into(),
+            Call::ProcessReason { process } => self.process_reason(caller, process).into(),
             Call::Signal { endpoint, bits } => self.signal(cpu, caller, endpoint, bits.0),
             Call::ProcessNotify { process, endpoint, bits } => {
                 self.process_notify(cpu, caller, process, endpoint, bits.0)

@@ -176,14 +176,31 @@ impl<M: Machine> Kernel<M> {
         bits: u64,
     ) -> Result<u32, Error> {
         let process = self.target(caller, handle, CapabilityKind::Process, CapabilityRights::INSPECT)?;
+        let old = self.process(process).bell;
+        self.process(process).bell = self.bell_after(old, caller, endpoint, bits)?;
+        Ok(process)
+    }
+
+    /// The bell of a caller, in the place of one that is there, unless another's name stands in that.
+    pub(super) fn bell_after(
+        &mut self,
+        old: Bell,
+        caller: Caller,
+        endpoint: EndpointHandle,
+        bits: u64,
+    ) -> Result<Bell, Error> {
         self.signalled(caller, endpoint, bits)?;
-        let old = self.process(process).bell.name;
-        let taken = old.holder().is_some_and(|holder| holder != caller.process);
-        if taken && self.lent_endpoint(old, CapabilityRights::SIGNAL).is_some() {
+        let taken = old.name.holder().is_some_and(|holder| holder != caller.process);
+        if taken && self.lent_endpoint(old.name, CapabilityRights::SIGNAL).is_some() {
             return Err(Error::Busy);
         }
-        self.process(process).bell = Bell { name: LentName::new(caller.process, endpoint.into()), bits };
-        Ok(process)
+        Ok(Bell { name: LentName::new(caller.process, endpoint.into()), bits })
+    }
+
+    pub(super) fn process_reason(&mut self, caller: Caller, handle: ProcessHandle) -> Result<u64, Error> {
+        let process = self.target(caller, handle, CapabilityKind::Process, CapabilityRights::INSPECT)?;
+        let row = self.process(process);
+        row.ended.map(|_| row.reason).ok_or(Error::BadState)
     }
 
     pub(super) fn process_handler(

@@ -2,7 +2,7 @@
 
 use coldframe_abi::{
     Authority, CapabilityKind, CapabilityRights, Class, CpuId, Error, GroupHandle, Instant, Priority,
-    ThreadHandle,
+    ProcessHandle, ThreadHandle,
 };
 use coldframe_capability::{GROUND, Target};
 use coldframe_hal::{Cpu, CpuSet, Machine, Store};
@@ -132,9 +132,24 @@ impl<M: Machine> Kernel<M> {
         let row = &self.rows.rows()[thread as usize];
         let (place, cpu) = (row.place(), row.cpu());
         if place == Place::Running {
-            self.scheduler().charge(cpu, now);
+            self.forget_decisions();
+            self.charge(cpu, now);
         }
         Ok(self.rows.rows()[thread as usize].run_time().0)
+    }
+
+    pub(super) fn process_time(
+        &mut self,
+        now: Instant,
+        caller: Caller,
+        handle: ProcessHandle,
+    ) -> Result<u64, Error> {
+        let process = self.target(caller, handle, CapabilityKind::Process, CapabilityRights::INSPECT)?;
+        self.forget_decisions();
+        for cpu in self.process(process).active_on.iter() {
+            self.charge(cpu, now);
+        }
+        Ok(self.process(process).run_time.0)
     }
 
     fn existing(&self, cpu: CpuId) -> Result<CpuId, Error> {

@@ -313,7 +313,7 @@ unsafe extern "Rust" {
 extern "C" fn program_start(_: u64) -> ! {
     program_main();
     loop {
-        let _ = arch::call(&Call::ProcessExit { status: ExitCode(0) }.encode());
+        let _ = arch::call(&Call::ProcessExit { status: ExitCode(0), reason: Word(0) }.encode());
     }
 }
 
@@ -321,7 +321,7 @@ extern "C" fn program_start(_: u64) -> ! {
 fn panic(_: &PanicInfo<'_>) -> ! {
     print("a program panicked\n");
     loop {
-        let _ = arch::call(&Call::ProcessExit { status: ExitCode(101) }.encode());
+        let _ = arch::call(&Call::ProcessExit { status: ExitCode(101), reason: Word(0) }.encode());
     }
 }
 
