@@ -5,7 +5,7 @@ use coldframe_abi::{CapabilityRights, Nanos, Number};
 use super::Plan;
 use super::operations::{between, micros};
 use super::plans::{of_two_processes, refusals, starter};
-use crate::ops::{ENDPOINTS, LAST, OBJECTS, Op};
+use crate::ops::{ENDPOINTS, LAST, OBJECTS, Op, PROCESSES};
 use crate::source::Source;
 
 /// What is called here, with such arguments as there are; the more often the more times it stands here.
