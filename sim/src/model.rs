@@ -12,6 +12,7 @@ mod counts;
 mod faults;
 mod handing;
 mod interrupts;
+mod limits;
 mod messages;
 mod names;
 mod notices;
@@ -28,7 +29,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use coldframe_abi::{
-    Authority, CapabilityHandle, CapabilityKind, Counter, CpuId, Error, Instant, Kind, Number, Reply,
+    Authority, CapabilityHandle, CapabilityKind, Counter, CpuId, Error, Instant, Kind, Number, Reply, Request,
 };
 use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{Inspection, Kernel, Life, Resume, WaitsFor};
@@ -76,6 +77,12 @@ pub(crate) struct Model {
     signals: BTreeMap<(u32, u32), u64>,
     /// Endpoints that are members of sets, and the endpoints that stand for those, by row and generation.
     memberships: BTreeMap<(u32, u32), (u32, u32)>,
+    /// How long and how often names can be used, of those that somebody has set a limit to.
+    limits: BTreeMap<names::Key, coldframe_capability::Limit>,
+    /// The calls that may yet use what they name.
+    unsure: Vec<(usize, u32, Request)>,
+    /// When the kernel was entered.
+    now: Instant,
     /// Who hears of the end of the last mapping of an object, by row and generation.
     object_bells: BTreeMap<(u32, u32), (names::Key, u64)>,
     /// How many threads of each process have not ended.
@@ -239,6 +246,7 @@ impl Model {
         now: Instant,
     ) -> Result<(), Violation> {
         let here = usize::from(cpu.id().0);
+        self.now = now;
         // What whoever goes on here finds, behind an upcall if there is one.
         let runs = kernel.loaded(cpu.id());
         let ends = trap == Trap::Syscall && before.request.number == Number::UpcallEnd as u64;
@@ -292,6 +300,7 @@ impl Model {
             self.end_waits_by_work(kernel, view, now);
         }
         self.end_waits(view, now);
+        self.late_uses_fit(view, now)?;
         self.miss_kept(view);
         if !self.passed.is_empty() {
             self.have_arrived(kernel, view, now)?;
@@ -546,6 +555,7 @@ impl Model {
                 self.settings_fit(view, thread, now)?;
             }
         }
+        self.limits_fit(view, now)?;
         let online =
             (0_u16..).zip(&self.online).find(|(cpu, is)| view.state.online().contains(CpuId(*cpu)) != **is);
         demand(online.is_none(), MODEL, now, || format!("CPU and whether it should be on-line: {online:?}"))

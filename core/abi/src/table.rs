@@ -550,4 +550,8 @@ syscalls! {
 
     #[doc = "Reads the word about why a process has ended: its own, or the address of the fault that ended it."]
     83 process_reason ProcessReason(process: ProcessHandle as [INSPECT]) -> Word; errors [BadHandle, NoRight, BadState];
+
+    #[doc = "Lets a capability be used so often, or any number if zero, and until then; never more than before."]
+    84 capability_limit CapabilityLimit(capability: CapabilityHandle, uses: Word, until: Deadline) -> ();
+    errors [BadHandle, BadArgument, Busy];
 }

@@ -1,6 +1,6 @@
 //! One capability.
 
-use coldframe_abi::{CapabilityKind, CapabilityRights, Error};
+use coldframe_abi::{CapabilityKind, CapabilityRights, Error, Instant};
 
 use crate::link::Link;
 use crate::{Capabilities, NONE};
@@ -26,7 +26,13 @@ pub struct Capability {
     pub(crate) holder: u32,
     pub(crate) target: Target,
     pub(crate) rights: CapabilityRights,
+    /// The same, or nothing if there is a limit: then the look-up that everybody makes fails, and who asks again, knowing
+    /// what time it is, hears more.
+    pub(crate) open: CapabilityRights,
     pub(crate) badge: u64,
+    /// How long it can be used, and how often.
+    pub(crate) until: Instant,
+    pub(crate) uses: u32,
     /// The first and the last that were derived from it and have not gone.
     pub(crate) first: u32,
     pub(crate) last: u32,
@@ -35,6 +41,26 @@ pub struct Capability {
     pub(crate) previous: Link,
     /// The first of those who wait by it: what links them is not known here.
     pub(crate) users: u32,
+}
+
+/// How long a capability can be used, and how often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Limit {
+    /// Not at this moment any more.
+    pub until: Instant,
+    /// So often.
+    pub uses: u32,
+}
+
+impl Limit {
+    /// For ever, and however often.
+    pub const NONE: Self = Self { until: Instant(u64::MAX), uses: u32::MAX };
+
+    /// Whether what has it can be used once more.
+    #[must_use]
+    pub fn allows(self, now: Instant) -> bool {
+        self.uses > 0 && (self.until == Self::NONE.until || now < self.until)
+    }
 }
 
 // A capability is a price that every copy pays; a chunk is a frame.
@@ -48,7 +74,10 @@ impl Default for Capability {
             holder: NONE,
             target: Target::default(),
             rights: CapabilityRights::NONE,
+            open: CapabilityRights::NONE,
             badge: 0,
+            until: Limit::NONE.until,
+            uses: Limit::NONE.uses,
             first: NONE,
             last: NONE,
             next: Link::up(NONE),
@@ -87,6 +116,12 @@ impl Capability {
     #[must_use]
     pub const fn badge(&self) -> u64 {
         self.badge
+    }
+
+    /// How long it can be used, and how often.
+    #[must_use]
+    pub const fn limit(&self) -> Limit {
+        Limit { until: self.until, uses: self.uses }
     }
 
     /// The last of those that were derived from it and have not gone.
@@ -136,10 +171,55 @@ impl Capabilities<'_> {
         if row.generation != generation || row.holder != holder || row.target.kind != kind {
             return Err(Error::BadHandle);
         }
-        if !rights.within(row.rights) {
+        if !rights.within(row.open) {
             return Err(Error::NoRight);
         }
         Ok(row.target)
+    }
+
+    /// The same for one that `named` has refused for want of a right: it may have them all, and a limit.
+    ///
+    /// # Errors
+    /// As `named`, and `BadHandle` if its time is over or it is used up.
+    #[cold]
+    pub fn named_with_limit(
+        rows: &[Capability],
+        holder: u32,
+        name: (u32, u32),
+        rights: CapabilityRights,
+        now: Instant,
+    ) -> Result<Target, Error> {
+        let row = &rows[Self::held(rows, holder, name)? as usize];
+        match rights.within(row.rights) {
+            _ if !row.limit().allows(now) => Err(Error::BadHandle),
+            true => Ok(row.target),
+            false => Err(Error::NoRight),
+        }
+    }
+
+    /// Lets a capability be used no longer and no more often than this, and than before (CAP-7).
+    pub fn limit(&mut self, row: u32, limit: Limit) {
+        let row = &mut self.rows[row as usize];
+        row.until = row.until.min(limit.until);
+        row.uses = row.uses.min(limit.uses);
+        row.open = if row.limit() == Limit::NONE { row.rights } else { CapabilityRights::NONE };
+    }
+
+    /// A copy takes along how often what it was copied from can be used: both together are used no more often.
+    pub fn take_uses(&mut self, from: u32, to: u32) {
+        let uses = self.rows[from as usize].uses;
+        if uses != Limit::NONE.uses {
+            self.rows[from as usize].uses = 0;
+            self.limit(to, Limit { uses, ..Limit::NONE });
+        }
+    }
+
+    /// A capability has been used, if that is counted.
+    pub fn spend(&mut self, row: u32) {
+        let row = &mut self.rows[row as usize];
+        if row.uses != Limit::NONE.uses {
+            row.uses = row.uses.saturating_sub(1);
+        }
     }
 
     /// The row of what a holder names by slot and generation, whatever it is.

@@ -7,7 +7,7 @@
 use coldframe_abi::CapabilityRights;
 
 use crate::link::Link;
-use crate::{Capabilities, Capability, GROUND, NONE, Target};
+use crate::{Capabilities, Capability, GROUND, Limit, NONE, Target};
 
 impl Capabilities<'_> {
     /// Gives a row that was taken its meaning: derived from `parent`, or from nothing if that is `GROUND`.
@@ -21,6 +21,10 @@ impl Capabilities<'_> {
             "authority never grows (CAP-1)"
         );
         self.attach(row, parent, target, rights, badge);
+        let until = self.rows[parent as usize].until;
+        if until != Limit::NONE.until {
+            self.limit(row, Limit { until, ..Limit::NONE });
+        }
     }
 
     /// The same, with a target of another kind: a mapping is derived from the capability to what it shows.
@@ -50,7 +54,8 @@ impl Capabilities<'_> {
             Link::to(last)
         };
         let new = &mut self.rows[row as usize];
-        (new.target, new.rights, new.badge) = (target, rights, badge);
+        (new.target, new.rights, new.open, new.badge) = (target, rights, rights, badge);
+        (new.until, new.uses) = (Limit::NONE.until, Limit::NONE.uses);
         (new.previous, new.next, new.first, new.last) = (previous, Link::up(parent), NONE, NONE);
     }
 

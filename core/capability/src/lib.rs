@@ -12,7 +12,7 @@ mod chunk;
 mod forest;
 mod link;
 
-pub use capability::{Capability, Target};
+pub use capability::{Capability, Limit, Target};
 pub use chunk::{Chunk, Holdings};
 
 /// The link that leads nowhere.

@@ -48,7 +48,11 @@ impl<M: Machine> Kernel<M> {
         if standing == NONE {
             return Err(Error::NotAllowed);
         }
-        let reach = Reach::from_word(self.capability(standing).badge());
+        let row = self.capability(standing);
+        let reach = Reach::from_word(row.badge());
+        if !row.limit().allows(self.now) {
+            return Err(Error::NotAllowed);
+        }
         if reach.covers(first) && reach.covers(last) { Ok(standing) } else { Err(Error::NotAllowed) }
     }
 

@@ -1,6 +1,6 @@
 //! How a kernel comes into being, and its first processes with it.
 
-use coldframe_abi::{CallSet, Class, CpuId, Priority, UserAddress};
+use coldframe_abi::{CallSet, Class, CpuId, Instant, Priority, UserAddress};
 use coldframe_capability::CHUNK;
 use coldframe_hal::paging::{Format, Rights};
 use coldframe_hal::{CpuSet, FRAME_BYTES, Frame, Machine, PhysicalMemory, Store, UserRegisters};
@@ -125,6 +125,8 @@ impl<M: Machine> Kernel<M> {
             tags: Tags::default(),
             flushes: FlushTable::default(),
             waking_first: NONE,
+            now: Instant(0),
+            counted: 0,
             off: false,
             // No CPU has looked yet.
             change: Change(1),

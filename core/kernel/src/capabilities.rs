@@ -1,6 +1,6 @@
 //! Capabilities as the kernel uses them: who pays for their rows, and what goes with the last one of an object.
 
-use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Error};
+use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Error, Kind, Number, Request};
 use coldframe_capability::{CHUNK, Capabilities, Capability, GROUND, NONE, Target};
 use coldframe_hal::{Machine, Store};
 use coldframe_memory::SpaceError;
@@ -56,13 +56,41 @@ impl<M: Machine> Kernel<M> {
     ) -> Result<u32, Error> {
         let handle = handle.into();
         let name = (handle.slot, handle.generation);
-        let target = Capabilities::named(self.capabilities.rows(), caller.process, name, kind, rights)?;
+        let rows = self.capabilities.rows();
+        let target = match Capabilities::named(rows, caller.process, name, kind, rights) {
+            Err(Error::NoRight) => {
+                Capabilities::named_with_limit(rows, caller.process, name, rights, self.now)?
+            }
+            found => found?,
+        };
         if self.is_there(target) { Ok(target.row) } else { Err(Error::BadHandle) }
     }
 
     /// The capability that a handle of the caller names, whatever it is for.
     pub(crate) fn held(&self, caller: Caller, handle: CapabilityHandle) -> Result<u32, Error> {
         Capabilities::held(self.capabilities.rows(), caller.process, (handle.slot, handle.generation))
+    }
+
+    /// Whether a capability has neither run out nor been used up.
+    pub(crate) fn is_usable(&self, row: u32) -> bool {
+        self.capability(row).limit().allows(self.now)
+    }
+
+    /// A call has been answered, or waits: it has used the capabilities that it named, once each.
+    #[cold]
+    pub(crate) fn spend(&mut self, caller: Caller, request: &Request) {
+        let Some(number) = Number::from_word(request.number) else { return };
+        let mut at = 0;
+        for parameter in number.description().parameters {
+            let handle = CapabilityHandle::from_word(request.arguments[at]);
+            at += parameter.kind.words();
+            if parameter.rights != CapabilityRights::NONE
+                && parameter.kind != Kind::Capability
+                && let Ok(row) = self.held(caller, handle)
+            {
+                self.capabilities().spend(row);
+            }
+        }
     }
 
     /// Whether what a capability names is still there to be used.

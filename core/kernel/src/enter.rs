@@ -37,6 +37,7 @@ impl<M: Machine> Kernel<M> {
         }
         let now = cpu.now();
         let here = cpu.id();
+        self.now = now;
         self.trace(cpu, Event::Enter(trap));
         let quiet = self.is_quiet(here, now, trap);
         self.charge(here, now);

@@ -1,7 +1,7 @@
 //! What goes along with a message: all of it changes hands with it, or nothing does.
 
 use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Error, MOST_CARRIED, Message};
-use coldframe_capability::Capabilities;
+use coldframe_capability::{Capabilities, Limit};
 use coldframe_hal::{Cpu, Machine, Store, UserRegisters};
 
 use crate::Kernel;
@@ -51,8 +51,12 @@ impl<M: Machine> Kernel<M> {
         if !goes || !(moves || CapabilityRights::COPY.within(capability.rights())) {
             return Err(Error::NoRight);
         }
-        if !self.is_there(target) {
+        if !self.is_there(target) || !self.is_usable(row) {
             return Err(Error::BadHandle);
+        }
+        // Two that can be used so often are more than one.
+        if !moves && capability.limit().uses != Limit::NONE.uses {
+            return Err(Error::NoRight);
         }
         if moves && capability.users().is_some() {
             return Err(Error::Busy);
@@ -82,6 +86,7 @@ impl<M: Machine> Kernel<M> {
             let (target, rights, badge) = (capability.target(), capability.rights(), capability.badge());
             self.set_capability(new, old, target, rights, badge);
             if message.carries.moves(index) {
+                self.capabilities().take_uses(old, new);
                 self.drop_capability(old);
                 // An authority that a process moves to itself stands again.
                 self.stand(new);

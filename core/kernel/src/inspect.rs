@@ -2,7 +2,7 @@
 
 use core::hash::{Hash, Hasher};
 
-use coldframe_abi::CpuId;
+use coldframe_abi::{CpuId, Instant};
 use coldframe_capability::{Capability, Chunk};
 use coldframe_hal::{Frame, Machine, Store};
 use coldframe_ipc::Waiter;
@@ -54,6 +54,8 @@ pub struct Inspection<'a, M: Machine> {
     pub frames: &'a Frames,
     /// What no process has been given to spend.
     pub budget: &'a Budget,
+    /// When it was entered last.
+    pub now: Instant,
     /// Where programs read what the counter means.
     pub clock_page: Frame,
     /// How many frames the kernel's own tables have.
@@ -83,6 +85,7 @@ impl<M: Machine> Kernel<M> {
             chunks: self.chunks.rows(),
             frames: &self.frames,
             budget: &self.budget,
+            now: self.now,
             clock_page: self.clock_page,
             table_frames: self.table_frames(),
         }

@@ -122,6 +122,10 @@ pub struct Kernel<M: Machine> {
     pub(crate) flushes: FlushTable,
     /// The processes some of whose threads are to be woken.
     pub(crate) waking_first: u32,
+    /// When this entry has begun.
+    pub(crate) now: Instant,
+    /// How many capabilities there have been whose uses are counted.
+    pub(crate) counted: u64,
     /// A call has turned the machine off.
     pub(crate) off: bool,
     /// The last change of who may run, is due, or waits.
@@ -194,6 +198,8 @@ where
             tags: self.tags,
             flushes: self.flushes.clone(),
             waking_first: self.waking_first,
+            now: self.now,
+            counted: self.counted,
             off: self.off,
             change: self.change,
         }

@@ -1,7 +1,7 @@
 //! Signals: bits that stay at an endpoint until somebody receives them, raised by programs and by the kernel.
 
-use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Message};
-use coldframe_capability::Capabilities;
+use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Error, Message};
+use coldframe_capability::{Capabilities, Limit};
 use coldframe_hal::{Machine, Store, UserRegisters};
 use coldframe_scheduler::{NONE, Wake};
 
@@ -59,8 +59,17 @@ impl<M: Machine> Kernel<M> {
         }
         let CapabilityHandle { slot, generation } = name.handle;
         let rows = self.capabilities.rows();
-        let found = Capabilities::named(rows, holder, (slot, generation), CapabilityKind::Endpoint, rights);
-        found.ok().map(|target| self.meeting_place(target.row))
+        let name = (slot, generation);
+        let target = match Capabilities::named(rows, holder, name, CapabilityKind::Endpoint, rights) {
+            // To lend it was to use it: how often it can be used is not asked again, but whether its time is over is.
+            Err(Error::NoRight) => {
+                let row = &rows[slot as usize];
+                let limit = Limit { uses: Limit::NONE.uses, ..row.limit() };
+                (rights.within(row.rights()) && limit.allows(self.now)).then_some(row.target())
+            }
+            found => found.ok(),
+        };
+        target.map(|target| self.meeting_place(target.row))
     }
 
     /// Raises signals at an endpoint; false if nothing has happened, because only such as have ended were in the way.

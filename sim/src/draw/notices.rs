@@ -9,7 +9,7 @@ use crate::ops::{ENDPOINTS, LAST, OBJECTS, Op, PROCESSES};
 use crate::source::Source;
 
 /// What is called here, with such arguments as there are; the more often the more times it stands here.
-const CALLS: [Number; 20] = [
+const CALLS: [Number; 25] = [
     Number::ObjectCreate,
     Number::ObjectMap,
     Number::ObjectMap,
@@ -23,6 +23,11 @@ const CALLS: [Number; 20] = [
     Number::ObjectDestroy,
     Number::CapabilityRevoke,
     Number::CapabilityDelete,
+    Number::CapabilityLimit,
+    Number::CapabilityLimit,
+    Number::CapabilityCopy,
+    Number::CapabilityInspect,
+    Number::ProcessGive,
     Number::EndpointJoin,
     Number::EndpointLeave,
     Number::Signal,

@@ -62,6 +62,7 @@ impl Model {
             return Ok(());
         }
         let words = &request.arguments;
+        let process = self.process_of(caller);
         let expected = match number {
             Number::ThreadCreate => Expected::Answer(self.thread_create(view, caller, words, given, now)?),
             Number::GroupCreate => Expected::Answer(self.group_create(view, caller, given, now)?),
@@ -106,6 +107,7 @@ impl Model {
             }
             Number::Clock => Expected::Answer(Ok(now.0)),
             Number::ThreadSelf => Expected::Answer(self.thread_self(view, caller, given, now)?),
+            Number::CapabilityLimit => Expected::Answer(self.capability_limit(view, caller, words)),
             Number::CapabilityCopy
             | Number::CapabilityDelete
             | Number::CapabilityRevoke
@@ -196,6 +198,14 @@ impl Model {
                 return fail(now, format!("thread {caller} goes on after it turned the machine off"));
             }
         };
+        if let Some(process) = process {
+            if number == Number::CapabilityCopy
+                && let Some((from, to)) = self.copied_to((process, words[0]), process, given)
+            {
+                self.limit_copy(from, to, true);
+            }
+            self.has_used(view, (process, caller), request, &expected, now)?;
+        }
         match expected {
             Expected::Answer(answer) => self.expect(caller, answer),
             Expected::Any => self.set_state(caller, State::Goes { answer: None }),
@@ -265,8 +275,11 @@ impl Model {
         word: u64,
         rights: CapabilityRights,
     ) -> Result<u32, Error> {
-        let (_, name) = self.name(view, caller, word).ok_or(Error::BadHandle)?;
+        let (key, name) = self.name(view, caller, word).ok_or(Error::BadHandle)?;
         let Named::Thread(thread, _) = name.what else { return Err(Error::BadHandle) };
+        if !self.is_in_time(key) {
+            return Err(Error::BadHandle);
+        }
         if !rights.within(name.rights) {
             return Err(Error::NoRight);
         }
@@ -529,8 +542,11 @@ impl Model {
         caller: u32,
         word: u64,
     ) -> Result<u32, Error> {
-        let (_, name) = self.name(view, caller, word).ok_or(Error::BadHandle)?;
+        let (key, name) = self.name(view, caller, word).ok_or(Error::BadHandle)?;
         let Named::Group(group, _) = name.what else { return Err(Error::BadHandle) };
+        if !self.is_in_time(key) {
+            return Err(Error::BadHandle);
+        }
         if !CapabilityRights::FILL.within(name.rights) {
             return Err(Error::NoRight);
         }

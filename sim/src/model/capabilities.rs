@@ -133,6 +133,9 @@ impl Model {
     ) -> bool {
         let key = self.process_of(caller).and_then(|process| self.names.standing(process, authority));
         let Some(name) = key.and_then(|(_, word)| self.name(view, caller, word)) else { return false };
+        if !self.is_in_time(name.0) {
+            return false;
+        }
         let (low, high) = (name.1.badge & u64::from(u32::MAX), name.1.badge >> 32);
         low <= number && number < high
     }
@@ -171,8 +174,8 @@ impl Model {
                 }
                 None => Expected::Any,
             },
-            (Number::CapabilityInspect, Some((_, name))) => {
-                Expected::Answer(Ok(self.state_of(name).to_word()))
+            (Number::CapabilityInspect, Some((key, name))) => {
+                Expected::Answer(Ok(self.state_of(key, name).to_word()))
             }
             (Number::CapabilityCopy, Some((key, name))) => {
                 let answer = self.copy(view, caller, (key, name), words, given, now)?;
@@ -204,17 +207,19 @@ impl Model {
         })
     }
 
-    fn state_of(&self, name: Name) -> CapabilityState {
+    fn state_of(&self, key: Key, name: Name) -> CapabilityState {
         let kind = match name.what {
-            what if !self.is_there(what) => CapabilityKind::None,
+            what if !self.is_there(what) || !self.is_in_time(key) => CapabilityKind::None,
             Named::Thread(..) => CapabilityKind::Thread,
             Named::Group(..) => CapabilityKind::Group,
             Named::Process(..) => CapabilityKind::Process,
             Named::Authority(_) => CapabilityKind::Authority,
             Named::Listener(_) => CapabilityKind::Line,
         };
-        let authority =
-            if let Named::Authority(authority) = name.what { authority } else { Authority::Power };
+        let authority = match name.what {
+            Named::Authority(authority) if kind == CapabilityKind::Authority => authority,
+            _ => Authority::default(),
+        };
         CapabilityState { kind, rights: name.rights, authority }
     }
 
@@ -232,7 +237,7 @@ impl Model {
         let Some(badge) = badge_of(name, words[2]).filter(|_| allowed) else {
             return Ok(Err(Error::NoRight));
         };
-        if !self.is_there(name.what) {
+        if !self.is_there(name.what) || !self.is_in_time(key) {
             return Ok(Err(Error::BadHandle));
         }
         let word = match given.result() {

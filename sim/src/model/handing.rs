@@ -121,8 +121,11 @@ impl Model {
             if stays || !(moves || CapabilityRights::COPY.within(row.rights())) {
                 return Err(Error::NoRight);
             }
-            if !self.is_usable(view, &row) {
+            if !self.is_usable(view, &row) || !self.is_in_time(key) {
                 return Err(Error::BadHandle);
+            }
+            if !moves && self.limit_of(key).uses != u32::MAX {
+                return Err(Error::NoRight);
             }
             let CapabilityHandle { slot, .. } = CapabilityHandle::from_word(*word);
             // Who waits by it now: some may have been woken in this very entry.
@@ -238,6 +241,7 @@ impl Model {
             if let Err(violation) = self.learn_for(view, receiver, word, parent, now) {
                 self.complaint = Some(violation.detail);
             }
+            self.limit_copy(*key, (receiver, word), *moves);
             if *moves {
                 self.names.remove(*key);
                 // A second message in the same entry cannot carry it any more.

@@ -163,6 +163,9 @@ impl Model {
         if let Some((_, row)) = self.sources.iter().find(|(known, _)| *known == key)
             && row.target().kind == CapabilityKind::Endpoint
         {
+            if !self.is_in_time(key) {
+                return Err(Error::BadHandle);
+            }
             return if rights.within(row.rights()) { Ok(Place::of(row)) } else { Err(Error::NoRight) };
         }
         self.place_now(view, caller, word, rights)

@@ -122,8 +122,11 @@ impl Model {
         word: u64,
         rights: CapabilityRights,
     ) -> Result<usize, Error> {
-        let (_, name) = self.name(view, caller, word).ok_or(Error::BadHandle)?;
+        let (key, name) = self.name(view, caller, word).ok_or(Error::BadHandle)?;
         let Named::Process(process, _) = name.what else { return Err(Error::BadHandle) };
+        if !self.is_in_time(key) {
+            return Err(Error::BadHandle);
+        }
         if !rights.within(name.rights) {
             return Err(Error::NoRight);
         }
@@ -308,12 +311,12 @@ impl Model {
         };
         let named = self.name(view, caller, words[1]);
         let rights = CapabilityRights(words[2] as u8);
-        if let Some((_, name)) = named {
+        if let Some((key, name)) = named {
             let allowed = rights.and(CapabilityRights::COPY).within(name.rights);
             if !allowed || badge_of(name, words[3]).is_none() {
                 return Ok(Expected::Answer(Err(Error::NoRight)));
             }
-            if !self.is_there(name.what) {
+            if !self.is_there(name.what) || !self.is_in_time(key) {
                 return Ok(Expected::Answer(Err(Error::BadHandle)));
             }
         }
@@ -326,6 +329,9 @@ impl Model {
         };
         let parent: Option<Key> = named.map(|(key, _)| key);
         let learned = self.learn_for(view, process, word, parent, now)?;
+        if let Some(giver) = self.process_of(caller) {
+            self.limit_copy((giver, words[1]), (process, word), true);
+        }
         let copy = self.names.find((process, word));
         let fits = match (named, copy) {
             (Some((_, name)), Some(copy)) => {

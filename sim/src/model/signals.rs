@@ -23,6 +23,7 @@ impl Model {
             && row.holder() == Some(holder as u32)
             && row.target().kind == CapabilityKind::Endpoint
             && rights.within(row.rights())
+            && (row.limit().until.0 == u64::MAX || view.now < row.limit().until)
             && view.processes[holder].ended().is_none();
         stands.then(|| Place::of(row))
     }

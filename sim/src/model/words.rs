@@ -98,7 +98,7 @@ impl Model {
         let is_name =
             row.generation() == generation && row.holder() == Some(process) && row.target().kind == kind;
         match rights.within(row.rights()) {
-            _ if !is_name => Err(Error::BadHandle),
+            _ if !is_name || !self.is_in_time((process as usize, word)) => Err(Error::BadHandle),
             true => Ok(row),
             false => Err(Error::NoRight),
         }

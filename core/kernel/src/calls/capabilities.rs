@@ -1,9 +1,10 @@
 //! Calls about capabilities, whatever they are for.
 
 use coldframe_abi::{
-    Authority, CapabilityHandle, CapabilityKind, CapabilityRights, CapabilityState, Error, Reach,
+    Authority, CapabilityHandle, CapabilityKind, CapabilityRights, CapabilityState, Deadline, Error, Instant,
+    Reach,
 };
-use coldframe_capability::CHUNK;
+use coldframe_capability::{CHUNK, Limit};
 use coldframe_hal::{Machine, Store};
 use coldframe_memory::Pages;
 use coldframe_scheduler::NONE;
@@ -44,11 +45,45 @@ impl<M: Machine> Kernel<M> {
             _ if badged != 0 && badge != badged => return Err(Error::NoRight),
             _ => badge,
         };
-        if !self.is_there(target) {
+        if !self.is_there(target) || !self.is_usable(from) {
             return Err(Error::BadHandle);
         }
         let copy = self.copy_capability(process, from, rights, badge).map_err(told)?;
+        self.capabilities().take_uses(from, copy);
         Ok(self.handle_of(copy).to_word())
+    }
+
+    /// What is used once, or for a while, is handed out so: nobody makes more of it.
+    pub(super) fn capability_limit(
+        &mut self,
+        caller: Caller,
+        handle: CapabilityHandle,
+        uses: u64,
+        until: Deadline,
+    ) -> Result<(), Error> {
+        let row = self.held(caller, handle)?;
+        let capability = self.capability(row);
+        let kind = capability.target().kind;
+        let is_counted = uses != 0;
+        let fits = match kind {
+            CapabilityKind::Thread
+            | CapabilityKind::Group
+            | CapabilityKind::Object
+            | CapabilityKind::Process
+            | CapabilityKind::Endpoint => true,
+            // What an authority is used for is not always a call of its holder.
+            CapabilityKind::Authority => !is_counted,
+            _ => false,
+        };
+        let uses = if is_counted { uses } else { u64::from(Limit::NONE.uses) };
+        let uses = u32::try_from(uses).ok().filter(|_| fits).ok_or(Error::BadArgument)?;
+        // What was derived from it before could be used without.
+        if capability.first_derived().is_some() {
+            return Err(Error::Busy);
+        }
+        self.counted += u64::from(is_counted);
+        self.capabilities().limit(row, Limit { until: Instant(until.0), uses });
+        Ok(())
     }
 
     pub(super) fn capability_delete(
@@ -92,9 +127,11 @@ impl<M: Machine> Kernel<M> {
     }
 
     pub(super) fn capability_inspect(&self, caller: Caller, handle: CapabilityHandle) -> Result<u64, Error> {
-        let row = self.capability(self.held(caller, handle)?);
+        let row = self.held(caller, handle)?;
+        let is_usable = self.is_usable(row);
+        let row = self.capability(row);
         let target = row.target();
-        let kind = if self.is_there(target) { target.kind } else { CapabilityKind::None };
+        let kind = if is_usable && self.is_there(target) { target.kind } else { CapabilityKind::None };
         let authority = match kind {
             CapabilityKind::Authority => Authority::ALL[target.row as usize],
             _ => Authority::default(),

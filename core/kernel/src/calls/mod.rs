@@ -11,7 +11,7 @@ mod scheduling;
 mod threads;
 mod words;
 
-use coldframe_abi::{Call, CapabilityKind, CapabilityRights, Counter, Error, Instant, ThreadHandle};
+use coldframe_abi::{Call, CapabilityKind, CapabilityRights, Counter, Error, Instant, Request, ThreadHandle};
 use coldframe_hal::{Clock, Cpu, Event, Machine, UserRegisters};
 
 use crate::{Kernel, Life, Task};
@@ -61,7 +61,8 @@ impl<M: Machine> Kernel<M> {
     /// Does what a thread asks for, now or once more; says with what it was refused.
     pub(crate) fn syscall(&mut self, cpu: &mut M::Cpu, now: Instant, caller: Caller) -> Option<Error> {
         let calls = self.process(caller.process).calls;
-        let outcome = match Call::decode(&cpu.registers().request()) {
+        let request = cpu.registers().request();
+        let outcome = match Call::decode(&request) {
             Ok(call) if !calls.contains(call.number()) => Outcome::Answer(Err(Error::NotAllowed)),
             Ok(call) => {
                 self.trace(cpu, Event::Call(call.number()));
@@ -69,9 +70,25 @@ impl<M: Machine> Kernel<M> {
             }
             Err(error) => Outcome::Answer(Err(error)),
         };
+        if self.counted > 0 {
+            self.spend_by(caller, &request, &outcome);
+        }
         let Outcome::Answer(result) = outcome else { return None };
         self.answer(cpu, caller.thread, result);
         result.err()
+    }
+
+    /// What a call has named it has used, unless it was refused, or is made once more.
+    #[cold]
+    fn spend_by(&mut self, caller: Caller, request: &Request, outcome: &Outcome) {
+        let work = self.thread(caller.thread).work;
+        let is_used = match outcome {
+            Outcome::Answer(answer) => answer.is_ok(),
+            Outcome::Settled => !work.is_some_and(|work| matches!(work.task, Task::Call)),
+        };
+        if is_used {
+            self.spend(caller, request);
+        }
     }
 
     fn perform(&mut self, cpu: &mut M::Cpu, now: Instant, caller: Caller, call: Call) -> Outcome {
@@ -123,6 +140,9 @@ impl<M: Machine> Kernel<M> {
             Call::ObjectDestroy { object } => self.object_destroy(cpu, caller, object),
             Call::CapabilityCopy { capability, rights, badge } => {
                 self.capability_copy(caller, capability, rights, badge.0).into()
+            }
+            Call::CapabilityLimit { capability, uses, until } => {
+                self.capability_limit(caller, capability, uses.0, until).into()
             }
             Call::CapabilityDelete { capability } => self.capability_delete(cpu, caller, capability),
             Call::CapabilityRevoke { capability } => self.capability_revoke(caller, capability),
