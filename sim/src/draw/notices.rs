@@ -67,9 +67,12 @@ pub(super) fn notices(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     // Another process shows the same objects, and hears of them by the same endpoints.
     programs[0].extend([
         Op::ProcessCreate { frames: 60 },
-        Op::ProcessGive { process: LAST, slot: OBJECTS, rights: CapabilityRights(0x7f), badge: 0 },
-        Op::ProcessGive { process: LAST, slot: ENDPOINTS, rights: CapabilityRights(0x9d), badge: 0 },
+        Op::ProcessGive { process: LAST, slot: OBJECTS, rights: CapabilityRights(0x5f), badge: 0 },
+        Op::ProcessGive { process: LAST, slot: ENDPOINTS, rights: CapabilityRights(0x8d), badge: 0 },
         Op::ProcessThread { process: LAST, program: 1 },
+        // And a third one ends soon, of which others ask why.
+        Op::ProcessCreate { frames: 20 },
+        Op::ProcessThread { process: LAST, program: 2 + count as u8 },
     ]);
     if source.choose(3) == 0 {
         // Names by which nobody may look at anything, or come.
@@ -86,6 +89,8 @@ pub(super) fn notices(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     }
     let waits = Op::Receive { slot: 2, within: Some(Nanos::from_micros(200)) };
     programs.push(vec![waits, Op::Again { times: 60 }]);
+    let ends = [Op::Fault, Op::ProcessExit, Op::Exit][source.choose(3) as usize];
+    programs.push(vec![Op::Sleep(micros(source, 100)), ends]);
     let refuse_every = refusals(source);
     Plan { refuse_every, ..of_two_processes(source, cpus, programs) }
 }

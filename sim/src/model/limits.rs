@@ -147,7 +147,9 @@ impl Model {
             };
             limit.uses = found;
             demand(fits, MODEL, now, || {
-                format!("{number:?} of thread {caller}, a use: {is_used:?}, leaves {found} of {key:x?}, which had {before}")
+                format!(
+                    "{number:?} of thread {caller}, a use: {is_used:?}, leaves {found} of {key:x?}, which had {before}"
+                )
             })?;
         }
         Ok(())

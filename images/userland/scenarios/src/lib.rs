@@ -20,6 +20,7 @@ mod interrupted;
 mod kept;
 mod lent;
 mod names;
+mod noticed;
 mod pages;
 mod peers;
 mod recorder;
@@ -92,4 +93,5 @@ scenarios! {
     25 shipped: "messages carry pages, moved or lent, all of them or none, and what is lent comes back";
     26 driven: "a device is driven: its interrupts are told to all who listen, and wait for their answers";
     27 interrupted: "signals interrupt a thread that does not receive them, and it goes on as if they had not";
+    28 noticed: "who hears of what is gone, how long a name is good, and what is said of whoever has ended";
 }
