@@ -30,7 +30,8 @@ pub struct Capability {
     /// what time it is, hears more.
     pub(crate) open: CapabilityRights,
     pub(crate) badge: u64,
-    /// How long it can be used, and how often.
+    /// Whether there is a limit, and then how long it can be used, and how often.
+    pub(crate) limited: bool,
     pub(crate) until: Instant,
     pub(crate) uses: u32,
     /// The first and the last that were derived from it and have not gone.
@@ -76,6 +77,7 @@ impl Default for Capability {
             rights: CapabilityRights::NONE,
             open: CapabilityRights::NONE,
             badge: 0,
+            limited: false,
             until: Limit::NONE.until,
             uses: Limit::NONE.uses,
             first: NONE,
@@ -121,7 +123,14 @@ impl Capability {
     /// How long it can be used, and how often.
     #[must_use]
     pub const fn limit(&self) -> Limit {
-        Limit { until: self.until, uses: self.uses }
+        if self.limited { Limit { until: self.until, uses: self.uses } } else { Limit::NONE }
+    }
+
+    /// Whether there is one.
+    #[must_use]
+    #[inline]
+    pub const fn is_limited(&self) -> bool {
+        self.limited
     }
 
     /// The last of those that were derived from it and have not gone.
@@ -200,14 +209,16 @@ impl Capabilities<'_> {
     /// Lets a capability be used no longer and no more often than this, and than before (CAP-7).
     pub fn limit(&mut self, row: u32, limit: Limit) {
         let row = &mut self.rows[row as usize];
-        row.until = row.until.min(limit.until);
-        row.uses = row.uses.min(limit.uses);
-        row.open = if row.limit() == Limit::NONE { row.rights } else { CapabilityRights::NONE };
+        let before = row.limit();
+        row.until = before.until.min(limit.until);
+        row.uses = before.uses.min(limit.uses);
+        row.limited = (row.until, row.uses) != (Limit::NONE.until, Limit::NONE.uses);
+        row.open = if row.limited { CapabilityRights::NONE } else { row.rights };
     }
 
     /// A copy takes along how often what it was copied from can be used: both together are used no more often.
     pub fn take_uses(&mut self, from: u32, to: u32) {
-        let uses = self.rows[from as usize].uses;
+        let uses = self.rows[from as usize].limit().uses;
         if uses != Limit::NONE.uses {
             self.rows[from as usize].uses = 0;
             self.limit(to, Limit { uses, ..Limit::NONE });
@@ -217,7 +228,7 @@ impl Capabilities<'_> {
     /// A capability has been used, if that is counted.
     pub fn spend(&mut self, row: u32) {
         let row = &mut self.rows[row as usize];
-        if row.uses != Limit::NONE.uses {
+        if row.limit().uses != Limit::NONE.uses {
             row.uses = row.uses.saturating_sub(1);
         }
     }

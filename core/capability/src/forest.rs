@@ -14,6 +14,7 @@ impl Capabilities<'_> {
     ///
     /// Postcondition: no right that the parent does not have.
     #[inline]
+    #[inline(always)]
     pub fn derive(&mut self, row: u32, parent: u32, target: Target, rights: CapabilityRights, badge: u64) {
         let from = &self.rows[parent as usize];
         assert!(
@@ -21,10 +22,16 @@ impl Capabilities<'_> {
             "authority never grows (CAP-1)"
         );
         self.attach(row, parent, target, rights, badge);
-        let until = self.rows[parent as usize].until;
-        if until != Limit::NONE.until {
-            self.limit(row, Limit { until, ..Limit::NONE });
+        if self.rows[parent as usize].limited {
+            self.inherit_limit(row, parent);
         }
+    }
+
+    /// What was derived runs out when its parent does.
+    #[cold]
+    fn inherit_limit(&mut self, row: u32, parent: u32) {
+        let limit = Limit { uses: Limit::NONE.uses, ..self.rows[parent as usize].limit() };
+        self.limit(row, limit);
     }
 
     /// The same, with a target of another kind: a mapping is derived from the capability to what it shows.
@@ -55,7 +62,7 @@ impl Capabilities<'_> {
         };
         let new = &mut self.rows[row as usize];
         (new.target, new.rights, new.open, new.badge) = (target, rights, rights, badge);
-        (new.until, new.uses) = (Limit::NONE.until, Limit::NONE.uses);
+        new.limited = false;
         (new.previous, new.next, new.first, new.last) = (previous, Link::up(parent), NONE, NONE);
     }
 

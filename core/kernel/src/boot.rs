@@ -1,6 +1,6 @@
 //! How a kernel comes into being, and its first processes with it.
 
-use coldframe_abi::{CallSet, Class, CpuId, Instant, Priority, UserAddress};
+use coldframe_abi::{CallSet, Class, CpuId, Instant, Priority, Request, UserAddress};
 use coldframe_capability::CHUNK;
 use coldframe_hal::paging::{Format, Rights};
 use coldframe_hal::{CpuSet, FRAME_BYTES, Frame, Machine, PhysicalMemory, Store, UserRegisters};
@@ -127,6 +127,7 @@ impl<M: Machine> Kernel<M> {
             waking_first: NONE,
             now: Instant(0),
             counted: 0,
+            counts_for: Request { number: 0, arguments: [0; 6] },
             off: false,
             // No CPU has looked yet.
             change: Change(1),

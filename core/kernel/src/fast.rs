@@ -131,7 +131,7 @@ impl<M: Machine> Kernel<M> {
         let row = self.thread(server);
         (row.caller, row.waits_for) = (caller.thread, WaitsFor::Nothing);
         self.thread(caller.thread).waits_for = WaitsFor::Reply(server);
-        self.pass(cpu, caller.thread, server, Hand::Out);
+        self.pass(cpu, caller, server, Hand::Out);
         Some(FastReply { reply: Reply::ok(badge), arrival: Arrival::Called, passed: true })
     }
 
@@ -151,7 +151,7 @@ impl<M: Machine> Kernel<M> {
         self.thread(to).waits_for = WaitsFor::Nothing;
         let row = self.thread(caller.thread);
         (row.caller, row.waits_for) = (NONE, WaitsFor::InLine(line));
-        self.pass(cpu, caller.thread, to, Hand::Back);
+        self.pass(cpu, caller, to, Hand::Back);
         Some(FastReply { reply: Reply::ok(0), arrival: Arrival::Sent, passed: true })
     }
 
@@ -188,8 +188,10 @@ impl<M: Machine> Kernel<M> {
     }
 
     #[inline(always)]
-    fn pass(&mut self, cpu: &mut M::Cpu, from: u32, to: u32, hand: Hand) {
-        self.charge(cpu.id(), cpu.now());
+    fn pass(&mut self, cpu: &mut M::Cpu, from: Caller, to: u32, hand: Hand) {
+        let (_, spent) = self.scheduler_as_it_is().charge(cpu.id(), cpu.now());
+        self.process(from.process).run_time.0 += spent.0;
+        let from = from.thread;
         self.scheduler().hand_over(cpu.id(), from, to, hand);
         self.of_cpu(cpu).loaded = to;
         let threads = self.threads.rows_mut();

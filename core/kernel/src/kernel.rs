@@ -2,7 +2,7 @@
 
 use core::hash::{Hash, Hasher};
 
-use coldframe_abi::{CpuId, Instant, Reply};
+use coldframe_abi::{CpuId, Instant, Nanos, Reply, Request};
 use coldframe_capability::{Capability, Chunk};
 use coldframe_hal::{Clock, Cpu, Event, Frame, Machine, Store, Tag, UserRegisters};
 use coldframe_ipc::Waiter;
@@ -126,6 +126,8 @@ pub struct Kernel<M: Machine> {
     pub(crate) now: Instant,
     /// How many capabilities there have been whose uses are counted.
     pub(crate) counted: u64,
+    /// What is asked for in this entry, if there are any: the registers may be another's when it has been done.
+    pub(crate) counts_for: Request,
     /// A call has turned the machine off.
     pub(crate) off: bool,
     /// The last change of who may run, is due, or waits.
@@ -200,6 +202,7 @@ where
             waking_first: self.waking_first,
             now: self.now,
             counted: self.counted,
+            counts_for: self.counts_for,
             off: self.off,
             change: self.change,
         }
@@ -240,13 +243,13 @@ impl<M: Machine> Kernel<M> {
     /// Charges the thread that runs on a CPU, and its process, for the time since that was done last.
     #[inline(always)]
     pub(crate) fn charge(&mut self, cpu: CpuId, now: Instant) {
-        let mut scheduler = self.scheduler_as_it_is();
-        scheduler.charge(cpu, now);
-        let Some((thread, spent)) = scheduler.take_unaccounted(cpu) else { return };
-        let process = self.threads.rows()[thread as usize].process;
-        // The reaper belongs to nobody.
-        if let Some(row) = self.processes.rows_mut().get_mut(process as usize) {
-            row.run_time.0 += spent.0;
+        let (thread, spent) = self.scheduler_as_it_is().charge(cpu, now);
+        if spent != Nanos::ZERO {
+            let process = self.threads.rows()[thread as usize].process;
+            // The reaper belongs to nobody.
+            if let Some(row) = self.processes.rows_mut().get_mut(process as usize) {
+                row.run_time.0 += spent.0;
+            }
         }
     }
 

@@ -229,7 +229,7 @@ impl Scheduler<'_> {
                 self.place(loose, Wake::Start, here)
             }
             Place::Running => {
-                self.charge(cpu, now);
+                self.charge_unaccounted(cpu, now);
                 self.leave_turn(thread);
                 change(self);
                 let level = self.level_of(thread);

@@ -12,17 +12,21 @@ pub(crate) enum PutBack {
 }
 
 impl Scheduler<'_> {
-    /// Charges the running thread for the time since it was charged last.
+    /// Charges the running thread for the time since it was charged last; says whom, and how much of its time nobody has
+    /// put to an account yet.
     #[inline(always)]
-    pub fn charge(&mut self, cpu: CpuId, now: Instant) {
+    pub fn charge(&mut self, cpu: CpuId, now: Instant) -> (u32, Nanos) {
         let queue = self.queue(cpu);
         let spent = now.since(queue.since);
         queue.since = now;
         let current = queue.current;
-        if current == NONE || spent.0 == 0 {
-            return;
+        if current == NONE {
+            return (NONE, Nanos::ZERO);
         }
-        queue.unaccounted.0 += spent.0;
+        let unaccounted = core::mem::take(&mut queue.unaccounted);
+        if spent.0 == 0 {
+            return (current, unaccounted);
+        }
         let row = &mut self.rows[current as usize];
         row.run_time.0 += spent.0;
         let (turn, context) = (row.turn, row.runs_on);
@@ -30,21 +34,20 @@ impl Scheduler<'_> {
         turn.left = turn.left.minus(spent);
         let context = &mut self.rows[context as usize].own;
         context.slice_left = context.slice_left.minus(spent);
+        (current, Nanos(unaccounted.0 + spent.0))
     }
 
-    /// Whose running time on a CPU nobody has put to an account yet, and how much that is: to be asked before another
-    /// thread runs there, and then it has been.
-    #[inline(always)]
-    pub fn take_unaccounted(&mut self, cpu: CpuId) -> Option<(u32, Nanos)> {
-        let queue = self.queue(cpu);
-        let spent = core::mem::take(&mut queue.unaccounted);
-        (queue.current != NONE && spent.0 != 0).then_some((queue.current, spent))
+    /// The same where there is no account at hand: whoever charges it next is told.
+    #[inline]
+    pub(crate) fn charge_unaccounted(&mut self, cpu: CpuId, now: Instant) {
+        let (_, spent) = self.charge(cpu, now);
+        self.queue(cpu).unaccounted = spent;
     }
 
     /// Takes the running thread off its CPU: it waits, ends or is held.
     #[inline]
     pub fn stop(&mut self, cpu: CpuId, now: Instant) -> Loose {
-        self.charge(cpu, now);
+        self.charge_unaccounted(cpu, now);
         let thread = core::mem::replace(&mut self.queue(cpu).current, NONE);
         assert_ne!(thread, NONE, "an idle CPU has nobody to stop");
         let turn = self.rows[thread as usize].turn;

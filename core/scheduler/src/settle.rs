@@ -23,7 +23,7 @@ impl Scheduler<'_> {
     #[inline]
     #[must_use]
     pub fn settle(&mut self, cpu: CpuId, now: Instant) -> (Settled, CpuSet) {
-        self.charge(cpu, now);
+        self.charge_unaccounted(cpu, now);
         let mut settled = Settled { preempted: None, current: None, moved: false };
         let mut kicks = CpuSet::EMPTY;
         if self.cpus[usize::from(cpu.0)].current != NONE {

@@ -88,16 +88,17 @@ fn wheel_of(cpu: CpuId, class: Class) -> u16 {
 
 impl Timers<'_> {
     /// Arms the timer of a thread.
-    #[inline]
+    #[inline(always)]
     pub fn arm(&mut self, thread: u32, cpu: CpuId, class: Class, deadline: Instant, now: Instant) {
-        assert_eq!(self.timers[thread as usize].slot, UNARMED, "a timer is armed once (SCH-8)");
         let wheel = wheel_of(cpu, class);
         let record = &mut self.wheels[usize::from(wheel)];
         if record.digits == 0 {
             record.time = now;
         }
-        self.timers[thread as usize].deadline = deadline;
-        self.link(thread, wheel);
+        let timer = &mut self.timers[thread as usize];
+        assert_eq!(timer.slot, UNARMED, "a timer is armed once (SCH-8)");
+        timer.deadline = deadline;
+        link(self.timers, record, thread, (wheel, deadline));
     }
 
     /// Stops the timer of a thread, if it is armed.
@@ -144,10 +145,11 @@ impl Timers<'_> {
             let open = self.wheels[usize::from(wheel)].open;
             let thread = self.wheels[usize::from(wheel)].heads[usize::from(open)];
             self.unlink(thread);
-            if self.timers[thread as usize].deadline <= now {
+            let deadline = self.timers[thread as usize].deadline;
+            if deadline <= now {
                 return Some(thread);
             }
-            self.link(thread, wheel);
+            link(self.timers, &mut self.wheels[usize::from(wheel)], thread, (wheel, deadline));
         }
         None
     }
@@ -191,34 +193,6 @@ impl Timers<'_> {
     }
 
     #[inline]
-    fn link(&mut self, thread: u32, wheel: u16) {
-        let record = &mut self.wheels[usize::from(wheel)];
-        let deadline = self.timers[thread as usize].deadline;
-        // What is overdue lies in the current slot of the lowest digit.
-        let place = deadline.max(record.time).0;
-        let digit = ((place ^ record.time.0) | 1).ilog2() / DIGIT_BITS;
-        let slot = (place >> (DIGIT_BITS * digit)) as usize % SLOTS;
-        let digit = digit as usize;
-        let index = digit * SLOTS + slot;
-        let head = record.heads[index];
-        record.occupied[digit] |= 1 << slot;
-        record.digits |= 1 << digit;
-        // An empty slot takes the same way as a full one, as a ring of the newcomer: the cost does not depend on it.
-        let first = if head == NONE { thread } else { head };
-        let timer = &mut self.timers[thread as usize];
-        (timer.next, timer.previous) = (first, thread);
-        (timer.wheel, timer.slot) = (wheel, index as u16);
-        let last = self.timers[first as usize].previous;
-        self.timers[first as usize].previous = thread;
-        self.timers[last as usize].next = thread;
-        self.timers[thread as usize].previous = last;
-        let sorted = record.unsorted[digit] >> slot & 1 == 0;
-        if head == NONE || (sorted && deadline < self.timers[first as usize].deadline) {
-            record.heads[index] = thread;
-        }
-    }
-
-    #[inline]
     fn unlink(&mut self, thread: u32) {
         let timer = &mut self.timers[thread as usize];
         let (next, previous, index) = (timer.next, timer.previous, usize::from(timer.slot));
@@ -246,6 +220,33 @@ impl Timers<'_> {
         }
         self.timers[previous as usize].next = next;
         self.timers[next as usize].previous = previous;
+    }
+}
+
+/// Puts the timer of a thread into a wheel.
+#[inline(always)]
+fn link(timers: &mut [Timer], record: &mut Wheel, thread: u32, (wheel, deadline): (u16, Instant)) {
+    // What is overdue lies in the current slot of the lowest digit.
+    let place = deadline.max(record.time).0;
+    let digit = ((place ^ record.time.0) | 1).ilog2() / DIGIT_BITS;
+    let slot = (place >> (DIGIT_BITS * digit)) as usize % SLOTS;
+    let digit = digit as usize;
+    let index = digit * SLOTS + slot;
+    let head = record.heads[index];
+    record.occupied[digit] |= 1 << slot;
+    record.digits |= 1 << digit;
+    // An empty slot takes the same way as a full one, as a ring of the newcomer: the cost does not depend on it.
+    let first = if head == NONE { thread } else { head };
+    let timer = &mut timers[thread as usize];
+    (timer.next, timer.previous) = (first, thread);
+    (timer.wheel, timer.slot) = (wheel, index as u16);
+    let last = timers[first as usize].previous;
+    timers[first as usize].previous = thread;
+    timers[last as usize].next = thread;
+    timers[thread as usize].previous = last;
+    let sorted = record.unsorted[digit] >> slot & 1 == 0;
+    if head == NONE || (sorted && deadline < timers[first as usize].deadline) {
+        record.heads[index] = thread;
     }
 }
 

@@ -45,11 +45,14 @@ impl<M: Machine> Kernel<M> {
             _ if badged != 0 && badge != badged => return Err(Error::NoRight),
             _ => badge,
         };
-        if !self.is_there(target) || !self.is_usable(from) {
+        let is_limited = row.is_limited();
+        if !self.is_there(target) || (is_limited && !self.is_usable(from)) {
             return Err(Error::BadHandle);
         }
         let copy = self.copy_capability(process, from, rights, badge).map_err(told)?;
-        self.capabilities().take_uses(from, copy);
+        if is_limited {
+            self.capabilities().take_uses(from, copy);
+        }
         Ok(self.handle_of(copy).to_word())
     }
 

@@ -11,7 +11,7 @@ mod scheduling;
 mod threads;
 mod words;
 
-use coldframe_abi::{Call, CapabilityKind, CapabilityRights, Counter, Error, Instant, Request, ThreadHandle};
+use coldframe_abi::{Call, CapabilityKind, CapabilityRights, Counter, Error, Instant, ThreadHandle};
 use coldframe_hal::{Clock, Cpu, Event, Machine, UserRegisters};
 
 use crate::{Kernel, Life, Task};
@@ -61,8 +61,10 @@ impl<M: Machine> Kernel<M> {
     /// Does what a thread asks for, now or once more; says with what it was refused.
     pub(crate) fn syscall(&mut self, cpu: &mut M::Cpu, now: Instant, caller: Caller) -> Option<Error> {
         let calls = self.process(caller.process).calls;
-        let request = cpu.registers().request();
-        let outcome = match Call::decode(&request) {
+        if self.counted > 0 {
+            self.counts_for = cpu.registers().request();
+        }
+        let outcome = match Call::decode(&cpu.registers().request()) {
             Ok(call) if !calls.contains(call.number()) => Outcome::Answer(Err(Error::NotAllowed)),
             Ok(call) => {
                 self.trace(cpu, Event::Call(call.number()));
@@ -71,7 +73,7 @@ impl<M: Machine> Kernel<M> {
             Err(error) => Outcome::Answer(Err(error)),
         };
         if self.counted > 0 {
-            self.spend_by(caller, &request, &outcome);
+            self.spend_by(caller, &outcome);
         }
         let Outcome::Answer(result) = outcome else { return None };
         self.answer(cpu, caller.thread, result);
@@ -80,14 +82,15 @@ impl<M: Machine> Kernel<M> {
 
     /// What a call has named it has used, unless it was refused, or is made once more.
     #[cold]
-    fn spend_by(&mut self, caller: Caller, request: &Request, outcome: &Outcome) {
+    fn spend_by(&mut self, caller: Caller, outcome: &Outcome) {
         let work = self.thread(caller.thread).work;
         let is_used = match outcome {
             Outcome::Answer(answer) => answer.is_ok(),
             Outcome::Settled => !work.is_some_and(|work| matches!(work.task, Task::Call)),
         };
         if is_used {
-            self.spend(caller, request);
+            let request = self.counts_for;
+            self.spend(caller, &request);
         }
     }
 
