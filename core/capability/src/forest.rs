@@ -14,7 +14,6 @@ impl Capabilities<'_> {
     ///
     /// Postcondition: no right that the parent does not have.
     #[inline]
-    #[inline(always)]
     pub fn derive(&mut self, row: u32, parent: u32, target: Target, rights: CapabilityRights, badge: u64) {
         let from = &self.rows[parent as usize];
         assert!(

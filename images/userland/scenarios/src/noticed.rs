@@ -9,7 +9,7 @@ use crate::{Ground, Recorder};
 
 const PAGE: u64 = 4_096;
 /// Where no ground has put anything.
-const PAGES: UserRange = UserRange { start: UserAddress(0x2b_0000_0000), length: 2 * PAGE };
+const PAGES: UserRange = UserRange { start: UserAddress(0x2d_1000_0000), length: 2 * PAGE };
 
 const fn page(number: u64) -> UserRange {
     UserRange { start: UserAddress(PAGES.start.0 + number * PAGE), length: PAGE }
