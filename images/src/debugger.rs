@@ -1,8 +1,7 @@
 //! Just enough of GDB's remote protocol to step a booted machine.
 
 use std::io::{self, BufReader, Read, Write};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::target::Arch;
@@ -13,18 +12,18 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// A machine that is stopped, or goes one instruction at a time.
 pub struct Debugger {
     arch: Arch,
-    output: UnixStream,
-    input: BufReader<UnixStream>,
+    output: TcpStream,
+    input: BufReader<TcpStream>,
 }
 
 impl Debugger {
-    /// Connects to a machine that waits for it.
+    /// Takes charge of a machine that has called and waits.
     ///
     /// # Errors
-    /// If nobody answers there.
-    pub fn connect(arch: Arch, socket: &Path) -> io::Result<Self> {
-        let output = UnixStream::connect(socket)?;
+    /// If it does not answer.
+    pub fn of(arch: Arch, output: TcpStream) -> io::Result<Self> {
         output.set_read_timeout(Some(PATIENCE))?;
+        output.set_nodelay(true)?;
         let input = BufReader::new(output.try_clone()?);
         let mut debugger = Self { arch, output, input };
         debugger.ask("QStartNoAckMode")?;

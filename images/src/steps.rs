@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::boot::{Kill, Options, command};
+use crate::boot::{BootError, Kill, Options, command};
 use crate::build::{Image, MEASURE, build_programs};
 use crate::debugger::Debugger;
 use crate::instruction::Kind;
@@ -23,7 +23,7 @@ const ROUND: usize = 6;
 /// More than any operation takes for so many rounds.
 const MOST_STEPS: usize = 2_000_000;
 
-/// How long the emulator may take to open its socket.
+/// How long the emulator may take to call.
 const START: Duration = Duration::from_secs(10);
 
 /// The longest instruction has so many bytes.
@@ -101,22 +101,6 @@ impl Steps {
     }
 }
 
-/// A place for the debugger's socket, and its removal.
-struct Socket(PathBuf);
-
-impl Socket {
-    fn new(arch: Arch) -> Self {
-        Self(std::env::temp_dir().join(format!("coldframe-{arch}-{}.gdb", std::process::id())))
-    }
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        // The emulator may have removed it.
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
 /// Boots the program that measures, and steps through one round of an operation.
 ///
 /// # Errors
@@ -125,9 +109,10 @@ pub fn steps(arch: Arch, offline: bool, operation: &str) -> io::Result<Steps> {
     let image = build_programs(arch, offline, &[MEASURE]).map_err(io::Error::other)?;
     let program = Symbols::of(&image.programs[0]);
     let begin = program.address(BEGIN).ok_or_else(|| io::Error::other(format!("no function {BEGIN}")))?;
-    let socket = Socket::new(arch);
-    let _machine = start(&image, &socket.0)?;
-    let mut debugger = connect(arch, &socket.0)?;
+    // The emulator calls: so no port has to be guessed, and any host can do it.
+    let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let _machine = start(&image, door.local_addr()?.port())?;
+    let mut debugger = Debugger::of(arch, caller_at(&door)?)?;
     let mut names = Vec::new();
     loop {
         if let Err(error) = debugger.run_to(begin) {
@@ -156,26 +141,34 @@ pub fn steps(arch: Arch, offline: bool, operation: &str) -> io::Result<Steps> {
     Ok(Steps { arch, steps: round })
 }
 
-fn start(image: &Image, socket: &Path) -> io::Result<Kill> {
+fn start(image: &Image, port: u16) -> io::Result<Kill> {
     let silence = Duration::MAX;
     let options = Options { cpus: 1, memory: "128M".to_owned(), silence, icount: false, gdb: false };
     let mut command = command(image, &options);
     // An idle machine sleeps: one that jumps to its next moment does not wake any more once it has been stopped.
     command.args(["-icount", "shift=0,align=off"]);
-    command.args(["-S", "-gdb", &format!("unix:{},server=on,wait=off", socket.display())]);
+    let socket = format!("socket,id=debugger,host=127.0.0.1,port={port},server=off");
+    command.args(["-S", "-chardev", &socket, "-gdb", "chardev:debugger"]);
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
     child.map(Kill).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => io::Error::other(crate::boot::BootError::NoEmulator(image.arch)),
+        io::ErrorKind::NotFound => io::Error::other(BootError::NoEmulator(image.arch)),
         _ => error,
     })
 }
-
-fn connect(arch: Arch, socket: &Path) -> io::Result<Debugger> {
+/// Who calls, if that is soon.
+fn caller_at(door: &TcpListener) -> io::Result<TcpStream> {
+    door.set_nonblocking(true)?;
     let begin = Instant::now();
     loop {
-        match Debugger::connect(arch, socket) {
-            Err(_) if begin.elapsed() < START => std::thread::sleep(Duration::from_millis(20)),
-            outcome => return outcome,
+        match door.accept() {
+            Ok((caller, _)) => {
+                caller.set_nonblocking(false)?;
+                return Ok(caller);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && begin.elapsed() < START => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(error) => return Err(io::Error::other(format!("the emulator does not call: {error}"))),
         }
     }
 }
