@@ -129,7 +129,14 @@ impl Model {
             }
             let CapabilityHandle { slot, .. } = CapabilityHandle::from_word(*word);
             // Who waits by it now: some may have been woken in this very entry.
-            let waits = |thread: &u32| self.lines.iter().any(|waiting| waiting.thread == *thread);
+            // A call that is made once more comes behind the timers: those whose time has come have gone by then.
+            let is_gone = |waiting: &Waiting| {
+                let waits_for = view.threads[waiting.thread as usize].waits_for();
+                self.makes_again && waiting.until <= self.now && waits_for == WaitsFor::Nothing
+            };
+            let waits = |thread: &u32| {
+                self.lines.iter().any(|waiting| waiting.thread == *thread && !is_gone(waiting))
+            };
             if moves && self.users.iter().any(|(thread, by)| *by == slot && waits(thread)) {
                 return Err(Error::Busy);
             }
