@@ -8,11 +8,12 @@ pub struct OwnedStore<T> {
     rows: Vec<T>,
     /// Those that have been lifted out are missing.
     frames: Vec<Option<Frame>>,
+    missing: usize,
 }
 
 impl<T> Default for OwnedStore<T> {
     fn default() -> Self {
-        Self { rows: Vec::new(), frames: Vec::new() }
+        Self { rows: Vec::new(), frames: Vec::new(), missing: 0 }
     }
 }
 
@@ -34,7 +35,7 @@ impl<T: Row> Store<T> for OwnedStore<T> {
     }
 
     fn frames(&self) -> usize {
-        self.frames.iter().flatten().count()
+        self.frames.len() - self.missing
     }
 
     fn grow(&mut self, frame: Frame) {
@@ -44,6 +45,7 @@ impl<T: Row> Store<T> for OwnedStore<T> {
 
     fn shrink(&mut self) -> Option<Frame> {
         let frame = self.frames.pop()?;
+        self.missing -= usize::from(frame.is_none());
         self.fit();
         frame
     }
@@ -51,10 +53,13 @@ impl<T: Row> Store<T> for OwnedStore<T> {
     fn lift(&mut self, number: usize) -> Option<Frame> {
         let rows = FRAME_BYTES as usize / size_of::<T>();
         self.rows[number * rows..(number + 1) * rows].fill_with(T::default);
-        self.frames[number].take()
+        let frame = self.frames[number].take();
+        self.missing += usize::from(frame.is_some());
+        frame
     }
 
     fn lower(&mut self, number: usize, frame: Frame) {
         assert!(self.frames[number].replace(frame).is_none(), "a frame is lowered where one was lifted");
+        self.missing -= 1;
     }
 }

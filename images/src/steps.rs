@@ -147,7 +147,7 @@ fn start(image: &Image, port: u16) -> io::Result<Kill> {
     let mut command = command(image, &options);
     // An idle machine sleeps: one that jumps to its next moment does not wake any more once it has been stopped.
     command.args(["-icount", "shift=0,align=off"]);
-    let socket = format!("socket,id=debugger,host=127.0.0.1,port={port},server=off");
+    let socket = format!("socket,id=debugger,host=127.0.0.1,port={port},server=off,nodelay=on");
     command.args(["-S", "-chardev", &socket, "-gdb", "chardev:debugger"]);
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
     child.map(Kill).map_err(|error| match error.kind() {

@@ -10,6 +10,7 @@ use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
 use super::calls::{Answer, Expected};
 use super::messages::carries;
+use super::words::{Line, Waiting};
 use super::{Model, fail};
 use crate::oracle::Violation;
 
@@ -107,7 +108,10 @@ impl Model {
     pub(super) fn note_unloading<F: HardwareFormat>(&mut self, view: &Inspection<'_, HostMachine<F>>) {
         let unloads =
             |work: Option<&Work>| work.is_some_and(|work| matches!(work.task(), Task::Unload { .. }));
-        self.unloads = self.takes_pages && view.threads.iter().any(|thread| unloads(thread.work()));
+        let at_words = |waiting: &Waiting| matches!(waiting.line, Line::Process(_));
+        self.unloads = self.takes_pages
+            && self.lines.iter().any(at_words)
+            && view.threads.iter().any(|thread| unloads(thread.work()));
     }
 
     /// Whether what a message says of pages makes sense.

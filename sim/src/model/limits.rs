@@ -12,6 +12,9 @@ use super::names::Key;
 use super::{Model, State};
 use crate::oracle::{MODEL, Violation, demand};
 
+/// How many limits are known before those of names that have gone are forgotten.
+const MOST: usize = 256;
+
 /// The capability that a process calls so.
 fn row_of<'a, F: HardwareFormat>(
     view: &Inspection<'a, HostMachine<F>>,
@@ -54,6 +57,10 @@ impl Model {
         }
         if row.first_derived().is_some() {
             return Err(Error::Busy);
+        }
+        if self.limits.len() >= MOST {
+            // No name is given out again: those that nobody has are of no use.
+            self.limits.retain(|key, _| row_of(view, *key).is_some());
         }
         let asked = if words[1] == 0 { u32::MAX } else { words[1] as u32 };
         let Limit { until, uses } = self.limit_of(key);
