@@ -4,14 +4,16 @@ use coldframe_abi::{CpuId, Nanos, Number, TABLE, UserAddress};
 use coldframe_hal::paging::Sv39;
 use coldframe_kernel::Kernel;
 use hal_host::HostMachine;
-use sim::ops::{LAST, Op, Programs, first_window};
+use sim::ops::{LAST, Op, Programs, VICTIM, first_window};
 use sim::source::{Random, Source};
 use sim::world::{Progress, World};
 
 const CPUS: u16 = 4;
 const HONEST: usize = 3;
-/// How many calls there are, unless `COLDFRAME_HOSTILE_CALLS` says otherwise: ten million take a minute or two.
+/// How many calls there are, unless `COLDFRAME_HOSTILE_CALLS` says otherwise: ten million take a minute.
 const CALLS: u64 = 500_000;
+/// How many steps may pass without one of them.
+const PATIENCE: u64 = 1_000_000;
 /// How much less than its share an honest program may get, in parts of a hundred.
 const MISSING: u64 = 2;
 
@@ -57,14 +59,18 @@ fn hostile_calls_cost_nobody_else_anything() {
     let mut kernel = Kernel::new(machine, CPUS, map).expect("there is memory");
     let mut computes = vec![Op::Compute(Nanos::from_millis(50)); 16];
     computes.push(Op::Again { times: u16::MAX });
-    // A warden that nobody else can touch makes the hostile process, and gives it no authority.
+    // A warden that nobody else can touch makes a hostile process, gives it no authority, and ends it before all of its
+    // threads have stopped each other.
     let warden = vec![
-        Op::ProcessCreate { frames: 400 },
-        Op::ProcessThread { process: LAST, program: 3 },
-        Op::ProcessThread { process: LAST, program: 4 },
-        Op::Sleep(Nanos(u64::MAX)),
+        Op::VictimCreate { frames: 400 },
+        Op::ProcessThread { process: VICTIM, program: 3 },
+        Op::ProcessThread { process: VICTIM, program: 4 },
+        Op::Sleep(Nanos::from_millis(400)),
+        Op::ProcessKill { process: VICTIM },
+        Op::VictimForget,
+        Op::Again { times: u16::MAX },
     ];
-    let programs = Programs::new(vec![honest(), computes, warden, hostile(), hostile_keeper()], 100_000);
+    let programs = Programs::new(vec![honest(), computes, warden, hostile(), hostile_keeper()], 1_000_000);
     let mut budgets = Vec::new();
     for number in 0..=HONEST {
         let process = kernel.create_process_with(1_000).expect("there is memory");
@@ -78,7 +84,11 @@ fn hostile_calls_cost_nobody_else_anything() {
     let calls = std::env::var("COLDFRAME_HOSTILE_CALLS").map_or(CALLS, |calls| {
         calls.parse().unwrap_or_else(|_| panic!("COLDFRAME_HOSTILE_CALLS is a number, not '{calls}'"))
     });
+    let mut made = (0, 0);
     while world.userland().drawn_calls() < calls {
+        let since = if made.0 == world.userland().drawn_calls() { made.1 + 1 } else { 0 };
+        made = (world.userland().drawn_calls(), since);
+        assert!(since < PATIENCE, "nobody makes calls any more after {} of them", made.0);
         match world.step(&mut source) {
             Ok(Progress::Going) => {}
             Ok(progress) => panic!("the machine comes to its end: {progress:?}"),

@@ -81,9 +81,8 @@ impl Contexts {
         }
         if runs != NONE && runs != 0
             && let Some((registers, left)) = self.slot(runs).take()
-            // A row whose thread has ended meanwhile starts anew.
-            && found.argument == registers.argument
-            && found.saved != [0; 4]
+            // Another thread of the same row starts anew.
+            && self.generations.get(runs as usize) == Some(&kernel.inspect().threads[runs as usize].generation())
         {
             return same(&registers, left, &found, runs, now);
         }
