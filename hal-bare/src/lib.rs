@@ -1,12 +1,13 @@
 //! The HAL in open ground: x86_64 and RISC-V.
 //!
 //! Here live the way from firmware to the kernel, the loop around it, and everything that touches hardware. The
-//! readers of boot data (`boot`) and what interrupt controllers are told (`lines`) are pure and compile on any host; the
-//! rest exists on bare targets only.
+//! readers of boot data (`boot`), what interrupt controllers are told (`lines`) and what makes words of noise (`entropy`)
+//! are pure and compile on any host; the rest exists on bare targets only.
 //! May import: all of `core/`.
 #![cfg_attr(target_os = "none", no_std)]
 
 pub mod boot;
+pub mod entropy;
 pub mod lines;
 
 #[cfg(target_os = "none")]

@@ -9,8 +9,8 @@ use coldframe_hal::{
 use coldframe_memory::MemoryMap;
 use coldframe_sync::{FlushBell, FlushBoard, KickWord, Lock, SeqWords};
 
-use crate::arch;
 use crate::window::WindowStore;
+use crate::{arch, entropy};
 
 /// One word a CPU: set by whoever kicks it, taken when the interrupt arrives.
 pub(crate) static KICKS: [KickWord; MAX_CPUS] = [const { KickWord::new() }; MAX_CPUS];
@@ -21,9 +21,12 @@ pub(crate) static FLUSHES: FlushBoard<MAX_CPUS, FLUSH_SLOTS> = FlushBoard::new()
 /// What no driver may reach: not in the machine, which is in the kernel, whose parts are to be near each other.
 static KEPT: Lock<Option<MemoryMap>> = Lock::new(None);
 
+/// How often the clock is looked at for noise.
+const JITTER_ROUNDS: usize = 256;
+
 /// The machine that the kernel runs on. There is one; what it has is in hardware.
 pub(crate) struct BareMachine {
-    entropy: u64,
+    entropy: entropy::Entropy,
     stores: usize,
 }
 
@@ -32,9 +35,13 @@ impl BareMachine {
     ///
     /// # Safety
     /// There is one in the machine, the direct window maps all RAM, and the kernel's tables are in place.
-    pub(crate) unsafe fn new(kept: MemoryMap) -> Self {
+    pub(crate) unsafe fn new(kept: MemoryMap, seed: Option<[u64; 4]>) -> Self {
         *KEPT.lock() = Some(kept);
-        Self { entropy: arch::ticks() ^ 0x6a09_e667_f3bc_c908, stores: 0 }
+        let mut entropy = entropy::Entropy::new();
+        seed.iter().flatten().for_each(|word| entropy.feed(*word));
+        // How long each round takes depends on caches, memory and what else the machine does.
+        (0..JITTER_ROUNDS).for_each(|_| entropy.feed(arch::ticks()));
+        Self { entropy, stores: 0 }
     }
 }
 
@@ -146,9 +153,7 @@ impl Console for BareMachine {
 
 impl Entropy for BareMachine {
     fn random(&mut self) -> u64 {
-        // Boot noise only: what programs get will come from an entropy source of its own.
-        self.entropy = (self.entropy ^ arch::ticks()).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
-        self.entropy
+        self.entropy.word()
     }
 }
 
@@ -169,8 +174,8 @@ impl Machine for BareMachine {
         arch::rate().for_programs()
     }
 
-    fn publish(&mut self, frame: Frame, words: [u64; 2]) {
-        let words_there = pointer(frame.start()).cast::<SeqWords<2>>();
+    fn publish(&mut self, frame: Frame, words: [u64; 3]) {
+        let words_there = pointer(frame.start()).cast::<SeqWords<3>>();
         // SAFETY: the frame is RAM that the kernel owns (precondition), larger than the words and aligned; programs only
         // read it, and all that is there are atomics, for which any bytes are valid.
         unsafe { &*words_there }.write(words);

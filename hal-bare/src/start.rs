@@ -34,6 +34,8 @@ pub(crate) struct Boot {
     pub(crate) kept: MemoryMap,
     pub(crate) cpus: CpuList,
     pub(crate) archive: Option<&'static [u8]>,
+    /// What nobody can guess.
+    pub(crate) seed: Option<[u64; 4]>,
 }
 
 /// Makes the kernel, loads the programs, starts the other CPUs, and goes on as the first of them.
@@ -45,8 +47,13 @@ pub(crate) fn start(mut boot: Boot) -> ! {
         CPU_STACKS[usize::from(cpu)].store(top, Ordering::SeqCst);
     }
     say!("coldframe: {cpus} CPUs, {} MiB of RAM", boot.ram.frames() * FRAME_BYTES / (1 << 20));
+    if boot.seed.is_none() {
+        say!(
+            "coldframe: neither firmware nor CPU has a source of entropy; random words are made of jitter alone"
+        );
+    }
     // SAFETY: the first CPU comes here once, after the architecture has set up window and tables.
-    let machine = unsafe { BareMachine::new(boot.kept) };
+    let machine = unsafe { BareMachine::new(boot.kept, boot.seed) };
     let mut kernel = match Kernel::new(machine, cpus, boot.ram) {
         Ok(kernel) => kernel,
         Err(error) => panic!("the machine cannot carry the kernel: {error:?}"),

@@ -405,10 +405,10 @@ impl<F: HardwareFormat> Machine for HostMachine<F> {
         CounterRate { nanos: 1, shift: 0 }
     }
 
-    fn publish(&mut self, frame: Frame, words: [u64; 2]) {
+    fn publish(&mut self, frame: Frame, words: [u64; 3]) {
         // An entry is one step here: nobody reads in the middle of it.
         let sequence = self.ram.read(frame.word(0));
-        for (word, value) in (0..).zip([sequence + 2, words[0], words[1]]) {
+        for (word, value) in (0..).zip([sequence + 2, words[0], words[1], words[2]]) {
             self.ram.write(frame.word(word), value);
         }
     }

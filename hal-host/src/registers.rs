@@ -12,6 +12,8 @@ pub struct HostRegisters {
     pub stack: u64,
     /// What it was started with.
     pub argument: u64,
+    /// Where its thread-local storage starts.
+    pub thread_pointer: u64,
     /// The call that it makes.
     pub request: Request,
     /// The answer to its last call.
@@ -67,6 +69,14 @@ impl UserRegisters for HostRegisters {
             1 => self.stack = value,
             number => self.saved[number - 2] = value,
         }
+    }
+
+    fn thread_pointer(&self) -> u64 {
+        self.thread_pointer
+    }
+
+    fn set_thread_pointer(&mut self, address: u64) {
+        self.thread_pointer = address;
     }
 
     fn program_counter(&self) -> u64 {

@@ -13,6 +13,7 @@ mod faults;
 mod handing;
 mod interrupts;
 mod limits;
+mod machine;
 mod messages;
 mod names;
 mod notices;
@@ -26,7 +27,7 @@ mod urgency;
 mod words;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use coldframe_abi::{
     Authority, CapabilityHandle, CapabilityKind, Counter, CpuId, Error, Instant, Kind, Number, Reply, Request,
@@ -81,6 +82,9 @@ pub(crate) struct Model {
     limits: BTreeMap<names::Key, coldframe_capability::Limit>,
     /// The calls that may yet use what they name.
     unsure: Vec<(usize, u32, Request)>,
+    /// What wall time it was at zero, as whoever may say so has said, and the random words that have been given out.
+    wall_at_zero: u64,
+    random_words: BTreeSet<u64>,
     /// When the kernel was entered.
     now: Instant,
     /// Who hears of the end of the last mapping of an object, by row and generation.

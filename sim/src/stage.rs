@@ -7,9 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use coldframe_abi::{
-    Call, CounterRate, ExitCode, Message, Reply, Request, Sys, UserAddress, UserRange, Word,
-};
+use coldframe_abi::{Call, ClockPage, ExitCode, Message, Reply, Request, Sys, UserAddress, UserRange, Word};
 use coldframe_hal::paging::Rights;
 use coldframe_hal::{Clock, Cpu, Trap};
 use coldframe_kernel::{Kernel, Segment};
@@ -52,6 +50,7 @@ enum Wish {
     },
     /// Where a register says.
     LoadArgument,
+    LoadThreadWord,
     Counter,
 }
 
@@ -140,14 +139,21 @@ impl Ground for GlassGround {
         self.wish(Wish::Counter).await.value
     }
 
-    async fn counter_rate(&self, page: UserAddress) -> CounterRate {
+    async fn clock_page(&self, page: UserAddress) -> ClockPage {
         loop {
             let before = self.load(page).await;
-            let words = [self.load(UserAddress(page.0 + 8)).await, self.load(UserAddress(page.0 + 16)).await];
+            let mut words = [0; 3];
+            for (at, word) in (1..).zip(&mut words) {
+                *word = self.load(UserAddress(page.0 + at * 8)).await;
+            }
             if before % 2 == 0 && self.load(page).await == before {
-                return CounterRate::from_words(words);
+                return ClockPage::from_words(words);
             }
         }
+    }
+
+    async fn thread_word(&self) -> u64 {
+        self.wish(Wish::LoadThreadWord).await.value
     }
 
     fn upcall_handler(&self) -> UserAddress {
@@ -311,7 +317,7 @@ impl<F: HardwareFormat> Userland<F> for Stage {
                 UserStep::Went
             }
             Some(Wish::Compute(span)) => UserStep::Compute(span),
-            Some(Wish::LoadArgument | Wish::Load { .. } | Wish::Fetch { .. }) => {
+            Some(Wish::LoadArgument | Wish::LoadThreadWord | Wish::Load { .. } | Wish::Fetch { .. }) => {
                 match read(cpu, machine, wish) {
                     Ok(value) => {
                         actor.exchange.borrow_mut().answer = Some(Reply::ok(value));
@@ -345,6 +351,10 @@ fn read<F: HardwareFormat>(
     match wish {
         Some(Wish::Fetch { address }) => cpu.fetch(machine.ram(), address),
         Some(Wish::Load { address }) => cpu.load(machine.ram(), address),
+        Some(Wish::LoadThreadWord) => {
+            let address = cpu.peek().thread_pointer;
+            cpu.load(machine.ram(), address)
+        }
         _ => {
             let address = cpu.peek().saved[ARGUMENT];
             cpu.load(machine.ram(), address)

@@ -126,6 +126,7 @@ impl Typed<'_> {
                 "line" => picks.one_of(&[0, 1, 1, 2, 3, 4]),
                 "mine" => picks.one_of(&[0, 1, 1, 2]),
                 "address" => DEVICES + picks.one_of(&[0, 0, PAGE, 3 * PAGE, 8, PAGE << 20]),
+                "wall" => picks.one_of(&[0, self.now.0, self.now.0 + 40_000, 1 << 60, u64::MAX]),
                 "uses" => picks.one_of(&[0, 0, 1, 1, 2, 3, 1 << 32]),
                 "bits" => picks.one_of(&[0, 1, 1, 2, 3]),
                 "frames" => picks.one_of(&[0, 1, 2, 6, 20, 60]),

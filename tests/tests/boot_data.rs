@@ -19,6 +19,8 @@ fn the_tree_of_qemu_is_read() {
     assert_eq!(facts.ram.frames(), 65_536 - 1);
     assert!(!facts.ram.contains(Frame(0x80200)) && facts.ram.contains(Frame(0x80201)));
     assert_eq!(facts.archive, None);
+    // The first bytes of `rng-seed` in that file.
+    assert_eq!(facts.seed.map(|seed| seed[0]), Some(0x2303_54b6_9d96_5012));
     let plic = facts.plic.as_ref().expect("there is one");
     assert_eq!((plic.start, plic.length, plic.lines), (0xc00_0000, 0x60_0000, 97));
     // A context each for M-mode and S-mode.

@@ -21,8 +21,8 @@ pub use fault::{FaultAnswer, FaultKind, FaultReport};
 pub use message::{Arrival, Carries, MESSAGE_WORDS, MOST_CARRIED, MOST_PAGES, MOST_RANGES, Message, Passage};
 pub use table::{Call, Calls, Description, Number, Parameter, Sys, TABLE};
 pub use words::{
-    Authority, CapabilityHandle, CapabilityKind, CapabilityRights, CapabilityState, Class, Counter,
-    CounterRate, CpuId, Deadline, EndpointHandle, ExitCode, GroupHandle, Instant, LineHandle, MappingHandle,
-    MemoryUse, Nanos, ObjectHandle, PageKind, PageRights, PageState, Priority, ProcessHandle, Reach,
-    ReplyHandle, ThreadHandle, UserAddress, UserRange, Word,
+    Authority, CapabilityHandle, CapabilityKind, CapabilityRights, CapabilityState, Class, ClockPage,
+    Counter, CounterRate, CpuId, Deadline, EndpointHandle, ExitCode, GroupHandle, Instant, LineHandle,
+    MappingHandle, MemoryUse, Nanos, ObjectHandle, PageKind, PageRights, PageState, Priority, ProcessHandle,
+    Reach, ReplyHandle, ThreadHandle, UserAddress, UserRange, Word,
 };

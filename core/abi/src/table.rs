@@ -289,9 +289,9 @@ syscalls! {
     9 set_priority SetPriority(thread: ThreadHandle as [MANAGE], priority: Priority) -> ();
     errors [BadHandle, NoRight, NotAllowed];
 
-    #[doc = "Lets a thread run only on the CPUs whose bits are set, counted from CPU 64 * bank."]
+    #[doc = "Lets a thread run only on CPUs whose bits are set, from 64 * bank on; each more takes authority."]
     10 set_affinity SetAffinity(thread: ThreadHandle as [MANAGE], bank: Word, cpus: Word) -> ();
-    errors [BadHandle, NoRight, BadArgument];
+    errors [BadHandle, NoRight, BadArgument, NotAllowed];
 
     #[doc = "Stops a thread, wherever it is, until it is resumed."]
     11 thread_suspend ThreadSuspend(thread: ThreadHandle as [MANAGE]) -> (); errors [BadHandle, NoRight, BadState];
@@ -554,4 +554,13 @@ syscalls! {
     #[doc = "Lets a capability be used so often, or any number if zero, and until then; never more than before."]
     84 capability_limit CapabilityLimit(capability: CapabilityHandle, uses: Word, until: Deadline) -> ();
     errors [BadHandle, BadArgument, Busy];
+
+    #[doc = "Makes the caller's thread-local storage start at an address."]
+    85 thread_pointer ThreadPointer(address: UserAddress) -> (); errors [BadAddress];
+
+    #[doc = "Gives a word that nobody can guess."]
+    86 random Random() -> Word; errors [NotAllowed];
+
+    #[doc = "Says what wall time it is, in nanoseconds since 1970 began; whoever sees the clock page learns it."]
+    87 clock_set ClockSet(wall: Instant) -> (); errors [NotAllowed, BadArgument];
 }

@@ -61,18 +61,6 @@ pub struct CounterRate {
 }
 
 impl CounterRate {
-    /// As the words of the clock page.
-    #[must_use]
-    pub const fn to_words(self) -> [u64; 2] {
-        [self.nanos, self.shift as u64]
-    }
-
-    /// From the words of the clock page.
-    #[must_use]
-    pub const fn from_words([nanos, shift]: [u64; 2]) -> Self {
-        Self { nanos, shift: shift as u32 }
-    }
-
     /// The moment at which the counter, that started at zero, shows `ticks`: the same that the kernel makes of it.
     #[must_use]
     #[inline]
@@ -80,6 +68,38 @@ impl CounterRate {
         // Twice as wide as the counter: nothing is lost however long the machine runs.
         let nanos = (ticks as u128 * self.nanos as u128) >> self.shift;
         Instant(if nanos > u64::MAX as u128 { u64::MAX } else { nanos as u64 })
+    }
+}
+
+/// What the clock page says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClockPage {
+    /// What the counter means.
+    pub rate: CounterRate,
+    /// What wall time it was at the moment zero, in nanoseconds since 1970 began; zero if nobody has said.
+    pub wall_at_zero: u64,
+}
+
+impl ClockPage {
+    /// As words.
+    #[must_use]
+    pub const fn to_words(self) -> [u64; 3] {
+        [self.rate.nanos, self.rate.shift as u64, self.wall_at_zero]
+    }
+
+    /// From words.
+    #[must_use]
+    pub const fn from_words([nanos, shift, wall_at_zero]: [u64; 3]) -> Self {
+        Self { rate: CounterRate { nanos, shift: shift as u32 }, wall_at_zero }
+    }
+
+    /// What wall time it is when the counter, that started at zero, shows `ticks`; `None` if nobody has said.
+    #[must_use]
+    pub const fn wall(self, ticks: u64) -> Option<Instant> {
+        match self.wall_at_zero {
+            0 => None,
+            start => Some(Instant(start.saturating_add(self.rate.instant(ticks).0))),
+        }
     }
 }
 
@@ -389,18 +409,31 @@ pub enum Authority {
     Cpus = 2,
     /// Make threads more urgent, and groups; its range are levels, of which a class has 256.
     Urgency = 3,
-    /// See the clock page.
+    /// See the clock page, which is number 0 of its range, and set the wall time, which is number 1.
     Clock = 4,
     /// Listen to interrupts; its range are lines.
     Lines = 5,
     /// Reach the registers of devices; its range are pages of physical memory.
     Devices = 6,
+    /// Let threads run where they may not yet; its range are CPUs.
+    Affinity = 7,
+    /// Draw words that nobody can guess.
+    Entropy = 8,
 }
 
 impl Authority {
     /// Every authority.
-    pub const ALL: [Self; 7] =
-        [Self::Power, Self::Console, Self::Cpus, Self::Urgency, Self::Clock, Self::Lines, Self::Devices];
+    pub const ALL: [Self; 9] = [
+        Self::Power,
+        Self::Console,
+        Self::Cpus,
+        Self::Urgency,
+        Self::Clock,
+        Self::Lines,
+        Self::Devices,
+        Self::Affinity,
+        Self::Entropy,
+    ];
 }
 
 /// Over what an authority reaches: numbers from the first to the one behind the last.
@@ -481,6 +514,8 @@ impl CapabilityState {
             4 => Authority::Clock,
             5 => Authority::Lines,
             6 => Authority::Devices,
+            7 => Authority::Affinity,
+            8 => Authority::Entropy,
             _ => Authority::Power,
         };
         Self { kind, rights: CapabilityRights((word >> 8) as u8), authority }

@@ -189,7 +189,7 @@ pub trait Machine:
     /// Writes words to the beginning of a frame that programs read without a lock, all of them or none.
     ///
     /// Precondition: the frame is RAM that the kernel owns.
-    fn publish(&mut self, frame: Frame, words: [u64; 2]);
+    fn publish(&mut self, frame: Frame, words: [u64; 3]);
 
     /// How many tags translations can have, `Tag::NONE` included; one, if the machine has none.
     fn tags(&self) -> u16;

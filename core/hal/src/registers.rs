@@ -52,6 +52,14 @@ pub trait UserRegisters: Clone + Default + 'static {
     /// Precondition: there is such a register; of the first two it is an address of the user half, or the end of it.
     fn set_register(&mut self, number: usize, value: u64);
 
+    /// Where its thread-local storage starts.
+    fn thread_pointer(&self) -> u64;
+
+    /// Lets it start somewhere else.
+    ///
+    /// Precondition: it is an address of the user half.
+    fn set_thread_pointer(&mut self, address: u64);
+
     /// Where the thread goes on.
     fn program_counter(&self) -> u64;
 

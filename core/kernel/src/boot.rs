@@ -1,6 +1,6 @@
 //! How a kernel comes into being, and its first processes with it.
 
-use coldframe_abi::{CallSet, Class, CpuId, Instant, Priority, Request, UserAddress};
+use coldframe_abi::{CallSet, Class, ClockPage, CpuId, Instant, Priority, Request, UserAddress};
 use coldframe_capability::CHUNK;
 use coldframe_hal::paging::{Format, Rights};
 use coldframe_hal::{CpuSet, FRAME_BYTES, Frame, Machine, PhysicalMemory, Store, UserRegisters};
@@ -79,8 +79,8 @@ impl<M: Machine> Kernel<M> {
         }
         let mut frames = Frames::new(&mut machine, ram)?;
         let clock_page = frames.take_zeroed(&mut machine)?;
-        let rate = machine.counter_rate();
-        machine.publish(clock_page, rate.to_words());
+        let page = ClockPage { rate: machine.counter_rate(), wall_at_zero: 0 };
+        machine.publish(clock_page, page.to_words());
         let seed = machine.random();
         let mut kernel = Self {
             threads: machine.store(),

@@ -189,7 +189,9 @@ impl<M: Machine> Kernel<M> {
         upcall.is_in_it = true;
         let Upcall { handler, stack, place, .. } = *upcall;
         self.interrupted.rows_mut()[place as usize].registers.clone_from(cpu.registers());
+        let pointer = cpu.registers().thread_pointer();
         *cpu.registers() = Registers::<M>::start(handler, stack, bits);
+        cpu.registers().set_thread_pointer(pointer);
     }
 
     /// The running thread goes on with what it has been interrupted at.

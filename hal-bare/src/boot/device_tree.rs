@@ -70,6 +70,8 @@ pub struct Facts {
     pub archive: Option<Bytes>,
     /// The interrupt controller of devices.
     pub plic: Option<Plic>,
+    /// What firmware says that nobody can guess.
+    pub seed: Option<[u64; 4]>,
     memory: Ranges,
 }
 
@@ -126,6 +128,7 @@ pub fn read(bytes: &[u8], also_used: &[Bytes]) -> Result<Facts, TreeError> {
         finisher: None,
         archive: None,
         plic: None,
+        seed: None,
         memory: Ranges::new(),
     };
     for node in root.children() {
@@ -137,7 +140,7 @@ pub fn read(bytes: &[u8], also_used: &[Bytes]) -> Result<Facts, TreeError> {
                 }
             }
             "cpus" => read_cpus(&node, &mut facts),
-            "chosen" => facts.archive = archive(&node),
+            "chosen" => (facts.archive, facts.seed) = (archive(&node), seed(&node)),
             "soc" => read_devices(&node, &mut facts)?,
             _ => {}
         }
@@ -269,6 +272,13 @@ fn archive(chosen: &FdtNode<'_>) -> Option<Bytes> {
     let start = number(chosen, "linux,initrd-start")?;
     let end = number(chosen, "linux,initrd-end")?;
     (start < end).then_some(Bytes { start, length: end.saturating_sub(start) })
+}
+
+/// As many bytes of noise as make a key; fewer are none.
+fn seed(chosen: &FdtNode<'_>) -> Option<[u64; 4]> {
+    let property = chosen.property("rng-seed")?;
+    let (words, _) = property.value().first_chunk::<32>()?.as_chunks::<8>();
+    Some(core::array::from_fn(|at| u64::from_le_bytes(words[at])))
 }
 
 fn is_compatible(node: &FdtNode<'_>, kind: &str) -> bool {

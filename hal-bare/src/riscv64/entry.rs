@@ -121,7 +121,7 @@ extern "C" fn start_first(hart: u64, tree: u64) -> ! {
         plic::set_up(plic, facts.cpus.ids());
     }
     let archive = facts.archive.map(|range| bytes_at(range.start, range.length));
-    start::start(Boot { ram: facts.ram, kept, cpus: facts.cpus, archive })
+    start::start(Boot { ram: facts.ram, kept, cpus: facts.cpus, archive, seed: facts.seed })
 }
 
 extern "C" fn start_secondary(_hart: u64, cpu: u64) -> ! {

@@ -178,6 +178,14 @@ impl UserRegisters for Registers {
         }
     }
 
+    fn thread_pointer(&self) -> u64 {
+        self.x[4]
+    }
+
+    fn set_thread_pointer(&mut self, address: u64) {
+        self.x[4] = address;
+    }
+
     fn program_counter(&self) -> u64 {
         self.pc
     }

@@ -15,6 +15,8 @@ pub(super) const USER_DATA: u16 = 0x18 | 3;
 pub(super) const USER_CODE: u16 = 0x20 | 3;
 const TASK: u16 = 0x28;
 
+/// Where the thread-local storage of user mode starts.
+pub(super) const FS_BASE: u32 = 0xc000_0100;
 const GS_BASE: u32 = 0xc000_0101;
 const KERNEL_GS_BASE: u32 = 0xc000_0102;
 
@@ -29,6 +31,8 @@ struct Block {
     cpu: u64,
     /// The interrupt lines that have come to this CPU and that the kernel has not heard of: a bit each.
     lines: u64,
+    /// What the register has that says where thread-local storage starts: writing it takes long.
+    thread_pointer: u64,
     task: TaskState,
     segments: [u64; 7],
 }
@@ -47,6 +51,7 @@ struct TaskState {
 pub(super) const PENDING: usize = offset_of!(Block, pending);
 pub(super) const USER_STACK: usize = offset_of!(Block, user_stack);
 pub(super) const CPU: usize = offset_of!(Block, cpu);
+pub(super) const THREAD_POINTER_HERE: usize = offset_of!(Block, thread_pointer);
 const LINES: usize = offset_of!(Block, lines);
 /// Where the CPU finds the stack for a trap from user mode: the end of the thread's registers.
 pub(super) const TRAP_STACK: usize = offset_of!(Block, task) + offset_of!(TaskState, stacks);
@@ -61,6 +66,7 @@ const BLOCK: Block = Block {
     user_stack: 0,
     cpu: 0,
     lines: 0,
+    thread_pointer: 0,
     task: TaskState {
         reserved0: 0,
         stacks: [0; 3],
@@ -163,6 +169,7 @@ pub(super) fn set_up(cpu: CpuId) {
             task = in(reg) TASK,
             scratch = out(reg) _,
         );
+        write_msr(FS_BASE, 0);
         write_msr(GS_BASE, block.addr() as u64);
         write_msr(KERNEL_GS_BASE, 0);
     }

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use coldframe_abi::{CpuId, Nanos};
 
 use super::kernel_map::{self, IMAGE_OFFSET};
-use super::{APIC_IDS, DIRECT_WINDOW, apic, descriptors, io_apic, outb};
+use super::{APIC_IDS, DIRECT_WINDOW, apic, descriptors, instructions, io_apic, outb};
 use crate::boot::{Bytes, CpuList, acpi, kept_frames, pvh, usable_ram};
 use crate::start::{self, Boot};
 
@@ -215,7 +215,7 @@ extern "C" fn start_first(start_info: u64) -> ! {
         panic!("the memory map has too many separate pieces");
     };
     let archive = archive.map(|range| bytes_at(range.start, range.length));
-    start::start(Boot { ram, kept, cpus, archive })
+    start::start(Boot { ram, kept, cpus, archive, seed: instructions::seed() })
 }
 
 /// Stops the old timer, which firmware leaves running: it would ask on a line that others use, and nobody drives it. Its

@@ -81,6 +81,27 @@ pub(super) fn cpuid(leaf: u32) -> [u32; 4] {
     [result.eax, result.ebx, result.ecx, result.edx]
 }
 
+/// What the CPU says that nobody can guess, if it can.
+pub(super) fn seed() -> Option<[u64; 4]> {
+    let has_it = cpuid(1)[2] >> 30 & 1 == 1;
+    let mut words = [0; 4];
+    for word in words.iter_mut().filter(|_| has_it) {
+        // Ten tries in a row fail only on a CPU that is broken (SDM 1, chapter 7.3.17.1).
+        *word = (0..10).find_map(|_| random())?;
+    }
+    has_it.then_some(words)
+}
+
+/// Precondition: the CPU has the instruction.
+fn random() -> Option<u64> {
+    let (word, there): (u64, u8);
+    // SAFETY: the instruction is there (precondition), and changes these two registers only.
+    unsafe {
+        asm!("rdrand {}", "setc {}", out(reg) word, out(reg_byte) there, options(nomem, nostack));
+    }
+    (there == 1).then_some(word)
+}
+
 /// Lets interrupts in that are pending, and no others.
 pub(super) fn let_interrupts_in() {
     // SAFETY: the kernel's interrupt stubs only note what came.

@@ -6,7 +6,9 @@ use coldframe_abi::{Carries, Message, Reply, Request};
 use coldframe_hal::{Trap, UserRegisters};
 use coldframe_kernel::{FAST_CALLS, FastReply};
 
-use super::descriptors::{CPU, KERNEL_CODE, PENDING, TRAP_STACK, USER_CODE, USER_DATA, USER_STACK};
+use super::descriptors::{
+    CPU, FS_BASE, KERNEL_CODE, PENDING, THREAD_POINTER_HERE, TRAP_STACK, USER_CODE, USER_DATA, USER_STACK,
+};
 use super::instructions::write_msr;
 use super::{CALL_VECTOR, KICK_VECTOR, LAST_LINE_VECTOR};
 use crate::machine::BareCpu;
@@ -29,7 +31,11 @@ pub(crate) struct Registers {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct General {
     kernel_stack: u64,
-    uses_float: u64,
+    /// What it has beyond general registers: `USES_FLOAT`, `HAS_THREAD_POINTER`.
+    more: u64,
+    thread_pointer: u64,
+    /// The CPU pushes behind a multiple of 16.
+    unused: u64,
     r15: u64,
     r14: u64,
     r13: u64,
@@ -99,7 +105,10 @@ const IN_CALL: usize = core::mem::offset_of!(BareCpu, call);
 const CPU_KERNEL_STACK: usize = core::mem::offset_of!(BareCpu, registers) + KERNEL_STACK;
 
 const KERNEL_STACK: usize = core::mem::offset_of!(Registers, general.kernel_stack);
-const USES_FLOAT: usize = core::mem::offset_of!(Registers, general.uses_float);
+const MORE: usize = core::mem::offset_of!(Registers, general.more);
+const THREAD_POINTER: usize = core::mem::offset_of!(Registers, general.thread_pointer);
+const USES_FLOAT: u64 = 1;
+const HAS_THREAD_POINTER: u64 = 2;
 const GENERAL: usize = core::mem::offset_of!(Registers, general.r15);
 const END: usize = size_of::<Registers>();
 const _: () = assert!(END.is_multiple_of(16), "the CPU aligns the stack on which it pushes");
@@ -184,7 +193,9 @@ impl Default for General {
     fn default() -> Self {
         Self {
             kernel_stack: 0,
-            uses_float: 0,
+            more: 0,
+            thread_pointer: 0,
+            unused: 0,
             r15: 0,
             r14: 0,
             r13: 0,
@@ -225,11 +236,11 @@ impl Registers {
     }
 
     pub(super) fn uses_float(&self) -> bool {
-        self.uses_float != 0
+        self.more & USES_FLOAT != 0
     }
 
     pub(crate) fn allow_float(&mut self) {
-        self.uses_float = 1;
+        self.more |= USES_FLOAT;
         self.float = Float([0; 512]);
         // What the registers hold after a reset: all exceptions masked (SDM 1, chapters 8.1.5 and 10.2.3).
         self.float.0[..2].copy_from_slice(&0x037f_u16.to_le_bytes());
@@ -268,7 +279,7 @@ impl UserRegisters for Registers {
     }
 
     fn is_light(&self) -> bool {
-        self.uses_float == 0 && self.has_way_back()
+        self.more == 0 && self.has_way_back()
     }
 
     // rip and rsp; rax, rbx, rcx, rdx, rsi, rdi, rbp; r8 to r15.
@@ -280,6 +291,16 @@ impl UserRegisters for Registers {
 
     fn set_register(&mut self, number: usize, value: u64) {
         *self.general.numbered(number) = value;
+    }
+
+    fn thread_pointer(&self) -> u64 {
+        self.thread_pointer
+    }
+
+    fn set_thread_pointer(&mut self, address: u64) {
+        self.thread_pointer = address;
+        // The fast way between threads does not load it: it is for those that have none.
+        self.more = self.more & !HAS_THREAD_POINTER | if address == 0 { 0 } else { HAS_THREAD_POINTER };
     }
 
     fn program_counter(&self) -> u64 {
@@ -309,8 +330,11 @@ run_user_asm:
     mov [rdi + {kernel_stack}], rsp
     lea rax, [rdi + {end}]
     mov gs:[{trap_stack}], rax
-    cmp qword ptr [rdi + {uses_float}], 0
-    je 5f
+    mov rax, [rdi + {thread_pointer}]
+    cmp rax, gs:[{loaded_pointer}]
+    jne 9f
+4:  test byte ptr [rdi + {more}], {float}
+    jz 5f
     clts
     fxrstor64 [rdi]
 5:  lea rsp, [rdi + {general}]
@@ -332,6 +356,13 @@ run_user_asm:
     add rsp, 16
     swapgs
     iretq
+
+9:  mov gs:[{loaded_pointer}], rax
+    mov rdx, rax
+    shr rdx, 32
+    mov ecx, {fs_base}
+    wrmsr
+    jmp 4b
 
     .global call_entry
 call_entry:
@@ -410,8 +441,8 @@ leave_user:
     push r15
     cld
     lea rdi, [rsp - {general}]
-    cmp qword ptr [rdi + {uses_float}], 0
-    je 2f
+    test byte ptr [rdi + {more}], {float}
+    jz 2f
     fxsave64 [rdi]
     mov rax, cr0
     or rax, 8
@@ -462,7 +493,11 @@ trap_stubs:
     .endr
     "#,
     kernel_stack = const KERNEL_STACK,
-    uses_float = const USES_FLOAT,
+    more = const MORE,
+    float = const USES_FLOAT,
+    thread_pointer = const THREAD_POINTER,
+    loaded_pointer = const THREAD_POINTER_HERE,
+    fs_base = const FS_BASE,
     general = const GENERAL,
     end = const END,
     trap_stack = const TRAP_STACK,

@@ -168,6 +168,11 @@ impl Model {
             }
             Number::LineDone => Expected::Answer(self.line_done(caller, words)),
             Number::ObjectPhysical => self.object_physical((kernel, view), caller, words, given, now)?,
+            Number::ThreadPointer if words[0] >= self.user_end => Expected::Answer(Err(Error::BadAddress)),
+            // That the register has it is for the oracle `context-kept` to say.
+            Number::ThreadPointer => Expected::Answer(Ok(0)),
+            Number::Random => Expected::Answer(self.random(view, caller, given, now)?),
+            Number::ClockSet => Expected::Answer(self.clock_set((kernel, view), caller, words[0], now)?),
             Number::Null | Number::YieldNow => Expected::Answer(Ok(0)),
             Number::MemoryQuery if words[0] >= self.user_end => Expected::Answer(Err(Error::BadAddress)),
             Number::MemoryQuery | Number::MemoryUse => Expected::Any,
@@ -524,6 +529,11 @@ impl Model {
                 let exists = |cpu: &usize| settings.affinity[cpu / 64] >> (cpu % 64) & 1 == 1;
                 if !(0..self.online.len()).any(|cpu| exists(&cpu)) {
                     return Err(Error::BadArgument);
+                }
+                let more = settings.affinity[bank] & !before.affinity[bank];
+                let mut numbers = (0..64).filter(|bit| more >> bit & 1 == 1).map(|bit| words[1] * 64 + bit);
+                if numbers.any(|cpu| !self.may(view, caller, Authority::Affinity, cpu)) {
+                    return Err(Error::NotAllowed);
                 }
             }
         }

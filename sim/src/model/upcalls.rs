@@ -184,8 +184,10 @@ impl Model {
             return Ok(());
         };
         upcall.kept = Some(kept);
-        let (at, expected) =
-            (Self::calls(view, upcall), HostRegisters::start(upcall.handler, upcall.stack, bits));
+        // The handler is the same thread, and finds what is the thread's.
+        let start = HostRegisters::start(upcall.handler, upcall.stack, bits);
+        let expected = HostRegisters { thread_pointer: kept.thread_pointer, ..start };
+        let at = Self::calls(view, upcall);
         if let Some(at) = at {
             self.signals.remove(&at);
         }

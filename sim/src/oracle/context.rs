@@ -171,7 +171,11 @@ fn same(
     // Whether the message is the right one, and the place to go on at, is for the model to say.
     let answered = match left {
         Left::Interrupted => *before,
-        Left::InCall => HostRegisters { reply: after.reply, message: after.message, ..*before },
+        Left::InCall => {
+            let moves = before.request.number == Number::ThreadPointer as u64 && after.reply.result().is_ok();
+            let thread_pointer = if moves { before.request.arguments[0] } else { before.thread_pointer };
+            HostRegisters { reply: after.reply, message: after.message, thread_pointer, ..*before }
+        }
         Left::InFault => {
             HostRegisters { program_counter: after.program_counter, stack: after.stack, ..*before }
         }

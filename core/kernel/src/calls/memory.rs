@@ -10,6 +10,7 @@ use coldframe_hal::{FRAME_BYTES, FrameRun, Machine, Store};
 use coldframe_memory::{Pages, View};
 use coldframe_scheduler::NONE;
 
+use super::machine::SEE_CLOCK;
 use super::{Caller, Outcome};
 use crate::work::told;
 use crate::{Kernel, Mapping, Task, Work};
@@ -147,7 +148,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn new_clock(&mut self, caller: Caller, address: UserAddress) -> Result<Work, Error> {
-        self.may(caller.process, Authority::Clock, 0)?;
+        self.may(caller.process, Authority::Clock, SEE_CLOCK)?;
         let pages = Pages::check::<M::Paging>(address.0, FRAME_BYTES).ok_or(Error::BadAddress)?;
         let run = FrameRun { start: self.clock_page, count: 1 };
         let range = (run, Cache::Normal);

@@ -3,6 +3,7 @@
 mod capabilities;
 mod console;
 mod devices;
+mod machine;
 mod memory;
 mod messages;
 mod power;
@@ -253,6 +254,9 @@ impl<M: Machine> Kernel<M> {
             Call::ObjectPhysical { address, length } => {
                 self.object_physical(caller, address.0, length.0).into()
             }
+            Call::ThreadPointer { address } => self.thread_pointer(cpu, address).into(),
+            Call::Random {} => self.random(caller).into(),
+            Call::ClockSet { wall } => self.clock_set(cpu, caller, wall).into(),
             Call::MemoryUse {} => Ok(self.memory_use(caller.process)).into(),
         }
     }

@@ -91,6 +91,11 @@ impl<M: Machine> Kernel<M> {
         if mask.and(&CpuSet::first(self.cpus)).is_empty() {
             return Err(Error::BadArgument);
         }
+        let more = mask.without(&before);
+        if let (Some(first), Some(last)) = (more.lowest(), more.iter().last()) {
+            let reach = (u32::from(first.0), u32::from(last.0));
+            self.authority_over(caller.process, Authority::Affinity, reach)?;
+        }
         self.change(cpu, now, caller, handle, |_, affinity| *affinity = mask)
     }
 

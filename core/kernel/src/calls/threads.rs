@@ -197,6 +197,15 @@ impl<M: Machine> Kernel<M> {
         Ok(())
     }
 
+    pub(super) fn thread_pointer(&self, cpu: &mut M::Cpu, address: UserAddress) -> Result<(), Error> {
+        // A register takes no address that is none, not even for a moment.
+        if address.0 >= M::Paging::USER_END {
+            return Err(Error::BadAddress);
+        }
+        cpu.registers().set_thread_pointer(address.0);
+        Ok(())
+    }
+
     /// A thread whose registers are where they stay until somebody lets it go on, and the register that is meant.
     fn stopped(
         &mut self,

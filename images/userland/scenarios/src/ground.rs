@@ -2,7 +2,7 @@
 
 use core::future::Future;
 
-use coldframe_abi::{CounterRate, Sys, UserAddress};
+use coldframe_abi::{ClockPage, Sys, UserAddress};
 
 /// Which part of which scenario a thread plays: the word that it is started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,8 +72,11 @@ pub trait Ground: Sys {
     /// Reads the machine's counter, without the kernel.
     fn counter(&self) -> impl Future<Output = u64>;
 
-    /// Reads what the counter means where the clock page is shown.
-    fn counter_rate(&self, page: UserAddress) -> impl Future<Output = CounterRate>;
+    /// Reads the clock page where it is shown.
+    fn clock_page(&self, page: UserAddress) -> impl Future<Output = ClockPage>;
+
+    /// Reads the first word of the thread-local storage.
+    fn thread_word(&self) -> impl Future<Output = u64>;
 
     /// A handler of upcalls: it says at `CALLED` that it has been called, and ends.
     fn upcall_handler(&self) -> UserAddress;

@@ -8,6 +8,7 @@
 
 mod alarms;
 mod ancestors;
+mod apart;
 mod children;
 mod console;
 mod cpus;
@@ -94,4 +95,5 @@ scenarios! {
     26 driven: "a device is driven: its interrupts are told to all who listen, and wait for their answers";
     27 interrupted: "signals interrupt a thread that does not receive them, and it goes on as if they had not";
     28 noticed: "who hears of what is gone, how long a name is good, and what is said of whoever has ended";
+    29 apart: "threads have storage of their own; wall time, random words and CPUs are for those who may";
 }

@@ -57,7 +57,7 @@ async fn reads_the_clock_page<G: Ground>(sys: &Recorder<'_, G>) {
     let mut agrees = true;
     for _ in 0..20 {
         let Ok(before) = ground.clock().await else { return };
-        let found = ground.counter_rate(CLOCK).await.instant(ground.counter().await);
+        let found = ground.clock_page(CLOCK).await.rate.instant(ground.counter().await);
         let Ok(after) = ground.clock().await else { return };
         agrees &= before <= found && found <= after;
     }

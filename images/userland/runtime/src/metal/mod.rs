@@ -17,7 +17,7 @@ use core::sync::atomic::{AtomicU64, Ordering, fence};
 use core::task::{Context, Poll, Waker};
 
 use coldframe_abi::{
-    Call, CounterRate, Deadline, ExitCode, Message, Reply, Request, Sys, UserAddress, UserRange, Word,
+    Call, ClockPage, Deadline, ExitCode, Message, Reply, Request, Sys, UserAddress, UserRange, Word,
 };
 use coldframe_scenarios::{Alarm, CALLED, Ground, Part, Recorder, play};
 use coldframe_sync::SeqWords;
@@ -204,10 +204,14 @@ impl Ground for Metal {
         arch::counter()
     }
 
-    async fn counter_rate(&self, page: UserAddress) -> CounterRate {
-        let words = core::ptr::with_exposed_provenance::<SeqWords<2>>(page.0 as usize);
+    async fn clock_page(&self, page: UserAddress) -> ClockPage {
+        let words = core::ptr::with_exposed_provenance::<SeqWords<3>>(page.0 as usize);
         // SAFETY: a scenario names the page that it was shown; the kernel changes only atomics there.
-        CounterRate::from_words(unsafe { &*words }.read())
+        ClockPage::from_words(unsafe { &*words }.read())
+    }
+
+    async fn thread_word(&self) -> u64 {
+        arch::thread_word()
     }
 
     fn upcall_handler(&self) -> UserAddress {

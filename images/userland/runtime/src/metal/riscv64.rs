@@ -89,6 +89,13 @@ pub(super) fn counter() -> u64 {
     ticks
 }
 
+pub(super) fn thread_word() -> u64 {
+    let word;
+    // SAFETY: a scenario reads what it has said is its storage.
+    unsafe { core::arch::asm!("ld {}, 0(tp)", out(reg) word, options(readonly, nostack)) };
+    word
+}
+
 /// The number of the register with a thread's argument: a0.
 pub(super) const ARGUMENT_REGISTER: u64 = 10;
 

@@ -97,6 +97,13 @@ pub(super) fn counter() -> u64 {
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
+pub(super) fn thread_word() -> u64 {
+    let word;
+    // SAFETY: a scenario reads what it has said is its storage.
+    unsafe { core::arch::asm!("mov {}, fs:[0]", out(reg) word, options(readonly, nostack)) };
+    word
+}
+
 /// The number of the register with a thread's argument: rdi.
 pub(super) const ARGUMENT_REGISTER: u64 = 7;
 
