@@ -21,12 +21,14 @@ pub(crate) static FLUSHES: FlushBoard<MAX_CPUS, FLUSH_SLOTS> = FlushBoard::new()
 /// What no driver may reach: not in the machine, which is in the kernel, whose parts are to be near each other.
 static KEPT: Lock<Option<MemoryMap>> = Lock::new(None);
 
+/// What random words are made of; not in the machine either.
+static ENTROPY: Lock<entropy::Entropy> = Lock::new(entropy::Entropy::new());
+
 /// How often the clock is looked at for noise.
 const JITTER_ROUNDS: usize = 256;
 
 /// The machine that the kernel runs on. There is one; what it has is in hardware.
 pub(crate) struct BareMachine {
-    entropy: entropy::Entropy,
     stores: usize,
 }
 
@@ -37,11 +39,11 @@ impl BareMachine {
     /// There is one in the machine, the direct window maps all RAM, and the kernel's tables are in place.
     pub(crate) unsafe fn new(kept: MemoryMap, seed: Option<[u64; 4]>) -> Self {
         *KEPT.lock() = Some(kept);
-        let mut entropy = entropy::Entropy::new();
+        let entropy = &mut *ENTROPY.lock();
         seed.iter().flatten().for_each(|word| entropy.feed(*word));
         // How long each round takes depends on caches, memory and what else the machine does.
         (0..JITTER_ROUNDS).for_each(|_| entropy.feed(arch::ticks()));
-        Self { entropy, stores: 0 }
+        Self { stores: 0 }
     }
 }
 
@@ -153,7 +155,7 @@ impl Console for BareMachine {
 
 impl Entropy for BareMachine {
     fn random(&mut self) -> u64 {
-        self.entropy.word()
+        ENTROPY.lock().word()
     }
 }
 
