@@ -36,8 +36,7 @@ impl<T, R: Relax> Lock<T, R> {
     }
 
     /// Waits for its turn and takes the lock.
-    // Always: each fast call takes it, and a call more is seven instructions there.
-    #[inline(always)]
+    #[inline]
     pub fn lock(&self) -> LockGuard<'_, T, R> {
         let ticket = self.next.fetch_add(1, Ordering::Relaxed);
         // Acquire: what the last holder wrote is seen.
