@@ -253,7 +253,8 @@ impl Model {
         self.now = now;
         // What whoever goes on here finds, behind an upcall if there is one.
         let runs = kernel.loaded(cpu.id());
-        let ends = trap == Trap::Syscall && before.request.number == Number::UpcallEnd as u64;
+        let asks_to_end = trap == Trap::Syscall && before.request.number == Number::UpcallEnd as u64;
+        let ends = asks_to_end && self.may_call(was, Number::UpcallEnd);
         let interrupted = self.interrupted(view, runs, ends && was == runs, resume);
         let here_found = interrupted.unwrap_or(*cpu.peek());
         self.loaded = Some((runs, here_found));

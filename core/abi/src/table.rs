@@ -270,10 +270,10 @@ syscalls! {
 
     #[doc = "Waits for the end of a thread, takes its result, and gives its handle back."]
     4 thread_join ThreadJoin(thread: ThreadHandle as [INSPECT], deadline: Deadline) -> Word;
-    errors [BadHandle, NoRight, TimedOut, Busy, Deadlock];
+    errors [BadHandle, NoRight, TimedOut, Busy, Deadlock, Cancelled];
 
     #[doc = "Waits until a moment of the monotonic clock."]
-    5 sleep Sleep(until: Deadline) -> (); errors [];
+    5 sleep Sleep(until: Deadline) -> (); errors [Cancelled];
 
     #[doc = "Reads the monotonic clock."]
     6 clock Clock() -> Instant; errors [];
@@ -415,7 +415,7 @@ syscalls! {
 
     #[doc = "Waits until nothing is left of a process, and says how it ended."]
     47 process_wait ProcessWait(process: ProcessHandle as [INSPECT], deadline: Deadline) -> ExitCode;
-    errors [BadHandle, NoRight, TimedOut, Busy];
+    errors [BadHandle, NoRight, TimedOut, Busy, Cancelled];
 
     #[doc = "Says how many pages a process has, page tables included, and may have."]
     48 process_use ProcessUse(process: ProcessHandle as [INSPECT]) -> MemoryUse; errors [BadHandle, NoRight];
@@ -473,7 +473,7 @@ syscalls! {
     errors [BadHandle, NoRight, BadArgument, BadAddress, Foreign, NoMemory, OverBudget, BadState, Busy, Refused,
         TimedOut, PeerGone, Cancelled];
 
-    #[doc = "Ends the wait of a thread for a message, or at a word; it hears of it."]
+    #[doc = "Ends the wait of a thread for a message, at a word, for a moment or an end; it hears of it."]
     62 cancel Cancel(thread: ThreadHandle as [MANAGE]) -> (); errors [BadHandle, NoRight, BadState];
 
     #[doc = "Raises signals at an endpoint, of those that a badge allows; they stay until received."]

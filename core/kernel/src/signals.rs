@@ -51,8 +51,13 @@ pub struct Bell {
 }
 
 impl<M: Machine> Kernel<M> {
-    /// The endpoint that a lent name is for, if it still stands and allows this.
+    /// Where that is received which comes by a lent name, if it still stands and allows this.
     pub(crate) fn lent_endpoint(&self, name: LentName, rights: CapabilityRights) -> Option<u32> {
+        self.lent_target(name, rights).map(|endpoint| self.meeting_place(endpoint))
+    }
+
+    /// The endpoint that a lent name is for, a member of a set or not, if it still stands and allows this.
+    pub(crate) fn lent_target(&self, name: LentName, rights: CapabilityRights) -> Option<u32> {
         let holder = name.holder()?;
         if self.processes.rows()[holder as usize].ended.is_some() {
             return None;
@@ -69,7 +74,7 @@ impl<M: Machine> Kernel<M> {
             }
             found => found.ok(),
         };
-        target.map(|target| self.meeting_place(target.row))
+        target.map(|target| target.row)
     }
 
     /// Raises signals at an endpoint; false if nothing has happened, because only such as have ended were in the way.

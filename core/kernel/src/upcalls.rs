@@ -106,7 +106,8 @@ impl<M: Machine> Kernel<M> {
         let thread = self.endpoints.rows()[endpoint as usize].upcall;
         let upcall = &self.threads.rows().get(thread as usize)?.upcall;
         let (name, ..) = upcall.target()?;
-        (self.lent_endpoint(name, CapabilityRights::READ) == Some(endpoint)).then_some(thread)
+        // What comes to the set of its endpoint it has not asked for.
+        (self.lent_target(name, CapabilityRights::READ) == Some(endpoint)).then_some(thread)
     }
 
     /// Signals stay at an endpoint: whoever they interrupt is told, wherever it is.
@@ -131,7 +132,7 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// Ends the wait of a thread for a message or at a word; says whether it was in one.
+    /// Ends the wait of a thread for a message, at a word, for a moment or for an end; says whether it was in one.
     pub(crate) fn end_of_wait(&mut self, cpu: &mut M::Cpu, thread: u32, error: Error) -> bool {
         if self.thread(thread).fault.is_some() {
             // It waits for no message that it has asked for.
@@ -143,8 +144,12 @@ impl<M: Machine> Kernel<M> {
                 self.leave_server(cpu, thread, server);
                 self.wake(cpu, thread, Err(error), Wake::Event);
             }
-            WaitsFor::KeptReply(_) => self.wake(cpu, thread, Err(error), Wake::Event),
-            _ => return false,
+            WaitsFor::KeptReply(_) | WaitsFor::Time => self.wake(cpu, thread, Err(error), Wake::Event),
+            WaitsFor::EndOf(_) | WaitsFor::EndOfProcess(_) => {
+                self.leave_end(thread);
+                self.wake(cpu, thread, Err(error), Wake::Event);
+            }
+            WaitsFor::Nothing | WaitsFor::Round(_) | WaitsFor::Penalty => return false,
         }
         true
     }
@@ -166,7 +171,7 @@ impl<M: Machine> Kernel<M> {
     fn signals_for(&self, thread: u32) -> Option<u32> {
         let upcall = &self.threads.rows()[thread as usize].upcall;
         let (name, ..) = upcall.target().filter(|_| !upcall.is_in_it)?;
-        let endpoint = self.lent_endpoint(name, CapabilityRights::READ)?;
+        let endpoint = self.lent_target(name, CapabilityRights::READ)?;
         let row = &self.endpoints.rows()[endpoint as usize];
         (row.upcall == thread && row.signals != 0).then_some(endpoint)
     }

@@ -104,16 +104,8 @@ impl<M: Machine> Kernel<M> {
         match self.thread(thread).waits_for {
             WaitsFor::Time => self.wake(cpu, thread, Ok(0), Wake::Interrupt),
             WaitsFor::Penalty => self.wake_up(cpu, thread, Wake::Start),
-            WaitsFor::EndOf(target) => {
-                if self.thread(target).joiner == thread {
-                    self.thread(target).joiner = NONE;
-                }
-                self.wake(cpu, thread, Err(Error::TimedOut), Wake::Interrupt);
-            }
-            WaitsFor::EndOfProcess(process) => {
-                if self.process(process).watcher == thread {
-                    self.process(process).watcher = NONE;
-                }
+            WaitsFor::EndOf(_) | WaitsFor::EndOfProcess(_) => {
+                self.leave_end(thread);
                 self.wake(cpu, thread, Err(Error::TimedOut), Wake::Interrupt);
             }
             WaitsFor::InLine(_) => {
@@ -127,6 +119,21 @@ impl<M: Machine> Kernel<M> {
             WaitsFor::KeptReply(_) => self.wake(cpu, thread, Err(Error::TimedOut), Wake::Interrupt),
             WaitsFor::Round(_) => unreachable!("thread {thread} has a timer and waits for a flush (KRN-3)"),
             WaitsFor::Nothing => unreachable!("thread {thread} has a timer and waits for nothing (KRN-3)"),
+        }
+    }
+
+    /// A thread does not wait for the end of another any more, or for that of a process.
+    pub(crate) fn leave_end(&mut self, thread: u32) {
+        let waits_for = self.thread(thread).waits_for;
+        match waits_for {
+            // If its own process has ended, another may have taken its place.
+            WaitsFor::EndOf(target) if self.thread(target).joiner == thread => {
+                self.thread(target).joiner = NONE;
+            }
+            WaitsFor::EndOfProcess(process) if self.process(process).watcher == thread => {
+                self.process(process).watcher = NONE;
+            }
+            _ => {}
         }
     }
 
@@ -145,13 +152,7 @@ impl<M: Machine> Kernel<M> {
         self.drop_upcall(thread);
         let waits_for = self.thread(thread).waits_for;
         match waits_for {
-            // Since its process has ended, another may have taken its place.
-            WaitsFor::EndOf(target) if self.thread(target).joiner == thread => {
-                self.thread(target).joiner = NONE
-            }
-            WaitsFor::EndOfProcess(process) if self.process(process).watcher == thread => {
-                self.process(process).watcher = NONE;
-            }
+            WaitsFor::EndOf(_) | WaitsFor::EndOfProcess(_) => self.leave_end(thread),
             WaitsFor::Round(process) => self.leave_round(process, thread),
             WaitsFor::InLine(_) => self.leave_line(thread),
             WaitsFor::Reply(server) => self.leave_server(cpu, thread, server),

@@ -32,6 +32,9 @@ pub(super) enum Expected {
     Any,
 }
 
+/// What a thread can hear that waited for the end of one that has gone with its process.
+const NO_END: &[Answer] = &[Ok(0), Err(Error::TimedOut), Err(Error::Cancelled)];
+
 impl Model {
     /// Follows one call; `given` is the answer as it stands when the kernel has been left.
     pub(super) fn call<F: HardwareFormat>(
@@ -424,7 +427,7 @@ impl Model {
             }
             if let Some(joiner) = joiner.filter(|joiner| self.thread(*joiner).is_some()) {
                 // A thread of another process, which hears of it when the reaper comes by.
-                self.set_state(joiner, State::Hears { either: &[Ok(0), Err(Error::TimedOut)] });
+                self.set_state(joiner, State::Hears { either: NO_END });
             }
         }
         self.forget_waiting();

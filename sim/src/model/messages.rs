@@ -1,5 +1,7 @@
 //! Calls that hand messages over: who gets which, from whom, and who owes whom a reply.
 
+use std::cmp::Reverse;
+
 use coldframe_abi::{
     Arrival, CapabilityKind, CapabilityRights, Error, FaultAnswer, Instant, Message, Number,
 };
@@ -374,22 +376,53 @@ impl Model {
             // Whether it has heard already is up to others.
             return Expected::Any;
         }
-        Expected::Answer(if self.is_cancelled(thread) { Ok(0) } else { Err(Error::BadState) })
+        Expected::Answer(if self.is_cancelled(view, thread) { Ok(0) } else { Err(Error::BadState) })
     }
 
-    /// The wait of a thread for a message or at a word is ended; false if it is in none.
-    pub(super) fn is_cancelled(&mut self, thread: u32) -> bool {
+    /// The wait of a thread for a message, at a word, for a moment or for an end is ended; false if it is in none.
+    pub(super) fn is_cancelled<F: HardwareFormat>(
+        &mut self,
+        view: &Inspection<'_, HostMachine<F>>,
+        thread: u32,
+    ) -> bool {
         match self.thread(thread).map(|thread| thread.state) {
             // It waits for no message that it has asked for.
             _ if self.is_faulted(thread) => return false,
+            // Of two reasons that come in one entry the first counts.
+            _ if self.is_due(thread) && self.has_heard(view, thread) => return false,
             Some(State::InLine) => self.stops_waiting(thread, Some(Err(Error::Cancelled))),
             Some(State::AwaitsReply { server }) => {
                 self.owes_nothing(server);
                 self.expect(thread, Err(Error::Cancelled));
             }
-            Some(State::AwaitsKept { .. }) => self.expect(thread, Err(Error::Cancelled)),
+            Some(State::AwaitsKept { .. } | State::Sleeps { .. }) => {
+                self.expect(thread, Err(Error::Cancelled));
+            }
+            Some(State::Joins { target, .. }) => {
+                if let Some(target) = self.thread_mut(target) {
+                    target.joiner = None;
+                }
+                self.expect(thread, Err(Error::Cancelled));
+            }
+            // It may have heard before, and not have gone on yet: whoever still waits should not.
+            Some(State::Watches { .. }) if self.has_heard(view, thread) => return false,
+            Some(State::Watches { .. }) => self.expect(thread, Err(Error::Cancelled)),
             _ => return false,
         }
         true
+    }
+
+    /// Whether the deadline of a wait has come.
+    fn is_due(&self, thread: u32) -> bool {
+        let Some(wait) = self.thread(thread).map(|thread| thread.wait) else { return false };
+        let mut deadlines = self.deadlines.iter().map(|Reverse(deadline)| *deadline);
+        self.overdue.contains(&(thread, wait))
+            || deadlines.any(|(at, other, of)| at <= self.now && (other, of) == (thread, wait))
+    }
+
+    /// Whether whoever has waited has an answer that is not that its wait was ended.
+    fn has_heard<F: HardwareFormat>(&self, view: &Inspection<'_, HostMachine<F>>, thread: u32) -> bool {
+        let waits = view.threads[thread as usize].waits_for() != WaitsFor::Nothing;
+        !waits && self.found(view, thread).reply != Err(Error::Cancelled).into()
     }
 }

@@ -117,7 +117,7 @@ impl Model {
         thread: u32,
     ) {
         if self.signals_for(view, thread) != 0 {
-            let _ = self.is_cancelled(thread);
+            let _ = self.is_cancelled(view, thread);
         }
     }
 

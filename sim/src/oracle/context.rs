@@ -2,7 +2,7 @@
 
 use coldframe_abi::{CapabilityHandle, Instant, Number, Reply};
 use coldframe_hal::{Cpu, Trap, UserRegisters};
-use coldframe_kernel::{Kernel, Resume};
+use coldframe_kernel::{Kernel, Life, Resume};
 use coldframe_scheduler::NONE;
 use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
@@ -26,8 +26,8 @@ pub(crate) struct Contexts {
     generations: Vec<u32>,
     /// Who has made a call that has not been answered.
     calling: Vec<bool>,
-    /// Who runs a handler, as far as it has been seen.
-    interrupted: Vec<bool>,
+    /// Who runs a handler, as far as it has been seen: which thread of its row.
+    interrupted: Vec<Option<u32>>,
 }
 
 impl Contexts {
@@ -56,8 +56,13 @@ impl Contexts {
         let ends = trap == Trap::Syscall && before.request.number == Number::UpcallEnd as u64;
         // Behind an upcall, if there is one; what comes of its end is for the model to say.
         let found = self.behind_upcall(kernel, runs, ends && was == runs, resume).unwrap_or(*cpu.peek());
-        if trap == Trap::Syscall && was == runs {
-            self.follow_registers(kernel, before, found.reply, now)?;
+        if trap == Trap::Syscall {
+            // Whoever has made the call may have had to leave in the same entry.
+            let away = kernel.inspect().threads.get(was as usize);
+            let away = away.filter(|row| row.life() == Life::Alive).map(|row| row.registers().reply);
+            if let Some(reply) = if was == runs { Some(found.reply) } else { away } {
+                self.follow_registers(kernel, before, reply, now)?;
+            }
         }
         if was == runs {
             if was != NONE && was != 0 && !ends {
@@ -73,6 +78,9 @@ impl Contexts {
                 self.generations.resize(was as usize + 1, 0);
             }
             self.generations[was as usize] = generation;
+            if let Some(seen) = self.interrupted.get_mut(was as usize).filter(|_| ends) {
+                *seen = None;
+            }
             *self.slot(was) = if ends {
                 Some((*kernel.inspect().threads[was as usize].registers(), Left::Interrupted))
             } else {
@@ -134,10 +142,12 @@ impl Contexts {
         let view = kernel.inspect();
         let row = view.threads.get(runs as usize).filter(|_| resume == Resume::User)?;
         if self.interrupted.len() <= runs as usize {
-            self.interrupted.resize(runs as usize + 1, false);
+            self.interrupted.resize(runs as usize + 1, None);
         }
         let kept = row.upcall().kept();
-        let was_in_one = std::mem::replace(&mut self.interrupted[runs as usize], kept.is_some());
+        let is_in_one = kept.map(|_| row.generation());
+        let was_in_one = std::mem::replace(&mut self.interrupted[runs as usize], is_in_one);
+        let was_in_one = was_in_one == Some(row.generation());
         let kept = kept.filter(|_| !was_in_one || ends)?;
         Some(*view.interrupted[kept as usize].registers())
     }
