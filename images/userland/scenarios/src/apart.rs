@@ -2,7 +2,8 @@
 //! can guess, its CPUs.
 
 use coldframe_abi::{
-    Authority, Calls, Deadline, Error, Instant, Nanos, PageRights, UserAddress, UserRange, Word,
+    Authority, Calls, CapabilityRights, Deadline, Error, Instant, Nanos, PageRights, Reach, UserAddress,
+    UserRange, Word,
 };
 
 use crate::names::found;
@@ -87,10 +88,11 @@ async fn wall_time<G: Ground>(sys: &Recorder<'_, G>) -> Result<(), Error> {
     let rises = wall <= first && first <= second && second < soon;
     sys.note(if rises { "the wall time goes on from there" } else { "the wall time is another" }).await;
     sys.mapping_unmap(mapping).await?;
-    let clock = found(sys, Authority::Clock).await.ok_or(Error::BadHandle)?;
-    sys.capability_delete(clock).await?;
+    // Who may see the page may not say what is on it.
+    narrowed(sys, Authority::Clock, Reach { start: 0, end: 1 }).await?;
+    let mapping = sys.clock_map(CLOCK).await?;
     let _ = sys.clock_set(wall).await;
-    Ok(())
+    sys.mapping_unmap(mapping).await
 }
 
 async fn guesses<G: Ground>(sys: &Recorder<'_, G>) -> Result<(), Error> {
@@ -113,14 +115,28 @@ async fn guesses<G: Ground>(sys: &Recorder<'_, G>) -> Result<(), Error> {
     Ok(())
 }
 
+/// An authority is exchanged for one over less.
+async fn narrowed<G: Ground>(sys: &Recorder<'_, G>, authority: Authority, reach: Reach) -> Result<(), Error> {
+    const USE: CapabilityRights =
+        CapabilityRights::INSPECT.and(CapabilityRights::MANAGE).and(CapabilityRights::COPY);
+    let all = found(sys, authority).await.ok_or(Error::BadHandle)?;
+    let less = sys.capability_copy(all, USE, Word(reach.to_word())).await?;
+    sys.capability_delete(all).await?;
+    // Of its kind the next that comes stands.
+    sys.capability_copy(less, USE, Word(reach.to_word())).await?;
+    sys.capability_delete(less).await
+}
+
 async fn places<G: Ground>(sys: &Recorder<'_, G>) -> Result<(), Error> {
     let me = sys.thread_self().await?;
     sys.set_affinity(me, Word(0), Word(0b01)).await?;
     sys.set_affinity(me, Word(0), Word(0b11)).await?;
-    let affinity = found(sys, Authority::Affinity).await.ok_or(Error::BadHandle)?;
-    sys.capability_delete(affinity).await?;
-    // To fewer, but not back.
-    sys.set_affinity(me, Word(0), Word(0b01)).await?;
-    let _ = sys.set_affinity(me, Word(0), Word(0b11)).await;
+    narrowed(sys, Authority::Affinity, Reach { start: 1, end: 2 }).await?;
+    // To fewer, and back to where it may, but not to one more.
+    sys.set_affinity(me, Word(0), Word(0b001)).await?;
+    sys.set_affinity(me, Word(0), Word(0b011)).await?;
+    sys.set_affinity(me, Word(0), Word(0b001)).await?;
+    let _ = sys.set_affinity(me, Word(0), Word(0b111)).await;
+    let _ = sys.set_affinity(me, Word(0), Word(0b101)).await;
     sys.capability_delete(me.into()).await
 }
