@@ -96,3 +96,28 @@ fn a_thread_that_computes_elsewhere_is_interrupted_at_once() {
     assert_eq!(kernel.enter(&mut there, Trap::Syscall), Resume::User);
     assert_eq!(*there.peek(), before, "and goes on as if it had not");
 }
+
+/// It had asked for the signals of an endpoint, asks for those of another, and that joins the first: what comes there
+/// comes to whoever asks anew.
+#[test]
+fn a_thread_is_not_interrupted_for_a_set_that_it_has_not_asked_for() {
+    let mut play = Play::new();
+    let [set, member] = [(); 2].map(|()| EndpointHandle::from_word(play.ask(Call::EndpointCreate {}).value));
+    let upcall = |endpoint| Call::Upcall { endpoint, handler: UserAddress(7), stack: UserAddress(0x5000) };
+    for endpoint in [set, member] {
+        assert_eq!(play.ask(upcall(endpoint)).result(), Ok(0));
+    }
+    assert_eq!(play.ask(Call::EndpointJoin { endpoint: member, set }).result(), Ok(0));
+    assert_eq!(play.ask(Call::Signal { endpoint: member, bits: Word(6) }).result(), Ok(0));
+    assert_eq!(play.ask(Call::Null {}).result(), Ok(0));
+    let counter = play.cpu.peek().program_counter;
+    assert_ne!(counter, 7, "the set interrupts nobody");
+
+    // Whoever asks for what comes to the set is not told that another does already.
+    let (entry, stack) = (UserAddress(0), UserAddress(0x9000));
+    assert!(play.ask(Call::ThreadCreate { entry, stack, argument: Word(GHOST) }).result().is_ok());
+    while play.who() != GHOST {
+        play.ask(Call::YieldNow {});
+    }
+    assert_eq!(play.ask(upcall(set)).result(), Ok(0), "the set interrupts whoever asks");
+}
