@@ -30,6 +30,16 @@ fn slow_call_and_reply(mut pair: Pair) -> Pair {
 #[library_benchmark]
 #[bench::two(Pair::beside(0))]
 #[bench::many(Pair::beside(100_000))]
+fn call_with_page_lent(mut pair: Pair) -> Pair {
+    for _ in 0..TIMES {
+        pair.page_lent();
+    }
+    pair
+}
+
+#[library_benchmark]
+#[bench::two(Pair::beside(0))]
+#[bench::many(Pair::beside(100_000))]
 fn signal_and_receive(mut pair: Pair) -> Pair {
     for _ in 0..TIMES {
         pair.signal_and_receive();
@@ -49,6 +59,7 @@ fn interrupt_and_answer(mut pair: Pair) -> Pair {
 
 library_benchmark_group!(
     name = messages,
-    benchmarks = [call_and_reply, slow_call_and_reply, signal_and_receive, interrupt_and_answer]
+    benchmarks =
+        [call_and_reply, slow_call_and_reply, call_with_page_lent, signal_and_receive, interrupt_and_answer]
 );
 main!(library_benchmark_groups = messages);

@@ -1,10 +1,18 @@
 //! A client and a server on one simulated CPU, as they are measured: the ways a call and its reply can take.
 
-use coldframe_abi::{Call, CpuId, Deadline, EndpointHandle, LineHandle, Request, UserAddress, Word};
+use coldframe_abi::{
+    Call, Carries, CpuId, Deadline, EndpointHandle, LineHandle, Message, PageRights, Passage, Request,
+    UserAddress, UserRange, Word,
+};
 use coldframe_hal::paging::Sv39;
 use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{FastCall, Kernel, Resume};
 use hal_host::{HostCpu, HostMachine};
+
+const PAGE: u64 = 4_096;
+/// A page of the client, and where the server takes pages.
+const LENT: u64 = 0x10_0000;
+const WINDOW: u64 = 0x20_0000;
 
 /// A client that runs, and a server that waits to receive.
 pub struct Pair {
@@ -54,15 +62,21 @@ impl Pair {
             pair.slow(Call::YieldNow {}.encode());
             pair.slow(elsewhere);
         }
+        let page = |start: u64| UserRange { start: UserAddress(start), length: PAGE };
+        pair.slow(Call::MemoryReserve { range: page(LENT), rights: PageRights::ReadWrite }.encode());
         pair.slow(thread);
         pair.slow(Call::YieldNow {}.encode());
+        pair.slow(Call::AcceptPages { window: page(WINDOW) }.encode());
         pair.slow(pair.reply_receive);
         pair
     }
 
     fn slow(&mut self, request: Request) -> u64 {
         self.cpu.registers().request = request;
-        let resume = self.kernel.enter(&mut self.cpu, Trap::Syscall);
+        let mut resume = self.kernel.enter(&mut self.cpu, Trap::Syscall);
+        while resume == Resume::Again {
+            resume = self.kernel.enter(&mut self.cpu, Trap::Again);
+        }
         assert_eq!(resume, Resume::User, "somebody goes on");
         self.cpu.peek().reply.value
     }
@@ -84,6 +98,16 @@ impl Pair {
     /// The same the slow way.
     pub fn slow_round_trip(&mut self) {
         self.slow(self.call);
+        self.slow(self.reply_receive);
+    }
+
+    /// The same with a page that is lent for the call.
+    pub fn page_lent(&mut self) {
+        let carries = Carries::NONE.and_pages(Passage::LentToRead, 1);
+        self.cpu.registers().message = Message::new(1, [LENT, 0, 0, 0]).carrying(carries);
+        self.slow(self.call);
+        assert_eq!(self.cpu.peek().message.words[0], WINDOW, "the server has the page");
+        self.cpu.registers().message = Message::default();
         self.slow(self.reply_receive);
     }
 

@@ -148,7 +148,7 @@ impl Space {
         self.with(|space, means| {
             let mut at = pages.start();
             while at < pages.end() {
-                let target = space.target(to, None);
+                let target = space.target(pages.moved(to), None);
                 let Ok(flush) = space.duplicate(means, &mut at, pages, target) else { return };
                 let _ = flush.into_duty();
             }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use coldframe_abi::CpuId;
+use coldframe_abi::{CpuId, Request};
 use coldframe_hal::{Clock, Cpu, Stale, Translation, Trap};
-use coldframe_kernel::{Kernel, Resume};
+use coldframe_kernel::{FastCall, Kernel, Resume};
 use coldframe_sync::{Lock, Relax};
 use crossbeam::channel::{Receiver, bounded};
 
@@ -24,8 +24,30 @@ impl Relax for Yield {
     }
 }
 
-/// A kernel behind its lock, as host threads share it.
-pub type SharedKernel<F> = Lock<Kernel<HostMachine<F>>, Yield>;
+/// A kernel and whoever watches it, behind the lock, as host threads share them.
+pub type SharedKernel<F, W> = Lock<(Kernel<HostMachine<F>>, W), Yield>;
+
+/// Whoever sees each entry, in the order of the lock. The fast way is tried only where nobody does: what it leaves is to
+/// be looked at when the CPU has looked again.
+pub trait Watcher<F: HardwareFormat>: Send {
+    /// Whether it wants to see entries.
+    const WATCHES: bool;
+
+    /// The kernel is about to be entered.
+    fn before(&mut self, kernel: &Kernel<HostMachine<F>>, cpu: &HostCpu<F>, trap: Trap);
+
+    /// It has been left.
+    fn after(&mut self, kernel: &Kernel<HostMachine<F>>, cpu: &HostCpu<F>, trap: Trap, resume: Resume);
+}
+
+/// Nobody.
+impl<F: HardwareFormat> Watcher<F> for () {
+    const WATCHES: bool = false;
+
+    fn before(&mut self, _: &Kernel<HostMachine<F>>, _: &HostCpu<F>, _: Trap) {}
+
+    fn after(&mut self, _: &Kernel<HostMachine<F>>, _: &HostCpu<F>, _: Trap, _: Resume) {}
+}
 
 /// How long an idle CPU sleeps at most before it looks whether time has come for its timer.
 const NAP: Duration = Duration::from_micros(200);
@@ -54,6 +76,26 @@ where
     F: HardwareFormat + Send + Sync,
     U: UserMode<F>,
 {
+    run_watched(cpus, frames, seed, user, boot, |_| ()).0
+}
+
+/// The same, seen by a watcher that is made of the kernel as it has booted.
+///
+/// # Panics
+/// If a CPU panics, which is a failure of the kernel under test.
+pub fn run_watched<F, U, W>(
+    cpus: u16,
+    frames: usize,
+    seed: u64,
+    user: &U,
+    boot: impl FnOnce(&mut Kernel<HostMachine<F>>),
+    watcher: impl FnOnce(&Kernel<HostMachine<F>>) -> W,
+) -> (Kernel<HostMachine<F>>, W)
+where
+    F: HardwareFormat + Send + Sync,
+    U: UserMode<F>,
+    W: Watcher<F>,
+{
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..cpus).map(|_| bounded(1)).unzip();
     let board: Arc<Board> = Arc::default();
     let machine = HostMachine::<F>::with_mailboxes(senders, Arc::clone(&board), frames, seed);
@@ -61,7 +103,8 @@ where
     let mut kernel =
         Kernel::new(machine, cpus, map).unwrap_or_else(|error| panic!("the machine is too small: {error:?}"));
     boot(&mut kernel);
-    let shared: SharedKernel<F> = Lock::new(kernel);
+    let watcher = watcher(&kernel);
+    let shared: SharedKernel<F, W> = Lock::new((kernel, watcher));
     let clock = Arc::new(AtomicU64::new(1));
     crossbeam::thread::scope(|scope| {
         for (id, mailbox) in (0..cpus).zip(&receivers) {
@@ -76,9 +119,9 @@ where
 }
 
 /// The loop around the kernel: wait for a trap, take the lock, enter, let the lock go, act on what it says.
-fn run_cpu<F: HardwareFormat, U: UserMode<F>>(
+fn run_cpu<F: HardwareFormat, U: UserMode<F>, W: Watcher<F>>(
     mut cpu: HostCpu<F>,
-    kernel: &SharedKernel<F>,
+    shared: &SharedKernel<F, W>,
     board: &Board,
     mailbox: &Receiver<()>,
     user: &U,
@@ -88,7 +131,7 @@ fn run_cpu<F: HardwareFormat, U: UserMode<F>>(
         // Before it waits for the lock, and whatever brought it here.
         let id = usize::from(cpu.id().0);
         let _ = board.answer(id, |words| cpu.forget(Stale::from_words(words)));
-        let resume = kernel.lock().enter(&mut cpu, trap);
+        let resume = enter(&mut cpu, shared, trap);
         trap = match resume {
             Resume::Off => return,
             Resume::Again => pending(&mut cpu, mailbox).unwrap_or(Trap::Again),
@@ -96,6 +139,35 @@ fn run_cpu<F: HardwareFormat, U: UserMode<F>>(
             Resume::User => run_user(&mut cpu, mailbox, user),
         };
     }
+}
+
+fn enter<F: HardwareFormat, W: Watcher<F>>(
+    cpu: &mut HostCpu<F>,
+    shared: &SharedKernel<F, W>,
+    trap: Trap,
+) -> Resume {
+    let mut shared = shared.lock();
+    let (kernel, watcher) = &mut *shared;
+    if !W::WATCHES && trap == Trap::Syscall && finishes_fast(kernel, cpu) {
+        return Resume::User;
+    }
+    watcher.before(kernel, cpu, trap);
+    let resume = kernel.enter(cpu, trap);
+    watcher.after(kernel, cpu, trap, resume);
+    resume
+}
+
+/// Whether the call that a CPU makes was done the fast way.
+fn finishes_fast<F: HardwareFormat>(kernel: &mut Kernel<HostMachine<F>>, cpu: &mut HostCpu<F>) -> bool {
+    let Request { number, arguments: [first, second, ..] } = cpu.peek().request;
+    let Some(call) = FastCall::from_number(number) else { return false };
+    let Some(done) = kernel.fast(cpu, call, [first, second]) else { return false };
+    let registers = cpu.registers();
+    registers.reply = done.reply;
+    if call.number().description().receives {
+        registers.message.arrival = done.arrival;
+    }
+    true
 }
 
 fn pending<F: HardwareFormat>(cpu: &mut HostCpu<F>, mailbox: &Receiver<()>) -> Option<Trap> {

@@ -17,6 +17,7 @@ mod meetings;
 mod notices;
 mod operations;
 mod plans;
+mod walls;
 
 pub use operations::memory_op;
 
@@ -192,6 +193,14 @@ pub const KINDS: &[Kind] = &[
         compared: Some(64),
         ends: false,
         draw: notices::notices,
+    },
+    Kind {
+        name: "walls",
+        about: "1 to 4 CPUs, threads of processes that have a host, or hear nobody but a group, and of such that do not",
+        steps: 10_000,
+        compared: Some(16),
+        ends: false,
+        draw: walls::walls,
     },
     Kind {
         name: "endless",

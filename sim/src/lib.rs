@@ -12,6 +12,8 @@ pub mod timeline;
 
 pub mod frames;
 pub mod fuzz;
+pub mod histories;
+pub mod judge;
 pub mod kit;
 mod model;
 pub use model::{Answer, Answers};

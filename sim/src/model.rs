@@ -13,17 +13,20 @@ mod faults;
 mod handing;
 mod interrupts;
 mod limits;
+mod lives;
 mod machine;
 mod messages;
 mod names;
 mod notices;
 mod processes;
 mod replies;
+mod scheduling;
 mod sets;
 mod signals;
 mod thread;
 mod upcalls;
 mod urgency;
+mod walls;
 mod words;
 
 use std::cmp::Reverse;
@@ -78,6 +81,8 @@ pub(crate) struct Model {
     signals: BTreeMap<(u32, u32), u64>,
     /// Endpoints that are members of sets, and the endpoints that stand for those, by row and generation.
     memberships: BTreeMap<(u32, u32), (u32, u32)>,
+    /// Endpoints that hear nobody but the threads of a group, both by row and generation.
+    circles: BTreeMap<(u32, u32), (u32, u32)>,
     /// How long and how often names can be used, of those that somebody has set a limit to.
     limits: BTreeMap<names::Key, coldframe_capability::Limit>,
     /// The calls that may yet use what they name.

@@ -12,6 +12,7 @@ mod queues;
 mod sets;
 mod shares;
 mod steps;
+mod walls;
 
 use std::fmt;
 
@@ -80,6 +81,8 @@ oracles! {
         "who waits in line is in that queue and listed by the capability that it came by, and nobody else is; a word is there at which somebody waits, unless a flush of that space is under way; nobody waits to send where somebody waits to receive, or to receive where signals have been raised, or where nobody can come";
     INTERRUPTS "interrupts":
         "a line lets interrupts in while somebody listens and nobody has to answer, and at no other time; whoever has to answer is looked after";
+    KEPT_APART "kept-apart":
+        "who has a host waits to be received by the host's name only; who has closed itself waits to receive where nobody else is heard; neither tries the fast way";
     EITHER_WAY "either-way": "an entry that takes the short way comes to what it would have come to the long way";
     FAST_WAY "fast-way": "a call that is answered the fast way comes to what it would have come to, and one that is declined changes nothing";
     MODEL "model":
@@ -190,6 +193,7 @@ impl Watch {
         if was != NONE && was != 0 {
             audit::wait_can_end(&view, was as usize, now)?;
             queues::fits(&view, was as usize, now)?;
+            walls::fits(&view, was as usize, now)?;
             lending::fits(&view, was as usize, now)?;
             cargo::fits(kernel, &view, &cpus[cpu], resume, now)?;
             if self.entries.is_multiple_of(WORDS_EVERY) {

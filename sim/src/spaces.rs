@@ -372,10 +372,9 @@ impl<F: HardwareFormat> Beside<F> {
         let mut at = range.start();
         let mut result = Ok(());
         while at < range.end() && result.is_ok() {
-            let other = self.spaces[target].space.clone();
             let mut budget = self.spaces[target].budget;
             let payer = (space != target).then_some(&mut budget);
-            let place = other.target(room.start(), payer);
+            let place = self.spaces[target].space.target(room, payer);
             let copied = self.with(space, |space, means| space.duplicate(means, &mut at, range, place));
             if space != target {
                 self.spaces[target].budget = budget;

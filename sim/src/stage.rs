@@ -7,7 +7,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use coldframe_abi::{Call, ClockPage, ExitCode, Message, Reply, Request, Sys, UserAddress, UserRange, Word};
+use coldframe_abi::{
+    Call, Carries, ClockPage, Deadline, EndpointHandle, ExitCode, GroupHandle, Message, Reply, Request, Sys,
+    UserAddress, UserRange, Word,
+};
 use coldframe_hal::paging::Rights;
 use coldframe_hal::{Clock, Cpu, Trap};
 use coldframe_kernel::{Kernel, Segment};
@@ -24,6 +27,11 @@ const HANDLER: UserAddress = UserAddress(0x1800);
 const SAMPLE: UserAddress = UserAddress(0x2000);
 /// What stands under glass for the machine code that a scenario puts into another process.
 const SMALL_PROGRAM: [u64; 2] = [0x6c6c_616d_7320_6120, 0x6d61_7267_6f72_7020];
+/// And for the one that calls somebody.
+const CALLING_PROGRAM: [u64; 4] =
+    [0x6d61_7267_6f72_7020, 0x6163_2074_6168_7420, 0x626f_6465_6d6f_7320, 0x2020_2020_2020_2079];
+/// And for the one that hears nobody but a group.
+const CLOSING_PROGRAM: [u64; 12] = [0x6465_736f_6c63_2061; 12];
 /// One page a seat, for lines.
 const BUFFERS: u64 = 0x10_0000;
 const PAGE: u64 = 0x1000;
@@ -135,6 +143,14 @@ impl Ground for GlassGround {
         SMALL_PROGRAM
     }
 
+    fn calling_program(&self) -> [u64; 4] {
+        CALLING_PROGRAM
+    }
+
+    fn closing_program(&self) -> [u64; 12] {
+        CLOSING_PROGRAM
+    }
+
     async fn counter(&self) -> u64 {
         self.wish(Wish::Counter).await.value
     }
@@ -236,7 +252,7 @@ impl Stage {
         } else if entry == HANDLER.0 {
             Box::pin(handle(ground, argument))
         } else {
-            Box::pin(run_small_program(ground, entry))
+            Box::pin(run_program(ground, entry, argument))
         };
         self.actors.insert(self.made, Actor { exchange, tries: None, script });
         self.made
@@ -264,15 +280,39 @@ async fn handle(ground: GlassGround, bits: u64) {
     ground.request(Call::UpcallEnd {}.encode()).await;
 }
 
-/// What the words of the small program mean, wherever they are.
-async fn run_small_program(ground: GlassGround, entry: u64) {
-    for (at, word) in (0..).zip(SMALL_PROGRAM) {
-        if ground.wish(Wish::Fetch { address: entry + at * 8 }).await.value != word {
+/// What the words of one of the programs mean, wherever they are.
+async fn run_program(ground: GlassGround, entry: u64, argument: u64) {
+    let programs: [&[u64]; 3] = [&SMALL_PROGRAM, &CALLING_PROGRAM, &CLOSING_PROGRAM];
+    let first = ground.wish(Wish::Fetch { address: entry }).await.value;
+    let Some(program) = programs.into_iter().find(|program| program[0] == first) else { return };
+    for (at, word) in (1..).zip(&program[1..]) {
+        if ground.wish(Wish::Fetch { address: entry + at * 8 }).await.value != *word {
             return;
         }
     }
-    let word = ground.wish(Wish::LoadArgument).await.value;
-    ground.request(Call::ProcessExit { status: ExitCode(word as u8), reason: Word(0) }.encode()).await;
+    let status = match first {
+        word if word == CALLING_PROGRAM[0] => call_once(&ground, argument).await,
+        word if word == CLOSING_PROGRAM[0] => close_and_hear(&ground, UserAddress(argument)).await,
+        _ => ground.wish(Wish::LoadArgument).await.value,
+    };
+    ground.request(Call::ProcessExit { status: ExitCode(status as u8), reason: Word(0) }.encode()).await;
+}
+
+async fn call_once(ground: &GlassGround, endpoint: u64) -> u64 {
+    let (endpoint, deadline) = (EndpointHandle::from_word(endpoint), Deadline::NEVER);
+    ground.exchange(Call::Call { endpoint, deadline }.encode(), Message::default()).await.0.status
+}
+
+async fn close_and_hear(ground: &GlassGround, names: UserAddress) -> u64 {
+    let group = GroupHandle::from_word(ground.load(names).await);
+    ground.request(Call::ProcessClose { group }.encode()).await;
+    let made = ground.request(Call::EndpointCreate {}.encode()).await.value;
+    let to = EndpointHandle::from_word(ground.load(UserAddress(names.0 + 8)).await);
+    let message = Message::new(0, [made, 0, 0, 0]).carrying(Carries::new(1, 0));
+    let deadline = Deadline::NEVER;
+    ground.exchange(Call::Send { endpoint: to, deadline }.encode(), message).await;
+    let endpoint = EndpointHandle::from_word(made);
+    ground.exchange(Call::Receive { endpoint, deadline }.encode(), Message::default()).await.0.value
 }
 
 impl<F: HardwareFormat> Userland<F> for Stage {

@@ -3,13 +3,18 @@
 use std::hash::{DefaultHasher, Hasher};
 
 use coldframe_abi::{
-    Arrival, Call, Carries, CpuId, Deadline, EndpointHandle, Message, Number, PageRights, Passage, Request,
-    UserAddress, UserRange, Word,
+    Arrival, Call, CapabilityHandle, CapabilityRights, Carries, CpuId, Deadline, EndpointHandle, Error,
+    GroupHandle, Message, Number, PageRights, Passage, ProcessHandle, Reply, Request, UserAddress, UserRange,
+    Word,
 };
 use coldframe_hal::paging::Sv39;
 use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{FastCall, Kernel, Resume};
 use hal_host::{HostCpu, HostMachine};
+
+mod play;
+
+use play::Play;
 
 struct Pair {
     kernel: Kernel<HostMachine<Sv39>>,
@@ -147,4 +152,45 @@ fn the_null_call_takes_the_fast_way() {
     let mut pair = Pair::new();
     assert_eq!(pair.fast(Call::Null {}.encode(), WORDS), Some(0));
     assert_eq!(pair.cpu.peek().message, WORDS, "no register of a message changes");
+}
+
+#[test]
+fn nobody_is_heard_the_fast_way_who_is_not_heard() {
+    let mut play = Play::new();
+    let zero = UserAddress(0);
+    let word = |reply: Reply| reply.result().expect("it is done");
+    let endpoint = EndpointHandle::from_word(word(play.ask(Call::EndpointCreate {})));
+    let group = GroupHandle::from_word(word(play.ask(Call::GroupCreate {})));
+    let process = ProcessHandle::from_word(word(play.ask(Call::ProcessCreate { frames: Word(40) })));
+    let mut give = |capability: CapabilityHandle, rights| {
+        word(play.ask(Call::ProcessGive { process, capability, rights, badge: Word(0) }))
+    };
+    let its_group = GroupHandle::from_word(give(group.into(), CapabilityRights::FILL));
+    let its_endpoint = EndpointHandle::from_word(give(endpoint.into(), CapabilityRights::WRITE));
+    let _ = play.ask(Call::Accept { count: Word(1) });
+    let start = Call::ProcessThread { process, entry: zero, stack: zero, argument: Word(2) };
+    let _ = play.ask(start);
+    let _ = play.ask(Call::Receive { endpoint, deadline: Deadline::NEVER });
+    assert_eq!(play.who(), 2, "the other process runs");
+    let _ = play.ask(Call::ProcessClose { group: its_group });
+    let made = word(play.ask(Call::EndpointCreate {}));
+    let message = Message::new(0, [made, 0, 0, 0]).carrying(Carries::new(1, 0));
+    let _ = play.tell(Call::Send { endpoint: its_endpoint, deadline: Deadline::NEVER }, message);
+    while play.who() != 0 {
+        let _ = play.ask(Call::YieldNow {});
+    }
+    let closed = EndpointHandle::from_word(play.cpu.peek().message.words[0]);
+    let refused = |play: &mut Play, call: Call| {
+        let Request { number, arguments: [first, second, ..] } = call.encode();
+        let fast = FastCall::from_number(number).expect("it has a fast way");
+        assert_eq!(play.kernel.fast(&mut play.cpu, fast, [first, second]), None, "{call:?}");
+        assert_eq!(play.ask(call).result(), Err(Error::NotAllowed), "{call:?}");
+    };
+    refused(&mut play, Call::Signal { endpoint: closed, bits: Word(1) });
+    let _ = play.ask(Call::YieldNow {});
+    assert_eq!(play.who(), 2, "the other process runs again");
+    let receive = Call::Receive { endpoint: EndpointHandle::from_word(made), deadline: Deadline::NEVER };
+    let _ = play.ask(receive);
+    assert_eq!(play.who(), 0, "and waits");
+    refused(&mut play, Call::Call { endpoint: closed, deadline: Deadline::NEVER });
 }

@@ -1,14 +1,16 @@
-//! CPUs as host threads around the real lock: whatever the order, every thread ends and the kernel is sound.
+//! CPUs as host threads around the real lock: whatever the order, every thread ends, the kernel is sound, and the model
+//! explains every answer by the order of the lock.
 
 use coldframe_abi::{
     Call, CpuId, Deadline, PageRights, Priority, ThreadHandle, UserAddress, UserRange, Word,
 };
 use coldframe_hal::Trap;
 use coldframe_hal::paging::Sv39;
-use coldframe_kernel::Life;
-use hal_host::HostRegisters;
-use hal_host::threads::{UserMode, run};
+use coldframe_kernel::{Kernel, Life};
+use hal_host::threads::{UserMode, run_watched};
+use hal_host::{HostMachine, HostRegisters};
 use proptest::prelude::*;
+use sim::judge::Judge;
 
 /// A program in registers: makes `children` threads, joins each, and ends; a child works, sleeps, and ends.
 struct Family {
@@ -59,16 +61,20 @@ impl UserMode<Sv39> for Family {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
     #[test]
     fn families_end_on_any_number_of_cpus(cpus in 1_u16..5, roots in 1_u64..5, children in 1_u64..20, work in 0_u64..12) {
         let family = Family { children, work };
-        let kernel = run::<Sv39, _>(cpus, 2_048, 1, &family, |kernel| {
+        let boot = |kernel: &mut Kernel<HostMachine<Sv39>>| {
             for _ in 0..roots {
                 let process = kernel.create_process().expect("there is memory");
                 kernel.start_process(process, UserAddress(0), UserAddress(0), 0).expect("there is memory");
             }
-        });
+        };
+        let judge = |kernel: &_| Judge::new::<Sv39>(kernel, cpus);
+        let (kernel, judge) = run_watched(cpus, 2_048, 1, &family, boot, judge);
+        let verdict = judge.verdict();
+        prop_assert!(verdict.is_ok(), "{}", verdict.unwrap_err());
         prop_assert_eq!(kernel.machine().status().map(|status| status.0), Some(0));
         let view = kernel.inspect();
         let alive = view.threads.iter().skip(1).filter(|thread| thread.life() == Life::Alive).count();
@@ -112,13 +118,17 @@ impl UserMode<Sv39> for Changers {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(8))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
     fn pages_change_on_any_number_of_cpus(cpus in 1_u16..5, others in 0_u64..6, rounds in 1_u64..40) {
-        let kernel = run::<Sv39, _>(cpus, 4_096, 1, &Changers { others, rounds }, |kernel| {
+        let boot = |kernel: &mut Kernel<HostMachine<Sv39>>| {
             let process = kernel.create_process().expect("there is memory");
             kernel.start_process(process, UserAddress(0), UserAddress(0), 0).expect("there is memory");
-        });
+        };
+        let judge = |kernel: &_| Judge::new::<Sv39>(kernel, cpus);
+        let (kernel, judge) = run_watched(cpus, 4_096, 1, &Changers { others, rounds }, boot, judge);
+        let verdict = judge.verdict();
+        prop_assert!(verdict.is_ok(), "{}", verdict.unwrap_err());
         prop_assert_eq!(kernel.machine().status().map(|status| status.0), Some(0));
     }
 }

@@ -8,6 +8,7 @@
 
 mod argument;
 mod calls;
+mod clock;
 mod error;
 mod fault;
 mod message;
@@ -16,13 +17,14 @@ mod words;
 
 pub use argument::{Argument, Kind, Request};
 pub use calls::CallSet;
+pub use clock::{ClockPage, CounterRate};
 pub use error::{Error, Reply};
 pub use fault::{FaultAnswer, FaultKind, FaultReport};
 pub use message::{Arrival, Carries, MESSAGE_WORDS, MOST_CARRIED, MOST_PAGES, MOST_RANGES, Message, Passage};
 pub use table::{Call, Calls, Description, Number, Parameter, Sys, TABLE};
 pub use words::{
-    Authority, CapabilityHandle, CapabilityKind, CapabilityRights, CapabilityState, Class, ClockPage,
-    Counter, CounterRate, CpuId, Deadline, EndpointHandle, ExitCode, GroupHandle, Instant, LineHandle,
-    MappingHandle, MemoryUse, Nanos, ObjectHandle, PageKind, PageRights, PageState, Priority, ProcessHandle,
-    Reach, ReplyHandle, ThreadHandle, UserAddress, UserRange, Word,
+    Authority, CapabilityHandle, CapabilityKind, CapabilityRights, CapabilityState, Class, Counter, CpuId,
+    Deadline, EndpointHandle, ExitCode, GroupHandle, Instant, LineHandle, MappingHandle, MemoryUse, Nanos,
+    ObjectHandle, PageKind, PageRights, PageState, Priority, ProcessHandle, Reach, ReplyHandle, ThreadHandle,
+    UserAddress, UserRange, Word,
 };

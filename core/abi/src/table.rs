@@ -453,16 +453,16 @@ syscalls! {
     #[doc = "Sends a message; waits until somebody has received it."]
     57 send Send(endpoint: EndpointHandle as [WRITE], deadline: Deadline) sends -> ();
     errors [BadHandle, NoRight, BadArgument, BadAddress, Foreign, NoMemory, OverBudget, Busy, Refused, TimedOut,
-        PeerGone, Cancelled];
+        PeerGone, Cancelled, NotAllowed];
 
     #[doc = "Receives signals, or a message, the most urgent first; says which, or the badge it came by."]
     58 receive Receive(endpoint: EndpointHandle as [READ], deadline: Deadline) -> Word, receives;
-    errors [BadHandle, NoRight, BadState, TimedOut, PeerGone, Cancelled];
+    errors [BadHandle, NoRight, BadState, TimedOut, PeerGone, Cancelled, NotAllowed];
 
     #[doc = "Sends a message and waits for the reply of whoever has received it."]
     59 call Call(endpoint: EndpointHandle as [WRITE], deadline: Deadline) sends -> (), receives;
     errors [BadHandle, NoRight, BadArgument, BadAddress, Foreign, NoMemory, OverBudget, Busy, Refused, TimedOut,
-        PeerGone, Cancelled];
+        PeerGone, Cancelled, NotAllowed];
 
     #[doc = "Replies to the call that the thread has received last, once."]
     60 reply Reply() sends -> ();
@@ -471,32 +471,32 @@ syscalls! {
     #[doc = "Replies, if somebody waits for that, and receives the next message, as `reply` and `receive` do."]
     61 reply_receive ReplyReceive(endpoint: EndpointHandle as [READ], deadline: Deadline) sends -> Word, receives;
     errors [BadHandle, NoRight, BadArgument, BadAddress, Foreign, NoMemory, OverBudget, BadState, Busy, Refused,
-        TimedOut, PeerGone, Cancelled];
+        TimedOut, PeerGone, Cancelled, NotAllowed];
 
     #[doc = "Ends the wait of a thread for a message, at a word, for a moment or an end; it hears of it."]
     62 cancel Cancel(thread: ThreadHandle as [MANAGE]) -> (); errors [BadHandle, NoRight, BadState];
 
     #[doc = "Raises signals at an endpoint, of those that a badge allows; they stay until received."]
-    63 signal Signal(endpoint: EndpointHandle as [SIGNAL], bits: Word) -> (); errors [BadHandle, NoRight, PeerGone];
+    63 signal Signal(endpoint: EndpointHandle as [SIGNAL], bits: Word) -> (); errors [BadHandle, NoRight, PeerGone, NotAllowed];
 
     #[doc = "Has signals raised when nothing is left of a process, and when it is dismissed from a line."]
     64 process_notify ProcessNotify(process: ProcessHandle as [INSPECT], endpoint: EndpointHandle as [SIGNAL], bits: Word) -> ();
-    errors [BadHandle, NoRight, Busy];
+    errors [BadHandle, NoRight, Busy, NotAllowed];
 
     #[doc = "Has the faults of a thread sent to an endpoint, while its name stands; a reply says what follows."]
     65 thread_handler ThreadHandler(thread: ThreadHandle as [MANAGE], endpoint: EndpointHandle as [WRITE]) -> ();
-    errors [BadHandle, NoRight];
+    errors [BadHandle, NoRight, NotAllowed];
 
     #[doc = "Has the faults of all threads that are started in a process from now on sent to an endpoint."]
     66 process_handler ProcessHandler(process: ProcessHandle as [FILL], endpoint: EndpointHandle as [WRITE]) -> ();
-    errors [BadHandle, NoRight, BadState];
+    errors [BadHandle, NoRight, BadState, NotAllowed];
 
     #[doc = "Says how many capabilities a message may bring that the calling thread receives; none before that."]
     67 accept Accept(count: Word) -> (); errors [BadArgument];
 
     #[doc = "Has what comes to an endpoint received at another, which stands for a set, while both are there."]
     68 endpoint_join EndpointJoin(endpoint: EndpointHandle as [READ], set: EndpointHandle as [READ]) -> ();
-    errors [BadHandle, NoRight, BadArgument, Busy, BadState];
+    errors [BadHandle, NoRight, BadArgument, Busy, BadState, NotAllowed];
 
     #[doc = "Makes a capability of the reply that the thread owes, to be given later, or by another."]
     69 reply_keep ReplyKeep() -> ReplyHandle; errors [PeerGone, NoMemory, OverBudget];
@@ -507,7 +507,7 @@ syscalls! {
 
     #[doc = "Has signals raised at a moment, in place of the thread's alarm before; 'never' takes it back."]
     71 alarm Alarm(endpoint: EndpointHandle as [SIGNAL], bits: Word, at: Deadline) -> ();
-    errors [BadHandle, NoRight];
+    errors [BadHandle, NoRight, NotAllowed];
 
     #[doc = "Says where the pages go that come with messages: one after the other into a range, or nowhere."]
     72 accept_pages AcceptPages(window: UserRange) -> (); errors [BadAddress];
@@ -533,14 +533,14 @@ syscalls! {
 
     #[doc = "Has signals that nobody receives interrupt the caller, by a handler on a stack, unless it is zero."]
     78 upcall Upcall(endpoint: EndpointHandle as [READ], handler: UserAddress, stack: UserAddress) -> ();
-    errors [BadHandle, NoRight, BadState, BadAddress, Busy, NoMemory];
+    errors [BadHandle, NoRight, BadState, BadAddress, Busy, NoMemory, NotAllowed];
 
     #[doc = "Goes on with what signals have interrupted, as if there had been none."]
     79 upcall_end UpcallEnd() -> (); errors [BadState];
 
     #[doc = "Has signals raised, once, when a memory object has no mapping any more; at once if it has none."]
     80 object_notify ObjectNotify(object: ObjectHandle as [INSPECT], endpoint: EndpointHandle as [SIGNAL], bits: Word) -> ();
-    errors [BadHandle, NoRight, Busy];
+    errors [BadHandle, NoRight, Busy, NotAllowed];
 
     #[doc = "Takes an endpoint out of its set; who waits to be received there by it still is."]
     81 endpoint_leave EndpointLeave(endpoint: EndpointHandle as [READ]) -> (); errors [BadHandle, NoRight, BadState, Busy];
@@ -563,4 +563,11 @@ syscalls! {
 
     #[doc = "Says what wall time it is, in nanoseconds since 1970 began; whoever sees the clock page learns it."]
     87 clock_set ClockSet(wall: Instant) -> (); errors [NotAllowed, BadArgument];
+
+    #[doc = "Closes the caller's process: endpoints that it makes hear the group; it receives at no others."]
+    88 process_close ProcessClose(group: GroupHandle as [FILL]) -> (); errors [BadHandle, NoRight, Busy, BadState];
+
+    #[doc = "Has all that a process will send, and those that it makes, sent to an endpoint of the caller's."]
+    89 process_host ProcessHost(process: ProcessHandle as [FILL], endpoint: EndpointHandle as [WRITE]) -> ();
+    errors [BadHandle, NoRight, BadState, NotAllowed];
 }

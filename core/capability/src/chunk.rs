@@ -10,7 +10,10 @@ pub struct Chunk {
     holder: u32,
     /// How many of its rows are not free.
     used: u32,
+    /// The first free one; the last in that list is the first that has not been opened, if there is one.
     free: u32,
+    /// How many have been taken since it has this holder: those behind them are as they were, and free as well.
+    opened: u32,
     /// The highest generation that any of its rows has had: a stale handle never fits a new holder's (CAP-4).
     generation: u32,
     /// The neighbours among the chunks of the holder; `next` also links those of nobody.
@@ -27,6 +30,7 @@ impl Default for Chunk {
             holder: NONE,
             used: 0,
             free: NONE,
+            opened: 0,
             generation: 0,
             next: NONE,
             previous: NONE,
@@ -47,6 +51,12 @@ impl Chunk {
     #[must_use]
     pub const fn used(&self) -> u32 {
         self.used
+    }
+
+    /// How many of its rows, from the first on, somebody may have had since it has this holder.
+    #[must_use]
+    pub const fn opened(&self) -> u32 {
+        self.opened
     }
 
     /// The next one, of the same holder or of nobody.
@@ -92,17 +102,11 @@ impl Holdings {
 impl Capabilities<'_> {
     /// Makes a chunk of nobody the holder's.
     pub fn admit(&mut self, chunk: u32, holder: u32, holdings: &mut Holdings) {
-        let start = chunk * CHUNK;
         let record = &mut self.chunks[chunk as usize];
         assert_eq!(record.holder, NONE, "a chunk has one holder (CAP-5)");
         let generation = record.generation;
-        *record = Chunk { holder, generation, next: holdings.first, ..Chunk::default() };
-        for row in (start..start + CHUNK).rev() {
-            let free = self.chunks[chunk as usize].free;
-            let next = if free == NONE { Link::up(NONE) } else { Link::to(free) };
-            self.rows[row as usize] = Capability { generation, next, ..Capability::default() };
-            self.chunks[chunk as usize].free = row;
-        }
+        let free = chunk * CHUNK;
+        *record = Chunk { holder, generation, free, next: holdings.first, ..Chunk::default() };
         if holdings.first != NONE {
             self.chunks[holdings.first as usize].previous = chunk;
         }
@@ -141,8 +145,14 @@ impl Capabilities<'_> {
         let record = &mut self.chunks[chunk as usize];
         let row = record.free;
         let taken = &mut self.rows[row as usize];
-        record.free = taken.next.row();
         record.used += 1;
+        if row == chunk * CHUNK + record.opened {
+            record.opened += 1;
+            record.free = if record.opened < CHUNK { row + 1 } else { NONE };
+            *taken = Capability { generation: record.generation, ..Capability::default() };
+        } else {
+            record.free = taken.next.row();
+        }
         taken.holder = record.holder;
         taken.generation += 1;
         if record.free == NONE {
@@ -176,9 +186,10 @@ impl Capabilities<'_> {
 
     /// Takes an empty chunk away from its holder.
     pub fn dismiss(&mut self, chunk: u32, holdings: &mut Holdings) {
-        let rows = (chunk * CHUNK) as usize..((chunk + 1) * CHUNK) as usize;
-        let highest = self.rows[rows].iter().map(|row| row.generation).max().unwrap_or(0);
-        if self.chunks[chunk as usize].free != NONE {
+        let record = &self.chunks[chunk as usize];
+        let opened = (chunk * CHUNK) as usize..(chunk * CHUNK + record.opened) as usize;
+        let highest = self.rows[opened].iter().map(|row| row.generation).max().unwrap_or(0);
+        if record.free != NONE {
             self.has_no_room(chunk, holdings);
         }
         let Chunk { next, previous, generation, .. } = self.chunks[chunk as usize];

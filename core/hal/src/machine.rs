@@ -67,6 +67,15 @@ pub trait PhysicalMemory {
     /// Precondition: the address is a multiple of eight inside of RAM.
     fn read_word(&self, address: PhysicalAddress) -> u64;
 
+    /// How many words from there on are zero before one is not, of so many.
+    ///
+    /// Precondition: all of them are inside of RAM, and the address is a multiple of eight.
+    #[inline]
+    fn zeros_from(&self, address: PhysicalAddress, words: u64) -> u64 {
+        let is_zero = |word: &u64| self.read_word(PhysicalAddress(address.0 + word * 8)) == 0;
+        (0..words).take_while(is_zero).count() as u64
+    }
+
     /// Writes a word.
     ///
     /// Precondition: the address is a multiple of eight inside of RAM that the kernel owns.

@@ -13,7 +13,7 @@ use crate::kernel::Change;
 use crate::rounds::FlushTable;
 use crate::tables::grow_to;
 use crate::translation::Tags;
-use crate::{Kernel, Life, ProcessId, Registers, reaper};
+use crate::{Kernel, LentName, Life, ProcessId, Registers, reaper};
 
 /// Why the kernel or a first process could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,7 +195,10 @@ impl<M: Machine> Kernel<M> {
     /// Makes a process out of the budget of another, or of what nobody has.
     pub(crate) fn make_process(&mut self, parent: u32, limit: u64) -> Result<u32, BootError> {
         let process = self.take_process_row()?;
-        let calls = if parent == NONE { CallSet::ALL } else { self.process(parent).calls };
+        let (calls, host) = match parent {
+            NONE => (CallSet::ALL, LentName::default()),
+            parent => (self.process(parent).calls, self.process(parent).host),
+        };
         let of_parent = if parent == NONE { &mut self.budget } else { &mut self.process(parent).budget };
         let mut budget = match of_parent.split(limit) {
             Ok(budget) => budget,
@@ -207,7 +210,8 @@ impl<M: Machine> Kernel<M> {
         let Self { machine, frames, .. } = self;
         let space = AddressSpace::new(&mut Means { memory: machine, frames, budget: &mut budget });
         let row = self.process(process);
-        (row.budget, row.calls, row.parent) = (budget, calls, parent);
+        (row.budget, row.calls, row.host, row.parent) = (budget, calls, host, parent);
+        row.find_quick_calls();
         match space {
             Ok(space) => row.space = Some(space),
             Err(error) => {

@@ -302,7 +302,8 @@ impl<M: Machine> Kernel<M> {
     /// Takes a chunk of capabilities from a process that has ended; says whether there was one.
     pub(crate) fn take_chunk_back(&mut self, cpu: &mut M::Cpu, process: u32) -> bool {
         let Some(chunk) = self.process(process).holdings.first() else { return false };
-        for row in chunk * CHUNK..(chunk + 1) * CHUNK {
+        let opened = self.chunks.rows()[chunk as usize].opened();
+        for row in chunk * CHUNK..chunk * CHUNK + opened {
             if self.capability(row).holder().is_some() {
                 let target = self.capability(row).target();
                 // A thread of another process may wait by it: one whose faults are handled here.

@@ -7,9 +7,9 @@ use coldframe_ipc::Queue;
 use coldframe_memory::{FrameError, SpaceError};
 use coldframe_scheduler::NONE;
 
-use crate::Kernel;
 use crate::sets::Membership;
 use crate::tables::grow_to;
+use crate::{Circle, Kernel};
 
 /// What the maker of an endpoint may do with it.
 const OF_ENDPOINT: CapabilityRights = CapabilityRights::READ
@@ -40,6 +40,8 @@ pub struct Endpoint {
     pub(crate) upcall: u32,
     /// The set that it is a member of.
     pub(crate) membership: Membership,
+    /// Whom it hears.
+    pub(crate) circle: Circle,
     /// Who waits to be received.
     pub(crate) senders: Queue,
     /// Who waits to receive.
@@ -59,6 +61,7 @@ impl Default for Endpoint {
             by_members: 0,
             upcall: NONE,
             membership: Membership::default(),
+            circle: Circle::OPEN,
             senders: Queue::default(),
             receivers: Queue::default(),
         }
@@ -97,6 +100,12 @@ impl Endpoint {
         self.membership.set()
     }
 
+    /// Whom it hears.
+    #[must_use]
+    pub const fn circle(&self) -> Circle {
+        self.circle
+    }
+
     /// Whether there is nothing to receive.
     #[inline]
     pub(crate) const fn is_quiet(&self) -> bool {
@@ -132,7 +141,10 @@ impl<M: Machine> Kernel<M> {
                 return Err(error.into());
             }
         };
-        let generation = self.endpoint_row(endpoint).generation;
+        let circle = self.process(process).circle;
+        let row = self.endpoint_row(endpoint);
+        row.circle = circle;
+        let generation = row.generation;
         let target = Target { kind: CapabilityKind::Endpoint, row: endpoint, generation };
         self.set_capability(capability, GROUND, target, OF_ENDPOINT, 0);
         Ok(capability)

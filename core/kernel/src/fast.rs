@@ -81,8 +81,7 @@ impl<M: Machine> Kernel<M> {
         let row = &mut self.threads.rows_mut()[thread as usize];
         let process = row.process;
         let owner = &mut self.processes.rows_mut()[process as usize];
-        let allowed = owner.ended.is_none() && owner.calls.contains(call.number());
-        if !allowed || self.off || queue.is_kicked() {
+        if owner.quick_calls >> call.number() as u64 & 1 == 0 || self.off || queue.is_kicked() {
             return None;
         }
         if call == FastCall::Null {
@@ -118,9 +117,10 @@ impl<M: Machine> Kernel<M> {
     #[inline]
     fn fast_call(&mut self, cpu: &mut M::Cpu, caller: Caller, word: u64) -> Option<FastReply> {
         let (capability, endpoint) = self.endpoint_named(caller, word, CapabilityRights::WRITE)?;
-        let server = self.endpoints.rows()[endpoint as usize].receivers.root()?;
+        let row = &self.endpoints.rows()[endpoint as usize];
+        let server = row.receivers.root()?;
         let alone = self.waiters.rows()[server as usize].is_alone(server);
-        if !alone || !self.can_pass(cpu, caller, server, Hand::Out) {
+        if !alone || !row.circle.is_open() || !self.can_pass(cpu, caller, server, Hand::Out) {
             return None;
         }
         let badge = self.capability(capability).badge();
@@ -161,7 +161,7 @@ impl<M: Machine> Kernel<M> {
         let (capability, endpoint) = self.endpoint_named(caller, word, CapabilityRights::SIGNAL)?;
         let badge = self.capability(capability).badge();
         let row = &mut self.endpoints.rows_mut()[endpoint as usize];
-        let is_plain = row.receivers.is_empty() && row.upcall == NONE;
+        let is_plain = row.receivers.is_empty() && row.upcall == NONE && row.circle.is_open();
         if (badge != 0 && bits & !badge != 0) || row.readers == 0 || !is_plain {
             return None;
         }

@@ -58,25 +58,23 @@ impl<M: Machine> Kernel<M> {
             return;
         }
         let name = self.thread(thread).handler;
-        let endpoint = self.lent_endpoint(name, CapabilityRights::WRITE);
-        let Some(endpoint) = endpoint.filter(|endpoint| self.endpoint_row(*endpoint).readers > 0) else {
+        let way = self.lent_way(name, CapabilityRights::WRITE);
+        let Some(way) = way.filter(|way| self.endpoint_row(way.endpoint).readers > 0) else {
             self.thread(thread).fault = Some(fault);
             self.end_of_fault(cpu, thread);
             return;
         };
-        let by = name.handle().slot;
-        match self.meet(cpu, Line::Receivers(endpoint)) {
+        match self.meet(cpu, Line::Receivers(way.endpoint)) {
             // It comes again: nothing has changed for the thread.
             Met::Ghosts => {}
             Met::Thread(to) => {
                 self.thread(thread).fault = Some(fault);
-                let badge = self.capability(by).badge();
-                self.call_receiver(cpu, now, (thread, to), badge, Deadline::NEVER)
+                self.call_receiver(cpu, now, (thread, to), way.badge, Deadline::NEVER)
                     .unwrap_or_else(|error| unreachable!("a fault carries nothing: {error:?}"));
             }
             Met::Nobody => {
                 self.thread(thread).fault = Some(fault);
-                self.wait_at(cpu, now, thread, (Line::Callers(endpoint), 0), Some(by), Deadline::NEVER);
+                self.wait_to_send(cpu, now, thread, (way, true), Deadline::NEVER);
             }
         }
     }

@@ -180,6 +180,7 @@ impl<M: Machine> Kernel<M> {
         for process in self.processes.rows() {
             (process.generation, process.parent, process.first_child, process.capabilities).hash(hasher);
             (process.watcher, process.bell, process.handler, process.calls).hash(hasher);
+            (process.host, process.circle, process.quick_calls).hash(hasher);
             (process.holdings, process.ended, &process.budget).hash(hasher);
             (process.words, process.authorities, process.counts, process.run_time, process.reason)
                 .hash(hasher);

@@ -36,6 +36,7 @@ mod translation;
 mod unloading;
 mod upcalls;
 mod wait;
+mod walls;
 mod words;
 mod work;
 
@@ -56,4 +57,5 @@ pub use signals::{Bell, LentName};
 pub use thread::{Life, Line, Thread, WaitsFor};
 pub use unloading::Unloading;
 pub use upcalls::{Interrupted, Upcall};
+pub use walls::Circle;
 pub use work::{Task, Work};

@@ -1,7 +1,7 @@
 //! How messages get from one thread to another, and what becomes of those who wait for one.
 
 use coldframe_abi::{Arrival, CapabilityKind, CapabilityRights, Carries, Deadline, Error, Instant, Message};
-use coldframe_hal::{Cpu, Machine, Store, UserRegisters};
+use coldframe_hal::{Cpu, Machine, UserRegisters};
 use coldframe_scheduler::{Hand, NONE, Wake};
 
 use crate::endpoint::COMES;
@@ -58,12 +58,6 @@ impl<M: Machine> Kernel<M> {
         Ok(())
     }
 
-    /// What is written on the name by which a thread waits.
-    fn badge_of_waiting(&self, thread: u32) -> u64 {
-        let by = self.waiters.rows()[thread as usize].by();
-        by.map_or(0, |capability| self.capability(capability).badge())
-    }
-
     /// A thread that waits to receive gets a message of the running one.
     ///
     /// # Errors
@@ -112,7 +106,7 @@ impl<M: Machine> Kernel<M> {
     /// # Errors
     /// Why the sender has heard that it is not received.
     pub(crate) fn take_from_sender(&mut self, cpu: &mut M::Cpu, from: u32, to: u32) -> Result<u64, Error> {
-        let badge = self.badge_of_waiting(from);
+        let badge = self.thread(from).badge;
         let calls = matches!(self.thread(from).waits_for, WaitsFor::InLine(Line::Callers(_)));
         let arrival = if calls { Arrival::Called } else { Arrival::Sent };
         if let Err(error) = self.carry(cpu, from, to, arrival) {

@@ -7,7 +7,7 @@ use coldframe_ipc::Queue;
 use coldframe_memory::{AddressSpace, Budget};
 use coldframe_scheduler::NONE;
 
-use crate::{Bell, Counts, LentName, Round};
+use crate::{Bell, Circle, Counts, FastCall, LentName, Round};
 
 /// A process, by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,8 +32,14 @@ pub struct Process<F> {
     pub(crate) bell: Bell,
     /// By which name the faults of new threads are sent.
     pub(crate) handler: LentName,
+    /// By which name all that it sends goes to its host, if it has one.
+    pub(crate) host: LentName,
+    /// Whom the endpoints hear that it makes.
+    pub(crate) circle: Circle,
     /// The calls that it may make.
     pub(crate) calls: CallSet,
+    /// Those that it may try the fast way: a bit for each.
+    pub(crate) quick_calls: u64,
     /// What is counted of it.
     pub(crate) counts: Counts,
     /// The capability to each authority that stands for it.
@@ -91,7 +97,10 @@ impl<F> Default for Process<F> {
             watcher: NONE,
             bell: Bell::default(),
             handler: LentName::default(),
+            host: LentName::default(),
+            circle: Circle::OPEN,
             calls: CallSet::ALL,
+            quick_calls: 0,
             counts: Counts::default(),
             authorities: [NONE; Authority::ALL.len()],
             space: None,
@@ -166,10 +175,41 @@ impl<F> Process<F> {
         self.handler
     }
 
+    /// By which name all that it sends goes to its host, if it has one.
+    #[must_use]
+    pub const fn host(&self) -> LentName {
+        self.host
+    }
+
+    /// Whom the endpoints hear that it makes.
+    #[must_use]
+    pub const fn circle(&self) -> Circle {
+        self.circle
+    }
+
     /// The calls that it may make.
     #[must_use]
     pub const fn calls(&self) -> CallSet {
         self.calls
+    }
+
+    /// The calls that it may try the fast way: a bit for each.
+    #[must_use]
+    pub const fn quick_calls(&self) -> u64 {
+        self.quick_calls
+    }
+
+    /// Finds them anew. The fast way asks for nothing else: not whether the process has ended, nor who hears it.
+    pub(crate) fn find_quick_calls(&mut self) {
+        let is_plain = self.host.holder().is_none() && self.circle.is_open();
+        let fits = |call: &FastCall| {
+            let number = call.number();
+            self.ended.is_none() && self.calls.contains(number) && (is_plain || *call == FastCall::Null)
+        };
+        self.quick_calls = FastCall::ALL
+            .iter()
+            .filter(|call| fits(call))
+            .fold(0, |bits, call| bits | 1 << call.number() as u64);
     }
 
     /// The capability to an authority that stands for it.

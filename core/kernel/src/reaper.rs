@@ -43,6 +43,7 @@ impl<M: Machine> Kernel<M> {
         }
         let row = self.process(process);
         (row.ended, row.reason) = (Some(status), reason);
+        row.find_quick_calls();
         // Its threads stop wherever they are.
         self.change.0 += 1;
         if self.process(process).parent == NONE {

@@ -50,6 +50,10 @@ impl<M: Machine> Kernel<M> {
         if endpoint == set {
             return Err(Error::BadArgument);
         }
+        let rows = self.endpoints.rows();
+        if rows[set as usize].circle != rows[endpoint as usize].circle {
+            return Err(Error::NotAllowed);
+        }
         if self.set_of(set).is_some() || self.endpoints.rows()[endpoint as usize].members > 0 {
             return Err(Error::BadState);
         }

@@ -6,6 +6,7 @@ use coldframe_hal::{Machine, Store, UserRegisters};
 use coldframe_scheduler::{NONE, Wake};
 
 use crate::messages::Met;
+use crate::walls::Way;
 use crate::{Kernel, Line};
 
 /// A capability by which the kernel does something for its holder later: only if it still stands then (KRN-27).
@@ -53,7 +54,13 @@ pub struct Bell {
 impl<M: Machine> Kernel<M> {
     /// Where that is received which comes by a lent name, if it still stands and allows this.
     pub(crate) fn lent_endpoint(&self, name: LentName, rights: CapabilityRights) -> Option<u32> {
-        self.lent_target(name, rights).map(|endpoint| self.meeting_place(endpoint))
+        self.lent_way(name, rights).map(|way| way.endpoint)
+    }
+
+    /// How that gets there.
+    pub(crate) fn lent_way(&self, name: LentName, rights: CapabilityRights) -> Option<Way> {
+        self.lent_target(name, rights)?;
+        self.way_by(name.handle.slot, rights).ok()
     }
 
     /// The endpoint that a lent name is for, a member of a set or not, if it still stands and allows this.

@@ -71,6 +71,8 @@ pub struct Thread<R> {
     pub(crate) joiner: u32,
     /// Whose call it has received and not replied to.
     pub(crate) caller: u32,
+    /// What is written on the name by which it sends what it waits for somebody to receive.
+    pub(crate) badge: u64,
     /// By which name its faults are sent, and the one that somebody has to say something about.
     pub(crate) handler: LentName,
     pub(crate) fault: Option<Fault>,
@@ -115,6 +117,7 @@ impl<R: Default> Default for Thread<R> {
             waits_for: WaitsFor::Nothing,
             joiner: NONE,
             caller: NONE,
+            badge: 0,
             handler: LentName::default(),
             fault: None,
             kept_replies: 0,

@@ -132,6 +132,6 @@ impl<M: Machine> Kernel<M> {
 
     /// Whether a space that some CPU had active when this generation began has kept this tag.
     fn is_kept(&self, tag: Tag) -> bool {
-        self.per_cpu.rows().iter().any(|cpu| cpu.kept_tag == tag)
+        self.per_cpu.rows().iter().take(self.cpus.into()).any(|cpu| cpu.kept_tag == tag)
     }
 }

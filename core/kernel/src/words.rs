@@ -6,6 +6,7 @@ use coldframe_ipc::{Queue, Rank, Waiters};
 use coldframe_memory::Pages;
 use coldframe_scheduler::Wake;
 
+use crate::walls::Way;
 use crate::{Kernel, Line, WaitsFor};
 
 /// How many waits at words one entry of the kernel ends.
@@ -50,6 +51,21 @@ impl<M: Machine> Kernel<M> {
     ) {
         self.take_place(thread, (line, place), by);
         self.wait(cpu, now, WaitsFor::InLine(line), deadline);
+    }
+
+    /// Parks the running thread until somebody has received what it sends, and replied to it if that is wanted.
+    pub(crate) fn wait_to_send(
+        &mut self,
+        cpu: &mut M::Cpu,
+        now: Instant,
+        thread: u32,
+        (way, wants_reply): (Way, bool),
+        deadline: Deadline,
+    ) {
+        let Way { endpoint, by, badge } = way;
+        let line = if wants_reply { Line::Callers(endpoint) } else { Line::Senders(endpoint) };
+        self.thread(thread).badge = badge;
+        self.wait_at(cpu, now, thread, (line, 0), Some(by), deadline);
     }
 
     /// A thread that is about to wait takes its place in a line.
@@ -156,8 +172,14 @@ impl<M: Machine> Kernel<M> {
     fn wake_some_users(&mut self, cpu: &mut M::Cpu, capability: u32) -> bool {
         for _ in 0..WAKES_A_STEP {
             let Some(thread) = self.capability(capability).users() else { return false };
-            self.wake_from_line(cpu, thread, Err(Error::BadHandle));
+            self.wake_user(cpu, capability, thread);
         }
         true
+    }
+
+    /// A thread hears that the capability goes by which it waits: its own, or that of its host.
+    pub(crate) fn wake_user(&mut self, cpu: &mut M::Cpu, capability: u32, thread: u32) {
+        let own = self.capability(capability).holder() == Some(self.thread(thread).process);
+        self.wake_from_line(cpu, thread, Err(if own { Error::BadHandle } else { Error::PeerGone }));
     }
 }

@@ -242,7 +242,7 @@ impl<M: Machine> Kernel<M> {
             Task::Protect(rights) => space.protect(&mut means, at, pages.end(), rights),
             Task::Move { to } => space.relocate(&mut means, at, pages, to),
             Task::Copy { to } => {
-                let target = space.target(to, None);
+                let target = space.target(pages.moved(to), None);
                 space.duplicate(&mut means, at, pages, target)
             }
             Task::Map { mapping } => {
@@ -370,7 +370,7 @@ impl<M: Machine> Kernel<M> {
                 return true;
             };
             if let Some(user) = self.capability(last).users() {
-                self.wake_from_line(cpu, user, Err(Error::BadHandle));
+                self.wake_user(cpu, last, user);
                 continue;
             }
             let target = self.capability(last).target();

@@ -14,6 +14,8 @@ pub struct CpuQueue {
     summary: u16,
     /// Which levels have a turn.
     levels: [u64; WORDS],
+    /// The most urgent of them, if there is any: not every machine finds the highest bit of a word in one instruction.
+    top: Level,
     /// Who runs here.
     pub(crate) current: u32,
     /// At which level `current` runs.
@@ -37,6 +39,7 @@ impl Default for CpuQueue {
         Self {
             summary: 0,
             levels: [0; WORDS],
+            top: Level::default(),
             current: NONE,
             level: Level::default(),
             since: Instant(0),
@@ -83,12 +86,17 @@ impl CpuQueue {
     /// The most urgent level with a turn, running or queued.
     #[inline]
     pub(crate) fn top(&self) -> Option<Level> {
+        if self.summary == 0 { None } else { Some(self.top) }
+    }
+
+    fn find_top(&mut self) {
         if self.summary == 0 {
-            return None;
+            self.top = Level::default();
+            return;
         }
         let word = 15 - self.summary.leading_zeros() as usize;
         let bit = 63 - self.levels[word].leading_zeros() as usize;
-        Some(Level::from_index(word * 64 + bit))
+        self.top = Level::from_index(word * 64 + bit);
     }
 
     /// The most urgent level with a turn below `level`.
@@ -126,6 +134,7 @@ impl Scheduler<'_> {
     #[inline]
     pub(crate) fn mark_level(&mut self, cpu: CpuId, level: Level) {
         let queue = self.queue(cpu);
+        queue.top = queue.top().map_or(level, |top| top.max(level));
         queue.levels[level.index() / 64] |= 1 << (level.index() % 64);
         queue.summary |= 1 << (level.index() / 64);
         self.note_urgency(cpu);
@@ -139,6 +148,9 @@ impl Scheduler<'_> {
         if *word == 0 {
             queue.summary &= !(1 << (level.index() / 64));
         }
+        if queue.top == level {
+            queue.find_top();
+        }
         self.note_urgency(cpu);
     }
 
@@ -146,7 +158,7 @@ impl Scheduler<'_> {
     #[inline]
     fn note_urgency(&mut self, cpu: CpuId) {
         let queue = &mut self.cpus[usize::from(cpu.0)];
-        let busy = if queue.summary == 0 { 0 } else { (15 - queue.summary.leading_zeros() as u8) / 4 + 1 };
+        let busy = queue.top().map_or(0, |top| top.class_index() as u8 + 1);
         let before = core::mem::replace(&mut queue.busy, busy);
         if before != busy {
             self.state.by_urgency[usize::from(before)].remove(cpu);

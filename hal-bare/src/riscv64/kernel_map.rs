@@ -129,10 +129,12 @@ pub(crate) fn frame_of_kernel_page(entry: u64) -> Frame {
     Frame(entry >> 10 & ((1 << 44) - 1))
 }
 
-/// The entries of the kernel's half: they never change after boot.
+/// The entries of the kernel's half that are not empty: they never change after boot.
 pub(crate) fn kernel_half() -> impl Iterator<Item = (usize, u64)> {
+    let windows = FIRST_WINDOW..FIRST_WINDOW + WINDOWS;
+    let used = (FIRST_DIRECT..FIRST_DIRECT + DIRECT_GIGABYTES).chain(windows).chain([IMAGE]);
     // SAFETY: nobody writes the top-level table after boot.
-    (FIRST_DIRECT..FRAME_WORDS).map(|index| (index, unsafe { (*ROOT.0.get())[index] }))
+    used.map(|index| (index, unsafe { (*ROOT.0.get())[index] }))
 }
 
 /// Where the window of a kernel table starts.

@@ -187,10 +187,11 @@ pub(crate) fn frame_of_kernel_page(entry: u64) -> Frame {
     Frame((entry & 0x000f_ffff_ffff_f000) / FRAME_BYTES)
 }
 
-/// The entries of the kernel's half: they never change after boot.
+/// The entries of the kernel's half that are not empty: they never change after boot.
 pub(crate) fn kernel_half() -> impl Iterator<Item = (usize, u64)> {
+    let used = [DIRECT, IMAGE].into_iter().chain(FIRST_WINDOW..FIRST_WINDOW + WINDOWS);
     // SAFETY: nobody writes the top-level table after boot.
-    (DIRECT..FRAME_WORDS).map(|index| (index, unsafe { (*ROOT.0.get())[index] }))
+    used.map(|index| (index, unsafe { (*ROOT.0.get())[index] }))
 }
 
 /// Where the window of a kernel table starts.

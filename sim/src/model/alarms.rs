@@ -31,7 +31,8 @@ impl Model {
         self.alarms.remove(&caller);
         if let Some(process) = self.process_of(caller).filter(|_| words[2] != u64::MAX) {
             let (at, name, bits) = (Instant(words[2]), (process, words[0]), words[1]);
-            let before = Some((place.row, place.generation));
+            let place = self.heard_at(view, process, place, CapabilityRights::SIGNAL);
+            let before = place.map(|place| (place.row, place.generation));
             self.alarms.insert(caller, Alarm { at, name, bits, before });
         }
         Ok(0)
@@ -41,9 +42,8 @@ impl Model {
     pub(super) fn note_alarms<F: HardwareFormat>(&mut self, view: &Inspection<'_, HostMachine<F>>) {
         let mut alarms = std::mem::take(&mut self.alarms);
         for alarm in alarms.values_mut() {
-            let place = Self::lent(view, alarm.name, CapabilityRights::SIGNAL);
-            alarm.before =
-                place.map(|place| self.met_at(view, place)).map(|place| (place.row, place.generation));
+            let place = self.lent_at(view, alarm.name, CapabilityRights::SIGNAL);
+            alarm.before = place.map(|place| (place.row, place.generation));
         }
         self.alarms = alarms;
     }
@@ -74,8 +74,7 @@ impl Model {
         while !rung.is_empty() {
             let next = rung.iter().position(|(_, alarm)| self.is_heard(view, alarm)).unwrap_or(0);
             let (_, alarm) = rung.remove(next);
-            let after = Self::lent(view, alarm.name, CapabilityRights::SIGNAL);
-            let after = after.map(|place| self.met_at(view, place));
+            let after = self.lent_at(view, alarm.name, CapabilityRights::SIGNAL);
             let at = after.as_ref().map(|place| (place.row, place.generation)).or(alarm.before);
             let Some((row, generation)) = at else { continue };
             // A name that has gone in this very entry may have gone before, or after.

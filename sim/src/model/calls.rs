@@ -1,17 +1,14 @@
 //! What each call comes to, by the table's own words.
 
-use std::cmp::Reverse;
-
 use coldframe_abi::{
-    Authority, CapabilityRights, Class, Deadline, Error, Instant, Kind, MOST_CARRIED, Number, Priority,
-    Reply, Request,
+    Authority, CapabilityRights, Error, Instant, Kind, MOST_CARRIED, Number, Reply, Request,
 };
 use coldframe_kernel::{Inspection, Kernel};
 use hal_host::{HardwareFormat, HostMachine, HostRegisters};
 
 use super::names::{Name, Named};
 use super::processes::End;
-use super::{Model, Slot, State, Thread, fail};
+use super::{Model, State, fail};
 use crate::oracle::Violation;
 
 /// How many bytes one call writes at most.
@@ -31,9 +28,6 @@ pub(super) enum Expected {
     /// One that only the page tables know.
     Any,
 }
-
-/// What a thread can hear that waited for the end of one that has gone with its process.
-const NO_END: &[Answer] = &[Ok(0), Err(Error::TimedOut), Err(Error::Cancelled)];
 
 impl Model {
     /// Follows one call; `given` is the answer as it stands when the kernel has been left.
@@ -132,7 +126,10 @@ impl Model {
                 self.word_call(kernel, view, number, caller, before, now)
             }
             Number::EndpointCreate => match given.result() {
-                Ok(_) => Expected::Any,
+                Ok(word) => {
+                    self.endpoint_is_made(view, caller, word);
+                    Expected::Any
+                }
                 Err(error) if self.is_short(view, caller, error) => Expected::Any,
                 Err(error) => return Err(refused(now, "endpoint_create", error)),
             },
@@ -144,6 +141,8 @@ impl Model {
             | Number::ReplyReceive => {
                 self.message_call(view, number, caller, before, (self.heard_now(view, caller), now))
             }
+            Number::ProcessClose => Expected::Answer(self.process_close(view, caller, words[0])),
+            Number::ProcessHost => Expected::Answer(self.process_host(view, caller, words)),
             Number::Alarm => Expected::Answer(self.sets_alarm(view, caller, words)),
             Number::ReplyKeep => self.keeps_reply(view, caller, given, now)?,
             Number::Cancel => self.cancel(view, caller, words[0]),
@@ -276,7 +275,7 @@ impl Model {
     }
 
     /// The thread that a handle of the caller names, ended or not.
-    fn named<F: HardwareFormat>(
+    pub(super) fn named<F: HardwareFormat>(
         &mut self,
         view: &Inspection<'_, HostMachine<F>>,
         caller: u32,
@@ -306,284 +305,6 @@ impl Model {
             Some(State::Ended { .. }) | None => Err(Error::BadHandle),
             Some(_) => Ok(thread),
         }
-    }
-
-    fn thread_create<F: HardwareFormat>(
-        &mut self,
-        view: &Inspection<'_, HostMachine<F>>,
-        caller: u32,
-        words: &[u64; 6],
-        given: Reply,
-        now: Instant,
-    ) -> Result<Answer, Violation> {
-        if words[0] >= self.user_end || words[1] > self.user_end {
-            return Ok(Err(Error::BadAddress));
-        }
-        let word = match given.result() {
-            Ok(word) => word,
-            Err(error) if self.is_short(view, caller, error) => return Ok(Err(error)),
-            Err(error) => return Err(refused(now, "thread_create", error)),
-        };
-        let Some(maker) = self.thread(caller).copied() else { return Ok(Ok(0)) };
-        let Some(Named::Thread(thread, generation)) = self.learn(view, caller, word, None, now)? else {
-            return Ok(Err(Error::BadHandle));
-        };
-        let slot = self.slot(thread);
-        if slot.holder.is_some() || generation <= slot.generation {
-            return Err(reused(now, format!("thread {thread}")));
-        }
-        *slot = Slot {
-            generation,
-            holder: Some(Thread { handler: maker.handler, ..Thread::new(maker.process, maker.settings) }),
-        };
-        *self.alive_in(maker.process) += 1;
-        self.settings_fit(view, thread, now)?;
-        Ok(Ok(word))
-    }
-
-    fn group_create<F: HardwareFormat>(
-        &mut self,
-        view: &Inspection<'_, HostMachine<F>>,
-        caller: u32,
-        given: Reply,
-        now: Instant,
-    ) -> Result<Answer, Violation> {
-        let level = self.thread(caller).map_or(0, |thread| thread.settings.urgency());
-        if !self.may(view, caller, Authority::Urgency, level) {
-            return Ok(Err(Error::NotAllowed));
-        }
-        let word = match given.result() {
-            Ok(word) => word,
-            Err(error) if self.is_short(view, caller, error) => return Ok(Err(error)),
-            Err(error) => return Err(refused(now, "group_create", error)),
-        };
-        let process = self.process_of(caller);
-        let Some(Named::Group(group, generation)) = self.learn(view, caller, word, None, now)? else {
-            return Ok(Err(Error::BadHandle));
-        };
-        let index = group as usize;
-        if self.groups.len() <= index {
-            self.groups.resize(index + 1, Slot::default());
-        }
-        let slot = &mut self.groups[index];
-        if slot.holder.is_some() || generation <= slot.generation {
-            return Err(reused(now, format!("group {group}")));
-        }
-        *slot = Slot { generation, holder: process };
-        Ok(Ok(word))
-    }
-
-    fn thread_exit(&mut self, caller: u32, result: u64) -> Expected {
-        self.has_succeeded(Number::ThreadExit as u64);
-        let Some(thread) = self.thread_mut(caller) else { return Expected::Nothing };
-        thread.state = State::Ended { result };
-        let (process, joiner, owes) = (thread.process, thread.joiner.take(), thread.owes.take());
-        match owes {
-            Some(caller) if self.is_faulted(caller) => self.ends_by_fault(caller),
-            Some(caller) => self.expect(caller, Err(Error::PeerGone)),
-            None => {}
-        }
-        if let Some(joiner) = joiner {
-            self.thread_is_gone(caller);
-            self.expect(joiner, Ok(result));
-        } else if !self.names.is_named(Named::Thread(caller, self.threads[caller as usize].generation)) {
-            self.thread_is_gone(caller);
-        }
-        let alive = self.alive_in(process);
-        *alive -= 1;
-        if *alive == 0 {
-            self.end_process_with(process, End::with(0));
-        }
-        Expected::Nothing
-    }
-
-    fn process_exit(&mut self, caller: u32, end: End) -> Expected {
-        self.has_succeeded(Number::ProcessExit as u64);
-        if let Some(process) = self.process_of(caller) {
-            self.end_process_with(process, end);
-        }
-        Expected::Nothing
-    }
-
-    /// All that a process had goes with it.
-    pub(super) fn end_process(&mut self, process: usize) {
-        self.names.remove_all_of(process);
-        for thread in 0..self.threads.len() as u32 {
-            let Some(holder) = self.thread(thread).filter(|holder| holder.process == process) else {
-                continue;
-            };
-            let (joiner, owes, state) = (holder.joiner, holder.owes, holder.state);
-            if let State::Joins { target, .. } = state
-                && let Some(target) = self.thread_mut(target)
-            {
-                target.joiner = None;
-            }
-            if let State::AwaitsReply { server } = state {
-                self.owes_nothing(server);
-            }
-            self.threads[thread as usize].holder = None;
-            if let Some(caller) = owes.filter(|caller| self.thread(*caller).is_some()) {
-                self.loses_server(caller);
-            }
-            if let Some(joiner) = joiner.filter(|joiner| self.thread(*joiner).is_some()) {
-                // A thread of another process, which hears of it when the reaper comes by.
-                self.set_state(joiner, State::Hears { either: NO_END });
-            }
-        }
-        self.forget_waiting();
-        for (row, slot) in (0_u32..).zip(&mut self.threads) {
-            let ended = slot.holder.is_some_and(|thread| matches!(thread.state, State::Ended { .. }));
-            if ended && !self.names.is_named(Named::Thread(row, slot.generation)) {
-                // The last name for its result was one of that process.
-                slot.holder = None;
-            }
-        }
-        for slot in &mut self.groups {
-            slot.holder = slot.holder.take().filter(|holder| *holder != process);
-        }
-    }
-
-    fn thread_join<F: HardwareFormat>(
-        &mut self,
-        view: &Inspection<'_, HostMachine<F>>,
-        caller: u32,
-        word: u64,
-        deadline: u64,
-        now: Instant,
-    ) -> Expected {
-        let target = match self.named(view, caller, word, CapabilityRights::INSPECT) {
-            Ok(target) if target == caller => return Expected::Answer(Err(Error::Deadlock)),
-            Ok(target) => target,
-            Err(error) => return Expected::Answer(Err(error)),
-        };
-        let Some(thread) = self.thread_mut(target) else { return Expected::Nothing };
-        if let State::Ended { result } = thread.state {
-            self.thread_is_gone(target);
-            return Expected::Answer(Ok(result));
-        }
-        if thread.joiner.is_some() {
-            return Expected::Answer(Err(Error::Busy));
-        }
-        if deadline <= now.0 {
-            return Expected::Answer(Err(Error::TimedOut));
-        }
-        thread.joiner = Some(caller);
-        let until = Instant(deadline);
-        self.wait(caller, State::Joins { target, until }, until);
-        Expected::Nothing
-    }
-
-    fn sleep(&mut self, caller: u32, until: u64, now: Instant) -> Expected {
-        if until <= now.0 {
-            return Expected::Answer(Ok(0));
-        }
-        let until = Instant(until);
-        self.wait(caller, State::Sleeps { until }, until);
-        Expected::Nothing
-    }
-
-    pub(super) fn wait(&mut self, thread: u32, state: State, until: Instant) {
-        self.waits += 1;
-        let wait = self.waits;
-        let Some(waiting) = self.thread_mut(thread) else { return };
-        waiting.state = state;
-        waiting.wait = wait;
-        if until.0 != Deadline::NEVER.0 {
-            self.deadlines.push(Reverse((until, thread, wait)));
-        }
-    }
-
-    fn suspend<F: HardwareFormat>(
-        &mut self,
-        view: &Inspection<'_, HostMachine<F>>,
-        caller: u32,
-        word: u64,
-        suspend: bool,
-    ) -> Answer {
-        let thread = self.alive(view, caller, word, CapabilityRights::MANAGE)?;
-        let thread = self.thread_mut(thread).ok_or(Error::BadHandle)?;
-        if thread.suspended == suspend {
-            return Err(Error::BadState);
-        }
-        thread.suspended = suspend;
-        Ok(0)
-    }
-
-    fn set<F: HardwareFormat>(
-        &mut self,
-        view: &Inspection<'_, HostMachine<F>>,
-        number: Number,
-        caller: u32,
-        words: &[u64; 6],
-    ) -> Answer {
-        // Which of two handles is wrong is not said; the kernel looks at the group first.
-        let group =
-            if number == Number::SetGroup { Some(self.group_named(view, caller, words[1])?) } else { None };
-        let thread = self.alive(view, caller, words[0], CapabilityRights::MANAGE)?;
-        let before = self.thread(thread).ok_or(Error::BadHandle)?.settings;
-        let mut settings = before;
-        match number {
-            Number::SetClass => settings.class = Class::ALL[words[1] as usize],
-            Number::SetPriority => settings.priority = Priority(words[1] as u8),
-            Number::SetGroup => settings.group = group.unwrap_or(settings.group),
-            _ => {
-                let bank = usize::try_from(words[1]).map_err(|_| Error::BadArgument)?;
-                *settings.affinity.get_mut(bank).ok_or(Error::BadArgument)? = words[2];
-                let exists = |cpu: &usize| settings.affinity[cpu / 64] >> (cpu % 64) & 1 == 1;
-                if !(0..self.online.len()).any(|cpu| exists(&cpu)) {
-                    return Err(Error::BadArgument);
-                }
-                let more = settings.affinity[bank] & !before.affinity[bank];
-                let mut numbers = (0..64).filter(|bit| more >> bit & 1 == 1).map(|bit| words[1] * 64 + bit);
-                if numbers.any(|cpu| !self.may(view, caller, Authority::Affinity, cpu)) {
-                    return Err(Error::NotAllowed);
-                }
-            }
-        }
-        let urgency = settings.urgency();
-        if urgency > before.urgency() && !self.may(view, caller, Authority::Urgency, urgency) {
-            return Err(Error::NotAllowed);
-        }
-        self.thread_mut(thread).ok_or(Error::BadHandle)?.settings = settings;
-        self.waits_anew(thread);
-        Ok(0)
-    }
-
-    fn group_named<F: HardwareFormat>(
-        &mut self,
-        view: &Inspection<'_, HostMachine<F>>,
-        caller: u32,
-        word: u64,
-    ) -> Result<u32, Error> {
-        let (key, name) = self.name(view, caller, word).ok_or(Error::BadHandle)?;
-        let Named::Group(group, _) = name.what else { return Err(Error::BadHandle) };
-        if !self.is_in_time(key) {
-            return Err(Error::BadHandle);
-        }
-        if !CapabilityRights::FILL.within(name.rights) {
-            return Err(Error::NoRight);
-        }
-        if self.is_there(name.what) { Ok(group) } else { Err(Error::BadHandle) }
-    }
-
-    fn cpu<F: HardwareFormat>(
-        &mut self,
-        view: &Inspection<'_, HostMachine<F>>,
-        caller: u32,
-        word: u64,
-        online: bool,
-    ) -> Answer {
-        let count = self.online.iter().filter(|online| **online).count();
-        let cpu = usize::try_from(word).map_err(|_| Error::BadArgument)?;
-        if cpu < self.online.len() && !self.may(view, caller, Authority::Cpus, word) {
-            return Err(Error::NotAllowed);
-        }
-        let state = self.online.get_mut(cpu).ok_or(Error::BadArgument)?;
-        if *state == online || (!online && count == 1) {
-            return Err(Error::BadState);
-        }
-        *state = online;
-        Ok(0)
     }
 
     fn is_inside(&self, start: u64, length: u64) -> bool {

@@ -31,7 +31,8 @@ impl Model {
         caller: u32,
         words: &[u64; 6],
     ) -> Answer {
-        let _ = self.place(view, caller, words[1], CapabilityRights::WRITE)?;
+        let place = self.place(view, caller, words[1], CapabilityRights::WRITE)?;
+        self.admits(caller, &place)?;
         let name = self.process_of(caller).map(|process| (process, words[1]));
         if number == Number::ThreadHandler {
             let thread = self.alive(view, caller, words[0], CapabilityRights::MANAGE)?;
@@ -53,8 +54,7 @@ impl Model {
         now: Instant,
     ) -> Result<(), Violation> {
         let Some(known) = self.thread(thread).copied() else { return Ok(()) };
-        let place = known.handler.and_then(|name| Self::lent(view, name, CapabilityRights::WRITE));
-        let place = place.map(|place| self.met_at(view, place));
+        let place = known.handler.and_then(|name| self.lent_at(view, name, CapabilityRights::WRITE));
         let hears = |place: &Place| view.endpoints[place.row as usize].names().1 > 0;
         let Some(Place { row, generation, badge }) = place.filter(hears) else {
             self.end_process_with(known.process, End::faulted(address));

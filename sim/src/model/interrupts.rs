@@ -153,10 +153,11 @@ impl Model {
             format!("thread {caller} listens to line {number} as number {free}, and that is {named:?}")
         })?;
         let Some(process) = self.process_of(caller) else { return Ok(Ok(word)) };
+        let place = self.heard_at(view, process, place, CapabilityRights::SIGNAL);
         let listener = Listener {
             key: (process, word),
             name: (process, words[1]),
-            before: Some((place.row, place.generation)),
+            before: place.map(|place| (place.row, place.generation)),
             bits: words[2],
             standing: Standing::Idle,
         };
@@ -212,8 +213,7 @@ impl Model {
     pub(super) fn note_listeners<F: HardwareFormat>(&mut self, view: &Inspection<'_, HostMachine<F>>) {
         let mut lines = std::mem::take(&mut self.interrupt_lines);
         for listener in lines.values_mut().flat_map(Line::all) {
-            let place = Self::lent(view, listener.name, CapabilityRights::SIGNAL);
-            let place = place.map(|place| self.met_at(view, place));
+            let place = self.lent_at(view, listener.name, CapabilityRights::SIGNAL);
             listener.before = place.map(|place| (place.row, place.generation));
         }
         self.interrupt_lines = lines;
@@ -306,9 +306,8 @@ impl Model {
                 listener.standing = Standing::Out;
                 let bell = self.processes.get(&listener.key.0).and_then(|process| process.bell);
                 if let Some((name, bits)) = bell
-                    && let Some(place) = Self::lent(view, name, CapabilityRights::SIGNAL)
+                    && let Some(place) = self.lent_at(view, name, CapabilityRights::SIGNAL)
                 {
-                    let place = self.met_at(view, place);
                     self.raise(view, &place, bits, now);
                 }
             }

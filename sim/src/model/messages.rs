@@ -140,7 +140,8 @@ impl Model {
     ) -> Result<(), Error> {
         match number {
             Number::Send | Number::Call => {
-                self.place(view, caller, words[0], CapabilityRights::WRITE)?;
+                let place = self.place(view, caller, words[0], CapabilityRights::WRITE)?;
+                self.way_of(view, caller, place)?;
             }
             Number::ReplyReceive => {
                 self.receiving(view, caller, words[0])?;
@@ -184,6 +185,18 @@ impl Model {
         self.row_named(view, caller, word, (CapabilityKind::Endpoint, rights)).map(Place::of)
     }
 
+    /// Where that is received what a thread sends to a place.
+    fn way_of<F: HardwareFormat>(
+        &self,
+        view: &Inspection<'_, HostMachine<F>>,
+        caller: u32,
+        place: Place,
+    ) -> Result<Place, Error> {
+        self.admits(caller, &place)?;
+        let process = self.process_of(caller).ok_or(Error::BadHandle)?;
+        self.heard_at(view, process, place, CapabilityRights::WRITE).ok_or(Error::PeerGone)
+    }
+
     fn sends<F: HardwareFormat>(
         &mut self,
         view: &Inspection<'_, HostMachine<F>>,
@@ -193,7 +206,7 @@ impl Model {
         (heard, now): (Option<Error>, Instant),
     ) -> Result<Option<u64>, Error> {
         let place = self.place(view, caller, words[0], CapabilityRights::WRITE)?;
-        let Place { row, generation, badge } = self.met_at(view, place);
+        let Place { row, generation, badge } = self.way_of(view, caller, place)?;
         let until = Instant(words[1]);
         self.can_carry(view, caller, &message, calls)?;
         match self.first_there(view, Line::Receivers(row, generation), now) {

@@ -44,7 +44,7 @@ impl Model {
         let me = self.process_of(caller).ok_or(Error::BadHandle)?;
         let at = (target.row, target.generation);
         let others = self.object_bells.get(&at).filter(|((holder, _), _)| *holder != me);
-        if others.is_some_and(|(name, _)| Self::lent(view, *name, CapabilityRights::SIGNAL).is_some()) {
+        if others.is_some_and(|(name, _)| self.lent_at(view, *name, CapabilityRights::SIGNAL).is_some()) {
             return Err(Error::Busy);
         }
         // No call but those that take long makes a mapping or takes one away, and of those a step has an entry of its own.
@@ -52,7 +52,9 @@ impl Model {
             self.object_bells.insert(at, ((me, words[1]), words[2]));
         } else {
             self.object_bells.remove(&at);
-            self.raise(view, &place, words[2], now);
+            if let Some(place) = self.heard_at(view, me, place, CapabilityRights::SIGNAL) {
+                self.raise(view, &place, words[2], now);
+            }
         }
         Ok(0)
     }
@@ -84,8 +86,7 @@ impl Model {
         }
         for (object, (name, bits)) in told {
             self.object_bells.remove(&object);
-            if let Some(place) = Self::lent(view, name, CapabilityRights::SIGNAL) {
-                let place = self.met_at(view, place);
+            if let Some(place) = self.lent_at(view, name, CapabilityRights::SIGNAL) {
                 self.raise(view, &place, bits, now);
             }
         }

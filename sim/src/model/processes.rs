@@ -28,6 +28,10 @@ pub(super) struct Process {
     pub(super) bell: Option<(Key, u64)>,
     /// By whose name the faults of new threads are sent.
     pub(super) handler: Option<Key>,
+    /// By whose name all that it sends is sent, if it has a host.
+    pub(super) host: Option<Key>,
+    /// The group whose threads its endpoints hear, by row and generation, if it does not hear everybody.
+    pub(super) circle: Option<(u32, u32)>,
     pub(super) counts: Counts,
 }
 
@@ -46,6 +50,8 @@ impl Process {
             watcher: None,
             bell: None,
             handler: None,
+            host: None,
+            circle: None,
             counts: Counts::default(),
         }
     }
@@ -242,7 +248,8 @@ impl Model {
             return Err(reused(now, format!("process {process}")));
         }
         let calls = self.processes.get(&maker).map_or(ALL_CALLS, |maker| maker.calls);
-        let known = Process::new(generation, Some(maker), calls);
+        let host = self.processes.get(&maker).and_then(|maker| maker.host);
+        let known = Process { host, ..Process::new(generation, Some(maker), calls) };
         self.processes.insert(process, known);
         *self.alive_in(process) = 0;
         // Only the pages that its maker shows it are there.

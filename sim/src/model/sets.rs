@@ -45,6 +45,7 @@ impl Model {
         word: u64,
     ) -> Result<Place, Error> {
         let place = self.place(view, caller, word, CapabilityRights::READ)?;
+        self.receives_there(caller, &place)?;
         match self.set_of(view, (place.row, place.generation)) {
             Some(_) => Err(Error::BadState),
             None => Ok(place),
@@ -63,6 +64,9 @@ impl Model {
         let (one, set) = (one?, set?);
         if one == set {
             return Err(Error::BadArgument);
+        }
+        if self.circles.get(&one) != self.circles.get(&set) {
+            return Err(Error::NotAllowed);
         }
         let mut members = self.memberships.iter().filter(|(_, set)| **set == one);
         if self.set_of(view, set).is_some() || members.any(|(member, _)| is_there(view, *member)) {

@@ -53,7 +53,11 @@ impl Model {
             return Expected::Nothing;
         }
         let words = &before.request.arguments;
-        let place = match self.may_signal(view, caller, words[0], words[1]) {
+        let heard = |place| {
+            let process = self.process_of(caller).ok_or(Error::BadHandle)?;
+            self.heard_at(view, process, place, CapabilityRights::SIGNAL).ok_or(Error::PeerGone)
+        };
+        let place = match self.may_signal(view, caller, words[0], words[1]).and_then(heard) {
             Ok(place) if view.endpoints[place.row as usize].names().1 == 0 => Err(Error::PeerGone),
             place => place,
         };
@@ -72,7 +76,10 @@ impl Model {
     ) -> Result<Place, Error> {
         let place = self.place(view, caller, word, CapabilityRights::SIGNAL)?;
         let may = place.badge == 0 || bits & !place.badge == 0;
-        if may { Ok(self.met_at(view, place)) } else { Err(Error::NoRight) }
+        if !may {
+            return Err(Error::NoRight);
+        }
+        self.admits(caller, &place).map(|()| place)
     }
 
     pub(super) fn raise<F: HardwareFormat>(
@@ -126,17 +133,20 @@ impl Model {
         let process = self.process_named(view, caller, words[0], CapabilityRights::INSPECT)?;
         let place = self.may_signal(view, caller, words[1], words[2])?;
         let me = self.process_of(caller).ok_or(Error::BadHandle)?;
-        let known = self.processes.get_mut(&process).ok_or(Error::BadHandle)?;
+        let known = self.processes.get(&process).ok_or(Error::BadHandle)?;
         let others = known.bell.filter(|((holder, _), _)| *holder != me);
-        if others.is_some_and(|(name, _)| Self::lent(view, name, CapabilityRights::SIGNAL).is_some()) {
+        if others.is_some_and(|(name, _)| self.lent_at(view, name, CapabilityRights::SIGNAL).is_some()) {
             return Err(Error::Busy);
         }
         // The very entry that has taken the last of it comes before the call of another.
+        let known = self.processes.get_mut(&process).ok_or(Error::BadHandle)?;
         if view.processes[process].space().is_some() {
             known.bell = Some(((me, words[1]), words[2]));
         } else {
             known.bell = None;
-            self.raise(view, &place, words[2], now);
+            if let Some(place) = self.heard_at(view, me, place, CapabilityRights::SIGNAL) {
+                self.raise(view, &place, words[2], now);
+            }
         }
         Ok(0)
     }
@@ -157,8 +167,7 @@ impl Model {
             .filter_map(|(_, known)| known.bell.take())
             .collect();
         for (name, bits) in gone {
-            if let Some(place) = Self::lent(view, name, CapabilityRights::SIGNAL) {
-                let place = self.met_at(view, place);
+            if let Some(place) = self.lent_at(view, name, CapabilityRights::SIGNAL) {
                 self.raise(view, &place, bits, now);
             }
         }

@@ -31,6 +31,7 @@ impl Model {
         given: Reply,
     ) -> Answer {
         let place = self.place(view, caller, words[0], CapabilityRights::READ)?;
+        self.receives_there(caller, &place)?;
         let at = (place.row, place.generation);
         let met = self.met_at(view, place);
         if (met.row, met.generation) != at {

@@ -181,6 +181,11 @@ impl Programs {
                 let (process, endpoint) = (self.names.process(process), self.names.endpoint(slot));
                 Call::ProcessHandler { process, endpoint }
             }
+            Op::ProcessClose { group } => Call::ProcessClose { group: self.names.group(group) },
+            Op::ProcessHost { process, slot } => {
+                let (process, endpoint) = (self.names.process(process), self.names.endpoint(slot));
+                Call::ProcessHost { process, endpoint }
+            }
             Op::Raw(request) => return Some(request),
             Op::Any { number, seed } => return Some(self.any(number, seed, now)),
             Op::Compute(_)

@@ -49,6 +49,7 @@ pub(super) fn audit<F: HardwareFormat>(
     }
     for (thread, times) in found.iter().enumerate().take(view.waiters.len().min(view.threads.len())) {
         fits(view, thread, now)?;
+        super::walls::fits(view, thread, now)?;
         let stands = view.waiters[thread].key().is_some();
         demand(*times == u32::from(stands), QUEUED, now, || {
             format!("thread {thread} is found {times} times in queues, and stands in one: {stands}")
@@ -189,7 +190,10 @@ fn users_fit<F: HardwareFormat>(
             let row = &view.waiters[thread as usize];
             let waiting = &view.threads[thread as usize];
             // Who has had a fault waits by a name that somebody had lent for that, whoever handles the next one.
-            let own = waiting.fault().is_some() || capability.holder() == Some(waiting.process());
+            let host = view.processes[waiting.process() as usize].host().holder();
+            let own = waiting.fault().is_some()
+                || capability.holder() == Some(waiting.process())
+                || (host.is_some() && capability.holder() == host);
             let fits = row.by() == Some(number) && own;
             demand(fits && listed <= view.waiters.len(), QUEUED, now, || {
                 format!(

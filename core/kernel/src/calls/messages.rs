@@ -39,8 +39,9 @@ impl<M: Machine> Kernel<M> {
         deadline: Deadline,
         wants_reply: bool,
     ) -> Outcome {
-        let endpoint = match self.endpoint(caller, handle, CapabilityRights::WRITE) {
-            Ok(endpoint) => self.meeting_place(endpoint),
+        let sent = self.sent_to(caller, handle);
+        let way = match sent.and_then(|()| self.way_by(handle.slot, CapabilityRights::WRITE)) {
+            Ok(way) => way,
             Err(error) => return Err::<u64, _>(error).into(),
         };
         match self.make_ready(cpu, caller, wants_reply) {
@@ -48,24 +49,32 @@ impl<M: Machine> Kernel<M> {
             Ok(Ready::Later) => return Outcome::Settled,
             Err(error) => return Err::<u64, _>(error).into(),
         }
-        let badge = self.capability(handle.slot).badge();
-        match self.meet(cpu, Line::Receivers(endpoint)) {
+        match self.meet(cpu, Line::Receivers(way.endpoint)) {
             Met::Ghosts => self.call_again(caller),
             Met::Thread(to) if wants_reply && deadline.0 > now.0 => {
-                match self.call_receiver(cpu, now, (caller.thread, to), badge, deadline) {
+                match self.call_receiver(cpu, now, (caller.thread, to), way.badge, deadline) {
                     Ok(()) => Outcome::Settled,
                     Err(error) => Err::<u64, _>(error).into(),
                 }
             }
-            Met::Thread(to) if !wants_reply => self.hand_to_receiver(cpu, caller.thread, to, badge).into(),
-            Met::Nobody if self.endpoint_row(endpoint).readers == 0 => Err::<u64, _>(Error::PeerGone).into(),
+            Met::Thread(to) if !wants_reply => {
+                self.hand_to_receiver(cpu, caller.thread, to, way.badge).into()
+            }
+            Met::Nobody if self.endpoint_row(way.endpoint).readers == 0 => {
+                Err::<u64, _>(Error::PeerGone).into()
+            }
             _ if deadline.0 <= now.0 => Err::<u64, _>(Error::TimedOut).into(),
             _ => {
-                let line = if wants_reply { Line::Callers(endpoint) } else { Line::Senders(endpoint) };
-                self.wait_at(cpu, now, caller.thread, (line, 0), Some(handle.slot), deadline);
+                self.wait_to_send(cpu, now, caller.thread, (way, wants_reply), deadline);
                 Outcome::Settled
             }
         }
+    }
+
+    /// Whether the caller may send by a handle.
+    pub(super) fn sent_to(&self, caller: Caller, handle: EndpointHandle) -> Result<(), Error> {
+        let endpoint = self.endpoint(caller, handle, CapabilityRights::WRITE)?;
+        self.admit(caller, endpoint)
     }
 
     pub(super) fn receive(
@@ -222,8 +231,9 @@ impl<M: Machine> Kernel<M> {
         handle: EndpointHandle,
         bits: u64,
     ) -> Outcome {
-        let endpoint = match self.signalled(caller, handle, bits) {
-            Ok(endpoint) => endpoint,
+        let may = self.signalled(caller, handle, bits);
+        let endpoint = match may.and_then(|()| self.way_by(handle.slot, CapabilityRights::SIGNAL)) {
+            Ok(way) => way.endpoint,
             Err(error) => return Err::<u64, _>(error).into(),
         };
         if self.endpoint_row(endpoint).readers == 0 {
@@ -232,17 +242,18 @@ impl<M: Machine> Kernel<M> {
         if self.raise(cpu, endpoint, bits) { Ok(0).into() } else { self.call_again(caller) }
     }
 
-    /// The endpoint at which the caller may raise these signals.
-    pub(crate) fn signalled(&self, caller: Caller, handle: EndpointHandle, bits: u64) -> Result<u32, Error> {
+    /// Whether the caller may raise these signals.
+    pub(crate) fn signalled(&self, caller: Caller, handle: EndpointHandle, bits: u64) -> Result<(), Error> {
         let endpoint = self.endpoint(caller, handle, CapabilityRights::SIGNAL)?;
         let badge = self.capability(handle.slot).badge();
-        if badge == 0 || bits & !badge == 0 { Ok(self.meeting_place(endpoint)) } else { Err(Error::NoRight) }
+        if badge == 0 || bits & !badge == 0 { self.admit(caller, endpoint) } else { Err(Error::NoRight) }
     }
 
     /// The endpoint at which the caller may receive: not at a member of a set.
     #[inline]
     fn received_at(&self, caller: Caller, handle: EndpointHandle) -> Result<u32, Error> {
         let endpoint = self.endpoint(caller, handle, CapabilityRights::READ)?;
+        self.receives_at(caller.process, endpoint)?;
         if self.set_of(endpoint).is_none() { Ok(endpoint) } else { Err(Error::BadState) }
     }
 
@@ -269,7 +280,7 @@ impl<M: Machine> Kernel<M> {
         handle: ThreadHandle,
         endpoint: EndpointHandle,
     ) -> Result<(), Error> {
-        self.endpoint(caller, endpoint, CapabilityRights::WRITE)?;
+        self.sent_to(caller, endpoint)?;
         let thread = self.alive(caller, handle, CapabilityRights::MANAGE)?;
         self.thread(thread).handler = LentName::new(caller.process, endpoint.into());
         Ok(())

@@ -256,6 +256,8 @@ impl<M: Machine> Kernel<M> {
             }
             Call::ThreadPointer { address } => self.thread_pointer(cpu, address).into(),
             Call::Random {} => self.random(caller).into(),
+            Call::ProcessClose { group } => self.process_close(caller, group).into(),
+            Call::ProcessHost { process, endpoint } => self.process_host(caller, process, endpoint).into(),
             Call::ClockSet { wall } => self.clock_set(cpu, caller, wall).into(),
             Call::MemoryUse {} => Ok(self.memory_use(caller.process)).into(),
         }

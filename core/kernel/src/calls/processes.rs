@@ -39,7 +39,7 @@ impl<M: Machine> Kernel<M> {
     /// The process that a handle of the caller names, if the caller has made it and it has not ended.
     ///
     /// Only the maker fills it: so all that shows an object or names it ends before whoever pays for the object.
-    pub(super) fn fillable(&mut self, caller: Caller, handle: ProcessHandle) -> Result<u32, Error> {
+    pub(crate) fn fillable(&mut self, caller: Caller, handle: ProcessHandle) -> Result<u32, Error> {
         let process = self.target(caller, handle, CapabilityKind::Process, CapabilityRights::FILL)?;
         let row = self.process(process);
         match row.ended {
@@ -107,7 +107,10 @@ impl<M: Machine> Kernel<M> {
         (bank, calls): (u64, u64),
     ) -> Result<(), Error> {
         let process = self.fillable(caller, handle)?;
-        if self.process(process).calls.restrict(bank, calls) { Ok(()) } else { Err(Error::BadArgument) }
+        let row = self.process(process);
+        let exists = row.calls.restrict(bank, calls);
+        row.find_quick_calls();
+        if exists { Ok(()) } else { Err(Error::BadArgument) }
     }
 
     pub(super) fn process_kill(
@@ -209,7 +212,7 @@ impl<M: Machine> Kernel<M> {
         handle: ProcessHandle,
         endpoint: EndpointHandle,
     ) -> Result<(), Error> {
-        self.endpoint(caller, endpoint, CapabilityRights::WRITE)?;
+        self.sent_to(caller, endpoint)?;
         let process = self.fillable(caller, handle)?;
         self.process(process).handler = LentName::new(caller.process, endpoint.into());
         Ok(())

@@ -114,6 +114,7 @@ impl<F: Format> AddressSpace<F> {
         means: &mut Means<'_, impl PhysicalMemory>,
         pages: Pages,
     ) -> Result<(), SpaceError> {
+        self.reaches(pages);
         let mut at = pages.start;
         while at < pages.end {
             self.tables.make(means, at, 0)?;

@@ -60,6 +60,7 @@ impl<F: Format> AddressSpace<F> {
         with: Entry,
     ) -> Result<(), SpaceError> {
         assert!(matches!(with, Entry::Lazy(_) | Entry::Promised(_)), "what is reserved has no frame yet");
+        self.reaches(pages);
         let mut left = STEP;
         while left > 0 && *at < pages.end {
             let fits = |level: &u32| at.is_multiple_of(span(*level)) && pages.end - *at >= span(*level);
@@ -223,6 +224,7 @@ impl<F: Format> AddressSpace<F> {
     ) -> Result<Flush, SpaceError> {
         let start = *at;
         let mut touched = false;
+        self.reaches(pages.moved(to));
         let tables = self.tables;
         tables.sweep(means, at, pages.end, |means, here, spot| {
             changeable(spot.entry, here)?;

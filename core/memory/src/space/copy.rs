@@ -73,11 +73,12 @@ impl<F: Format> AddressSpace<F> {
         Ok(if touched { Flush::pages(start, *at) } else { Flush::NONE })
     }
 
-    /// Where copies of pages can go: into this space, which pays for them by `budget`, or by that of the source if it
+    /// Where copies of as many pages can go: into these of this space, which pays for them by `budget`, or by that of the source if it
     /// is the same.
     #[must_use]
-    pub const fn target<'a>(&self, to: u64, budget: Option<&'a mut Budget>) -> Target<'a, F> {
-        Target { tables: self.tables, to, budget }
+    pub fn target<'a>(&mut self, room: Pages, budget: Option<&'a mut Budget>) -> Target<'a, F> {
+        self.reaches(room);
+        Target { tables: self.tables, to: room.start, budget }
     }
 }
 

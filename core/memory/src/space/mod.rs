@@ -75,6 +75,9 @@ impl Pages {
     /// No page at all.
     pub const NONE: Self = Self { start: 0, end: 0 };
 
+    /// What joins with any pages to those.
+    const NOWHERE: Self = Self { start: u64::MAX, end: 0 };
+
     /// Checks a range that somebody named: whole pages, at least one, wholly in the user half.
     #[must_use]
     pub fn check<F: Format>(start: u64, length: u64) -> Option<Self> {
@@ -136,6 +139,8 @@ impl Pages {
 #[derive(Debug)]
 pub struct AddressSpace<F> {
     tables: Tables<F>,
+    /// The pages outside of which nothing has ever been: whoever takes the space down need not look there.
+    reached: Pages,
     /// Up to where a teardown has come.
     cursor: u64,
     /// A large page that is being zeroed, before it is mapped.
@@ -144,7 +149,7 @@ pub struct AddressSpace<F> {
 
 impl<F> Clone for AddressSpace<F> {
     fn clone(&self) -> Self {
-        Self { tables: self.tables, cursor: self.cursor, filling: self.filling }
+        Self { tables: self.tables, reached: self.reached, cursor: self.cursor, filling: self.filling }
     }
 }
 
@@ -156,7 +161,7 @@ impl<F: Format> AddressSpace<F> {
     pub fn new(means: &mut Means<'_, impl PhysicalMemory>) -> Result<Self, SpaceError> {
         let root = means.take_zeroed()?;
         means.memory.share_kernel_half(root);
-        Ok(Self { tables: Tables::new(root), cursor: 0, filling: None })
+        Ok(Self { tables: Tables::new(root), reached: Pages::NOWHERE, cursor: 0, filling: None })
     }
 
     /// Its first table.
@@ -180,12 +185,20 @@ impl<F: Format> AddressSpace<F> {
         if rights == Rights::None {
             return Err(SpaceError::NoRights);
         }
+        self.reaches(Pages { start: address.0, end: address.0 + FRAME_BYTES });
         let spot = self.tables.make(means, address.0, 0)?;
         if spot.entry != Entry::Empty {
             return Err(SpaceError::Occupied(address));
         }
         Tables::<F>::write(means.memory, spot, Entry::Page(Leaf::private(frame, rights)));
         Ok(())
+    }
+
+    /// Something may be in these pages from now on.
+    #[inline]
+    fn reaches(&mut self, pages: Pages) {
+        let Pages { start, end } = self.reached;
+        self.reached = Pages { start: start.min(pages.start), end: end.max(pages.end) };
     }
 
     /// What the entry of an address says, and at which level it stands.

@@ -42,7 +42,7 @@ impl<F: Format> AddressSpace<F> {
     /// If there is no frame for it.
     pub fn detached(means: &mut Means<'_, impl PhysicalMemory>) -> Result<Self, SpaceError> {
         let root = means.take_zeroed()?;
-        Ok(Self { tables: Tables::new(root), cursor: 0, filling: None })
+        Ok(Self { tables: Tables::new(root), reached: Pages::NOWHERE, cursor: 0, filling: None })
     }
 
     /// The frame of an object's page; a zeroed one, if it has none yet.
@@ -55,6 +55,7 @@ impl<F: Format> AddressSpace<F> {
         offset: u64,
     ) -> Result<Frame, SpaceError> {
         let page = offset & !(FRAME_BYTES - 1);
+        self.reaches(Pages { start: page, end: page + FRAME_BYTES });
         let spot = self.tables.make(means, page, 0)?;
         match spot.entry {
             Entry::Page(leaf) => {
@@ -166,6 +167,7 @@ impl<F: Format> AddressSpace<F> {
         record: u32,
     ) -> Result<Option<Repair>, SpaceError> {
         let mut shared = None;
+        object.reaches(pages.moved(0));
         let (tables, theirs) = (self.tables, object.tables);
         tables
             .sweep(means, at, pages.end, |means, here, spot| {

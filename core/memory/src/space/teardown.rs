@@ -8,7 +8,7 @@ use super::{AddressSpace, Pages, STEP, release};
 use crate::Means;
 
 /// How many empty entries count as one: most tables are nearly empty, and looking is cheap.
-const PASSED_AT_ONCE: u64 = 8;
+const PASSED_AT_ONCE: u64 = 64;
 
 /// Whether a step of taking a space down was the last one.
 #[must_use = "an address space that is not wholly taken down leaks its frames"]
@@ -26,6 +26,7 @@ impl<F: Format> AddressSpace<F> {
     /// Precondition: no CPU has the space active, nothing is on its way, and no mapping record names the space.
     pub fn take_down(&mut self, means: &mut Means<'_, impl PhysicalMemory>) -> Teardown {
         self.stop_filling(means, Pages { start: 0, end: F::USER_END });
+        self.cursor = self.cursor.max(self.reached.start);
         for _ in 0..STEP {
             if self.cursor >= F::USER_END {
                 means.give(self.root());
@@ -56,11 +57,17 @@ impl<F: Format> AddressSpace<F> {
             }
             break;
         }
+        // Where it begins it may be in the middle of what the entry stands for.
+        self.cursor &= !(span(level) - 1);
         let slot = path[level as usize].word(index(self.cursor, level));
         let in_table = (FRAME_WORDS - index(self.cursor, level)) as u64;
-        let room = in_table.min((F::USER_END - self.cursor) / span(level)).min(PASSED_AT_ONCE);
-        let is_empty = |next: &u64| means.memory.read_word(PhysicalAddress(slot.0 + next * 8)) == 0;
-        let passed = 1 + (1..room).take_while(is_empty).count() as u64;
+        let room = in_table.min((F::USER_END - self.cursor) / span(level));
+        let passed = if self.cursor + span(level) >= self.reached.end {
+            // Nothing has ever been there.
+            room
+        } else {
+            1 + means.memory.zeros_from(PhysicalAddress(slot.0 + 8), room.min(PASSED_AT_ONCE) - 1)
+        };
         self.cursor += span(level) * passed;
         while level + 1 < F::LEVELS && index(self.cursor, level) == 0 {
             // The cursor has left this table.

@@ -66,6 +66,14 @@ pub trait Ground: Sys {
     /// and goes on into no instruction if that does not end it.
     fn small_program(&self) -> [u64; 2];
 
+    /// A program in four words, for wherever it is put: it calls the endpoint that its argument names, with a message
+    /// of zeros, and ends its process with the error that it has heard.
+    fn calling_program(&self) -> [u64; 4];
+
+    /// A program for wherever it is put, given where it finds two names: it closes its process to the group that the
+    /// first one names, makes an endpoint, sends its name to the second, and ends with the badge of what it hears there.
+    fn closing_program(&self) -> [u64; 12];
+
     /// The number of the register that holds its argument.
     fn argument_register(&self) -> u64;
 

@@ -34,6 +34,7 @@ mod suspend;
 mod tended;
 mod threads;
 mod time;
+mod walled;
 mod woken;
 
 use ancestors::{anos, euralios, fenix, norost, patchwork};
@@ -96,4 +97,5 @@ scenarios! {
     27 interrupted: "signals interrupt a thread that does not receive them, and it goes on as if they had not";
     28 noticed: "who hears of what is gone, how long a name is good, and what is said of whoever has ended";
     29 apart: "threads have storage of their own; wall time, random words and CPUs are for those who may";
+    30 walled: "a process speaks to nobody but its host, and another hears nobody but a group";
 }

@@ -24,6 +24,10 @@ struct Arguments {
     /// Only worlds of this kind, one of those that 'sim list' names: what is rare is found there sooner.
     #[arg(long, value_parser = kind)]
     world: Option<u32>,
+    /// Only worlds a few bytes from inputs whose names begin so: an answer that a change has lost is mostly near where it
+    /// was.
+    #[arg(long, conflicts_with = "world")]
+    near: Option<String>,
 }
 
 fn kind(name: &str) -> Result<u32, String> {
@@ -80,26 +84,55 @@ fn shortened(bytes: &[u8], wanted: &[Answer]) -> Vec<u8> {
     bytes[..length].to_vec()
 }
 
+/// An input with one to four of its bytes changed.
+fn changed(input: &[u8], seed: u64) -> Vec<u8> {
+    let mut source = Random::new(seed);
+    let mut bytes = input.to_vec();
+    for _ in 0..=source.choose(4) {
+        let at = source.choose(bytes.len() as u32) as usize;
+        bytes[at] = source.choose(256) as u8;
+    }
+    bytes
+}
+
 fn grow(arguments: &Arguments) -> std::io::Result<Vec<Answer>> {
     let mut covered = Answers::default();
+    let mut near = Vec::new();
     for entry in std::fs::read_dir(folder())? {
-        covered.add_all(&answers(&std::fs::read(entry?.path())?));
+        let entry = entry?;
+        let bytes = std::fs::read(entry.path())?;
+        covered.add_all(&answers(&bytes));
+        let begins = |name: &String| entry.file_name().to_string_lossy().starts_with(name);
+        if arguments.near.as_ref().is_some_and(begins) && !bytes.is_empty() {
+            near.push(bytes);
+        }
+    }
+    if let (Some(name), true) = (&arguments.near, near.is_empty()) {
+        let problem = format!("no input has a name that begins with '{name}'");
+        return Err(std::io::Error::new(std::io::ErrorKind::NotFound, problem));
     }
     for seed in arguments.from..arguments.from + arguments.seeds {
         let left = missing(&covered);
         if left.is_empty() {
             break;
         }
-        let decisions = Decisions { first: arguments.world, rest: Random::new(seed) };
-        let mut source = Written::new(decisions);
-        let outcome = played(&mut source);
+        let (bytes, outcome) = if near.is_empty() {
+            let decisions = Decisions { first: arguments.world, rest: Random::new(seed) };
+            let mut source = Written::new(decisions);
+            let outcome = played(&mut source);
+            (source.bytes, outcome)
+        } else {
+            let bytes = changed(&near[seed as usize % near.len()], seed);
+            let outcome = played(&mut Bytes::new(&bytes));
+            (bytes, outcome)
+        };
         let fresh: Vec<_> = left.into_iter().filter(|answer| outcome.answers.has(*answer)).collect();
         let Some(first) = fresh.first() else { continue };
         if let Some(violation) = outcome.violation {
             println!("seed {seed}: {violation}");
             continue;
         }
-        let bytes = shortened(&source.bytes, &fresh);
+        let bytes = shortened(&bytes, &fresh);
         println!("seed {seed}: {} ({} answers, {} bytes)", name(*first), fresh.len(), bytes.len());
         covered.add_all(&answers(&bytes));
         std::fs::write(free_path(&name(*first)), bytes)?;

@@ -200,6 +200,14 @@ impl Ground for Metal {
         arch::SMALL_PROGRAM
     }
 
+    fn calling_program(&self) -> [u64; 4] {
+        arch::CALLING_PROGRAM
+    }
+
+    fn closing_program(&self) -> [u64; 12] {
+        arch::closing_program()
+    }
+
     async fn counter(&self) -> u64 {
         arch::counter()
     }

@@ -1,6 +1,6 @@
 //! RISC-V: `ecall` with the number in a7, status and value in a0 and a1.
 
-use coldframe_abi::{Message, Reply, Request};
+use coldframe_abi::{Message, Number, Reply, Request};
 
 core::arch::global_asm!(
     ".section .text._start",
@@ -204,3 +204,52 @@ const _: () = assert!(coldframe_abi::Number::YieldNow as u64 == 1, "the program 
 /// `lbu a0, 0(a0); li a7, 19; ecall`, and then nothing that could be run.
 pub(super) const SMALL_PROGRAM: [u64; 2] = [0x0130_0893_0005_4503, 0x0000_0000_0000_0073];
 const _: () = assert!(coldframe_abi::Number::ProcessExit as u64 == 19, "the program makes this call");
+
+/// `li a1, -1; li a2, 0; li a7, 59; ecall; li a1, 0; li a7, 19; ecall`, and then nothing that could be run.
+pub(super) const CALLING_PROGRAM: [u64; 4] =
+    [0x0000_0613_fff0_0593, 0x0000_0073_03b0_0893, 0x0130_0893_0000_0593, 0x0000_0000_0000_0073];
+const _: () = assert!(coldframe_abi::Number::Call as u64 == 59, "the program makes this call");
+
+core::arch::global_asm!(
+    ".section .text.closing_program",
+    ".balign 8",
+    ".global closing_program",
+    "closing_program: mv sp, a0",
+    "ld a0, 0(sp)",
+    "li a7, {close}",
+    "ecall",
+    "li a7, {create}",
+    "ecall",
+    // The first word of the message, and the one thing that goes along.
+    "mv s3, a1",
+    "mv s1, a1",
+    "li a2, 0x100",
+    "ld a0, 8(sp)",
+    "li a1, -1",
+    "li a7, {send}",
+    "ecall",
+    "mv a0, s1",
+    "li a1, -1",
+    "li a7, {receive}",
+    "ecall",
+    "mv a0, a1",
+    "li a1, 0",
+    "li a7, {exit}",
+    "ecall",
+    "unimp",
+    ".zero 32",
+    close = const Number::ProcessClose as u64,
+    create = const Number::EndpointCreate as u64,
+    send = const Number::Send as u64,
+    receive = const Number::Receive as u64,
+    exit = const Number::ProcessExit as u64,
+);
+
+pub(super) fn closing_program() -> [u64; 12] {
+    unsafe extern "C" {
+        fn closing_program();
+    }
+    let words = closing_program as *const [u64; 12];
+    // SAFETY: so many words are there, aligned like words, in what the image may read.
+    unsafe { words.read() }
+}

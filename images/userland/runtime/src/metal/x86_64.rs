@@ -205,3 +205,52 @@ const _: () = assert!(coldframe_abi::Number::YieldNow as u64 == 1, "the program 
 /// `movzx edi, byte ptr [rdi]; mov eax, 19; syscall; ud2`.
 pub(super) const SMALL_PROGRAM: [u64; 2] = [0x0000_0013_b83f_b60f, 0xcccc_cccc_0b0f_050f];
 const _: () = assert!(coldframe_abi::Number::ProcessExit as u64 == 19, "the program makes this call");
+
+/// `or rsi, -1; xor edx, edx; mov eax, 59; syscall; mov edi, eax; xor esi, esi; mov eax, 19; syscall; ud2`.
+pub(super) const CALLING_PROGRAM: [u64; 4] =
+    [0x3bb8_d231_ffce_8348, 0x31c7_8905_0f00_0000, 0x050f_0000_0013_b8f6, 0xcccc_cccc_cccc_0b0f];
+const _: () = assert!(coldframe_abi::Number::Call as u64 == 59, "the program makes this call");
+
+core::arch::global_asm!(
+    ".section .text.closing_program",
+    ".balign 8",
+    ".global closing_program",
+    "closing_program: mov rsp, rdi",
+    "mov rdi, [rsp]",
+    "mov eax, {close}",
+    "syscall",
+    "mov eax, {create}",
+    "syscall",
+    // The first word of the message, and the one thing that goes along.
+    "mov r12, rdx",
+    "mov rbp, rdx",
+    "mov edx, 0x100",
+    "mov rdi, [rsp + 8]",
+    "or rsi, -1",
+    "mov eax, {send}",
+    "syscall",
+    "mov rdi, rbp",
+    "or rsi, -1",
+    "mov eax, {receive}",
+    "syscall",
+    "mov edi, edx",
+    "xor esi, esi",
+    "mov eax, {exit}",
+    "syscall",
+    "ud2",
+    ".zero 32",
+    close = const Number::ProcessClose as u64,
+    create = const Number::EndpointCreate as u64,
+    send = const Number::Send as u64,
+    receive = const Number::Receive as u64,
+    exit = const Number::ProcessExit as u64,
+);
+
+pub(super) fn closing_program() -> [u64; 12] {
+    unsafe extern "C" {
+        fn closing_program();
+    }
+    let words = closing_program as *const [u64; 12];
+    // SAFETY: so many words are there, aligned like words, in what the image may read.
+    unsafe { words.read() }
+}
