@@ -18,10 +18,10 @@ pub struct Defect {
 pub enum Method {
     /// Exploration of a kind of world over seeds; one of the oracles has to fire.
     Explore { world: String, seeds: String, oracles: Vec<String> },
-    /// A test of the package `tests`; its failure has to say this.
-    Test { name: String, says: String },
-    /// A test of a package under the model checker; its failure has to say this.
-    Loom { package: String, name: String, says: String },
+    /// A test of the package `tests`; its failure has to say one of these.
+    Test { name: String, says: Vec<String> },
+    /// A test of a package under the model checker; its failure has to say one of these.
+    Loom { package: String, name: String, says: Vec<String> },
 }
 
 /// Where the checked-out project lies.
@@ -47,17 +47,18 @@ fn parse(path: &Path) -> Result<Defect, String> {
         let line = head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         line.map(str::to_owned).ok_or_else(|| format!("{}: no line '{name}: …'", path.display()))
     };
+    let any_of = |name: &str| Ok::<_, String>(need(name)?.split(" or ").map(str::to_owned).collect());
     let words = need("method")?;
     let words: Vec<_> = words.split(' ').collect();
     let method = match words[..] {
         ["explore", world, seeds] => Method::Explore {
             world: world.to_owned(),
             seeds: seeds.to_owned(),
-            oracles: need("oracle")?.split(" or ").map(str::to_owned).collect(),
+            oracles: any_of("oracle")?,
         },
-        ["test", name] => Method::Test { name: name.to_owned(), says: need("says")? },
+        ["test", name] => Method::Test { name: name.to_owned(), says: any_of("says")? },
         ["loom", package, name] => {
-            Method::Loom { package: package.to_owned(), name: name.to_owned(), says: need("says")? }
+            Method::Loom { package: package.to_owned(), name: name.to_owned(), says: any_of("says")? }
         }
         _ => {
             let known = "'explore WORLD SEEDS', 'test NAME' or 'loom PACKAGE NAME'";

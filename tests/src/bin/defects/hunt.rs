@@ -81,7 +81,7 @@ fn test(
     scratch: &Scratch,
     by: &str,
     arguments: &[String],
-    says: &str,
+    says: &[String],
 ) -> Result<Catch, String> {
     let result = output(scratch.cargo().args(arguments))?;
     if result.status.success() {
@@ -91,10 +91,10 @@ fn test(
     let words = text.lines().skip_while(|line| !line.contains("panicked at")).take(WORDS_OF_A_PANIC);
     let words = words.collect::<Vec<_>>().join(" ");
     match Some(words).filter(|words| !words.is_empty()) {
-        Some(_) if text.contains(says) => {
+        Some(_) if says.iter().any(|words| text.contains(words)) => {
             Ok(Catch::Found { by: by.to_owned(), runs: "-".into(), decisions: "-".into() })
         }
-        Some(words) => Ok(Catch::Otherwise(format!("{words}, and nothing says '{says}'"))),
+        Some(words) => Ok(Catch::Otherwise(format!("{words}, and nothing says '{}'", says.join("' or '")))),
         None => Err(format!("{}: {}", defect.row, String::from_utf8_lossy(&result.stderr))),
     }
 }
