@@ -51,11 +51,9 @@ fn parse(path: &Path) -> Result<Defect, String> {
     let words = need("method")?;
     let words: Vec<_> = words.split(' ').collect();
     let method = match words[..] {
-        ["explore", world, seeds] => Method::Explore {
-            world: world.to_owned(),
-            seeds: seeds.to_owned(),
-            oracles: any_of("oracle")?,
-        },
+        ["explore", world, seeds] => {
+            Method::Explore { world: world.to_owned(), seeds: seeds.to_owned(), oracles: any_of("oracle")? }
+        }
         ["test", name] => Method::Test { name: name.to_owned(), says: any_of("says")? },
         ["loom", package, name] => {
             Method::Loom { package: package.to_owned(), name: name.to_owned(), says: any_of("says")? }
