@@ -3,8 +3,8 @@
 use coldframe_abi::{Carries, CounterRate, CpuId, ExitCode, Instant};
 use coldframe_hal::{
     Clock, Console, Cpu, CpuSet, Devices, Entropy, Event, FLUSH_SLOTS, FRAME_BYTES, FRAME_WORDS, FlushSlot,
-    Flushes, Frame, FrameRun, Kicks, MAX_CPUS, Machine, PhysicalAddress, PhysicalMemory, Power, Row, Stale,
-    Tag, TraceSink, Translation,
+    Flushes, Frame, FrameRun, Kicks, MAX_CPUS, Machine, PhysicalAddress, PhysicalMemory, PortSpan, Power,
+    Row, Stale, Tag, TraceSink, Translation,
 };
 use coldframe_memory::MemoryMap;
 use coldframe_sync::{FlushBell, FlushBoard, KickWord, Lock, SeqWords};
@@ -155,6 +155,18 @@ impl Devices for BareMachine {
     fn is_for_drivers(&self, run: FrameRun) -> bool {
         let apart = |kept: &FrameRun| kept.end() <= run.start || run.end() <= kept.start;
         KEPT.lock().as_ref().is_some_and(|kept| kept.runs().iter().all(apart))
+    }
+
+    fn are_for_drivers(&self, ports: PortSpan) -> bool {
+        arch::are_for_drivers(ports)
+    }
+
+    fn read_ports(&mut self, ports: PortSpan) -> u32 {
+        arch::read_ports(ports)
+    }
+
+    fn write_ports(&mut self, ports: PortSpan, value: u32) {
+        arch::write_ports(ports, value);
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use coldframe_abi::{CounterRate, CpuId, ExitCode, Instant, Nanos};
 use coldframe_hal::{
     Console, CpuSet, Devices, Entropy, Event, FLUSH_SLOTS, FlushSlot, Flushes, Frame, FrameRun, Kicks,
-    MAX_CPUS, Machine, PhysicalAddress, PhysicalMemory, Power, Row, Stale, TraceSink, Translation,
+    MAX_CPUS, Machine, PhysicalAddress, PhysicalMemory, PortSpan, Power, Row, Stale, TraceSink, Translation,
 };
 use coldframe_memory::MemoryMap;
 use coldframe_sync::plain::FlushBoard;
@@ -14,6 +14,7 @@ use crossbeam::channel::Sender;
 
 use crate::devices::{DEVICE_FRAMES, DeviceBoard};
 use crate::mmu::{is_lazy, walk};
+use crate::ports::PortBoard;
 use crate::{HardwareFormat, HostCpu, OwnedStore, Ram};
 
 /// A trace event with where and when.
@@ -63,6 +64,7 @@ pub struct HostMachine<F> {
     /// How many frames of it are RAM; behind them are registers of devices.
     frames: u64,
     devices: DeviceBoard,
+    ports: PortBoard,
     wires: Wires,
     console: Vec<u8>,
     status: Option<ExitCode>,
@@ -97,6 +99,7 @@ impl<F: HardwareFormat> HostMachine<F> {
             ram: Ram::new(frames + DEVICE_FRAMES as usize),
             frames: frames as u64,
             devices: DeviceBoard::default(),
+            ports: PortBoard::default(),
             wires,
             console: Vec::new(),
             status: None,
@@ -352,6 +355,18 @@ impl<F: HardwareFormat> Devices for HostMachine<F> {
 
     fn is_for_drivers(&self, run: FrameRun) -> bool {
         self.frames <= run.start.0 && run.end().0 <= self.frames + DEVICE_FRAMES
+    }
+
+    fn are_for_drivers(&self, ports: PortSpan) -> bool {
+        PortBoard::are_for_drivers(ports)
+    }
+
+    fn read_ports(&mut self, ports: PortSpan) -> u32 {
+        self.ports.read(ports)
+    }
+
+    fn write_ports(&mut self, ports: PortSpan, value: u32) {
+        self.ports.write(ports, value);
     }
 }
 

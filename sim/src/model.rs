@@ -18,6 +18,7 @@ mod machine;
 mod messages;
 mod names;
 mod notices;
+mod ports;
 mod processes;
 mod replies;
 mod scheduling;
@@ -127,6 +128,8 @@ pub(crate) struct Model {
     alarms: BTreeMap<u32, alarms::Alarm>,
     /// The interrupt lines to which somebody listens.
     interrupt_lines: interrupts::Lines,
+    /// What is behind ports.
+    clock: ports::Clock,
     /// What was found wrong on the way.
     complaint: Option<String>,
     /// A call is made that was made before.

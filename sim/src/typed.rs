@@ -127,6 +127,8 @@ impl Typed<'_> {
                 "mine" => picks.one_of(&[0, 1, 1, 2]),
                 "address" => DEVICES + picks.one_of(&[0, 0, PAGE, 3 * PAGE, 8, PAGE << 20]),
                 "wall" => picks.one_of(&[0, self.now.0, self.now.0 + 40_000, 1 << 60, u64::MAX]),
+                "port" => picks.one_of(&[0x70, 0x71, 0x71, 0x6f, 399, 0x3f7, 0x3f8, 0x400, 0xffff, 1 << 16]),
+                "width" => picks.one_of(&[1, 1, 1, 2, 4, 3]),
                 "uses" => picks.one_of(&[0, 0, 1, 1, 2, 3, 1 << 32]),
                 "bits" => picks.one_of(&[0, 1, 1, 2, 3]),
                 "frames" => picks.one_of(&[0, 1, 2, 6, 20, 60]),

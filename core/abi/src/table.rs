@@ -570,4 +570,10 @@ syscalls! {
     #[doc = "Has all that a process will send, and those that it makes, sent to an endpoint of the caller's."]
     89 process_host ProcessHost(process: ProcessHandle as [FILL], endpoint: EndpointHandle as [WRITE]) -> ();
     errors [BadHandle, NoRight, BadState, NotAllowed];
+
+    #[doc = "Reads one, two or four bytes from a port of a device and those behind it."]
+    90 port_read PortRead(port: Word, width: Word) -> Word; errors [BadArgument, NotAllowed];
+
+    #[doc = "Writes one, two or four bytes to a port of a device and those behind it."]
+    91 port_write PortWrite(port: Word, width: Word, value: Word) -> (); errors [BadArgument, NotAllowed];
 }

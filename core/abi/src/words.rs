@@ -367,11 +367,13 @@ pub enum Authority {
     Affinity = 7,
     /// Draw words that nobody can guess.
     Entropy = 8,
+    /// Reach devices by ports; its range are ports.
+    Ports = 9,
 }
 
 impl Authority {
     /// Every authority.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Power,
         Self::Console,
         Self::Cpus,
@@ -381,6 +383,7 @@ impl Authority {
         Self::Devices,
         Self::Affinity,
         Self::Entropy,
+        Self::Ports,
     ];
 }
 
@@ -464,6 +467,7 @@ impl CapabilityState {
             6 => Authority::Devices,
             7 => Authority::Affinity,
             8 => Authority::Entropy,
+            9 => Authority::Ports,
             _ => Authority::Power,
         };
         Self { kind, rights: CapabilityRights((word >> 8) as u8), authority }

@@ -10,6 +10,7 @@ mod address;
 mod cpu_set;
 mod machine;
 pub mod paging;
+mod port;
 mod registers;
 mod stale;
 mod store;
@@ -20,6 +21,7 @@ pub use cpu_set::{CpuSet, MAX_CPUS, Members};
 pub use machine::{
     Clock, Console, Cpu, Devices, Entropy, Flushes, Kicks, Machine, PhysicalMemory, Power, Translation,
 };
+pub use port::{PortSpan, PortWidth};
 pub use registers::UserRegisters;
 pub use stale::{FLUSH_SLOTS, FlushSlot, Forget, Stale, Tag};
 pub use store::{Row, Store};

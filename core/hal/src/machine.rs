@@ -3,7 +3,8 @@
 use coldframe_abi::{Carries, CounterRate, CpuId, ExitCode, Instant};
 
 use crate::{
-    CpuSet, FlushSlot, Frame, FrameRun, PhysicalAddress, Row, Stale, Store, Tag, TraceSink, UserRegisters,
+    CpuSet, FlushSlot, Frame, FrameRun, PhysicalAddress, PortSpan, Row, Stale, Store, Tag, TraceSink,
+    UserRegisters,
 };
 
 /// The monotonic clock and the one-shot timer of a CPU. There is no periodic tick anywhere.
@@ -134,6 +135,21 @@ pub trait Devices {
 
     /// Whether programs that drive devices may reach these frames: none is RAM, or what the kernel itself drives.
     fn is_for_drivers(&self, run: FrameRun) -> bool;
+
+    /// Whether programs that drive devices may reach these ports: the machine has ports, and the kernel itself drives
+    /// nothing by these.
+    fn are_for_drivers(&self, ports: PortSpan) -> bool;
+
+    /// Reads what is in ports.
+    ///
+    /// Precondition: they are for drivers.
+    /// Postcondition: it fits into them.
+    fn read_ports(&mut self, ports: PortSpan) -> u32;
+
+    /// Writes to ports.
+    ///
+    /// Precondition: they are for drivers, and the value fits into them.
+    fn write_ports(&mut self, ports: PortSpan, value: u32);
 }
 
 /// The end.

@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use coldframe_abi::{CpuId, ExitCode, Instant};
 use coldframe_hal::paging::Format;
 use coldframe_hal::paging::Sv39;
-use coldframe_hal::{Access, FRAME_BYTES, Forget, Frame, MAX_CPUS, Stale, Tag, Trap};
+use coldframe_hal::{Access, FRAME_BYTES, Forget, Frame, MAX_CPUS, PortSpan, Stale, Tag, Trap};
 
 pub(crate) use kernel_map::{
     DIRECT_WINDOW, catch_up_with_windows, frame_of_kernel_page, kernel_half, kernel_page, kernel_root,
@@ -135,6 +135,19 @@ pub(crate) fn forget(stale: Stale) {
 pub(crate) fn forget_all() {
     // SAFETY: as above.
     unsafe { core::arch::asm!("sfence.vma", options(nostack)) };
+}
+
+/// There are no ports here: all devices have their registers in memory.
+pub(crate) const fn are_for_drivers(_: PortSpan) -> bool {
+    false
+}
+
+pub(crate) fn read_ports(_: PortSpan) -> u32 {
+    unreachable!("no ports are for drivers here")
+}
+
+pub(crate) fn write_ports(_: PortSpan, _: u32) {
+    unreachable!("no ports are for drivers here")
 }
 
 pub(crate) fn lines() -> u32 {

@@ -2,10 +2,10 @@
 
 use core::arch::asm;
 
-use coldframe_hal::Tag;
+use coldframe_hal::{PortSpan, PortWidth, Tag};
 
 pub(super) fn outb(port: u16, value: u8) {
-    // SAFETY: only ports of devices that the kernel drives are named here.
+    // SAFETY: only ports of devices that the kernel drives are named by those who call this.
     unsafe { asm!("out dx, al", in("dx") port, in("al") value, options(nomem, nostack)) };
 }
 
@@ -14,6 +14,35 @@ pub(super) fn inb(port: u16) -> u8 {
     // SAFETY: as for `outb`.
     unsafe { asm!("in al, dx", in("dx") port, out("al") value, options(nomem, nostack)) };
     value
+}
+
+/// Reads what is in ports.
+pub(super) fn read_ports(ports: PortSpan) -> u32 {
+    let port = ports.first();
+    let mut value = 0_u32;
+    // SAFETY: the kernel itself drives nothing by ports that it reads for programs; what else there is does nothing to
+    // memory that the kernel would not have to expect of a device.
+    unsafe {
+        match ports.width() {
+            PortWidth::Byte => asm!("in al, dx", in("dx") port, inout("eax") value, options(nostack)),
+            PortWidth::Half => asm!("in ax, dx", in("dx") port, inout("eax") value, options(nostack)),
+            PortWidth::Word => asm!("in eax, dx", in("dx") port, inout("eax") value, options(nostack)),
+        }
+    }
+    value
+}
+
+/// Writes to ports.
+pub(super) fn write_ports(ports: PortSpan, value: u32) {
+    let port = ports.first();
+    // SAFETY: as for `read_ports`; whoever has authority over these ports answers for the device.
+    unsafe {
+        match ports.width() {
+            PortWidth::Byte => asm!("out dx, al", in("dx") port, in("eax") value, options(nostack)),
+            PortWidth::Half => asm!("out dx, ax", in("dx") port, in("eax") value, options(nostack)),
+            PortWidth::Word => asm!("out dx, eax", in("dx") port, in("eax") value, options(nostack)),
+        }
+    }
 }
 
 pub(super) fn read_tsc() -> u64 {

@@ -13,7 +13,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use coldframe_abi::{CpuId, ExitCode, Instant};
 use coldframe_hal::paging::Format;
 use coldframe_hal::paging::FourLevel;
-use coldframe_hal::{Access, FRAME_BYTES, Forget, Frame, MAX_CPUS, Stale, Tag, Trap};
+use coldframe_hal::{Access, FRAME_BYTES, Forget, Frame, MAX_CPUS, PortSpan, Stale, Tag, Trap};
 
 pub(crate) use kernel_map::{
     DIRECT_WINDOW, catch_up_with_windows, frame_of_kernel_page, kernel_half, kernel_page, kernel_root,
@@ -126,6 +126,22 @@ pub(crate) fn open_line(line: u32, cpu: CpuId) {
 
 pub(crate) fn close_line(line: u32) {
     io_apic::close(line);
+}
+
+/// By which the kernel itself drives something: the console, the old interrupt controllers, the way out of QEMU.
+const KEPT_PORTS: [core::ops::RangeInclusive<u16>; 4] =
+    [0x20..=0x21, 0xa0..=0xa1, 0xf4..=0xf7, 0x3f8..=0x3ff];
+
+pub(crate) fn are_for_drivers(ports: PortSpan) -> bool {
+    KEPT_PORTS.iter().all(|kept| ports.last() < *kept.start() || *kept.end() < ports.first())
+}
+
+pub(crate) fn read_ports(ports: PortSpan) -> u32 {
+    instructions::read_ports(ports)
+}
+
+pub(crate) fn write_ports(ports: PortSpan, value: u32) {
+    instructions::write_ports(ports, value);
 }
 
 pub(crate) fn interrupt(cpu: CpuId) {

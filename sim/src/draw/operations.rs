@@ -1,6 +1,8 @@
 //! Drawn operations: near edges, in dense windows, so that they meet.
 
-use coldframe_abi::{CapabilityRights, Class, CpuId, Nanos, Number, PageRights, Priority, Request, TABLE};
+use coldframe_abi::{
+    Authority, CapabilityRights, Class, CpuId, Nanos, Number, PageRights, Priority, Request, TABLE,
+};
 
 use super::{PAGE, TEXT, TEXT_PAGES};
 use crate::ops::{AUTHORITIES, ENDPOINTS, GROUPS, LAST, OBJECTS, Op, PROCESSES, REPLIES};
@@ -97,7 +99,12 @@ pub(super) fn process_op(source: &mut dyn Source) -> Op {
             // Some of what the maker may do, or a part of that.
             let rights = CapabilityRights([0x43, 0x03, 0x42, 0x01][source.choose(4) as usize]);
             let badge = [0, 1 << 32, 2 << 32, 400 << 32, 1 << 32 | 1][source.choose(5) as usize];
-            Op::ProcessGive { process, slot: AUTHORITIES + source.choose(8) as u8, rights, badge }
+            Op::ProcessGive {
+                process,
+                slot: AUTHORITIES + source.choose(Authority::ALL.len() as u32) as u8,
+                rights,
+                badge,
+            }
         }
         8 | 9 => match capability_op(source) {
             Op::CapabilityCopy { slot, rights, badge } => Op::ProcessGive { process, slot, rights, badge },

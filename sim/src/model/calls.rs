@@ -175,6 +175,9 @@ impl Model {
             Number::ThreadPointer => Expected::Answer(Ok(0)),
             Number::Random => Expected::Answer(self.random(view, caller, given, now)?),
             Number::ClockSet => Expected::Answer(self.clock_set((kernel, view), caller, words[0], now)?),
+            Number::PortRead | Number::PortWrite => {
+                Expected::Answer(self.port_call(view, number, caller, words))
+            }
             Number::Null | Number::YieldNow => Expected::Answer(Ok(0)),
             Number::MemoryQuery if words[0] >= self.user_end => Expected::Answer(Err(Error::BadAddress)),
             Number::MemoryQuery | Number::MemoryUse => Expected::Any,

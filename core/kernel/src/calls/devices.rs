@@ -3,7 +3,7 @@
 use coldframe_abi::{Authority, CapabilityKind, CapabilityRights, EndpointHandle, Error, LineHandle};
 use coldframe_capability::Target;
 use coldframe_hal::paging::Cache;
-use coldframe_hal::{Cpu, FRAME_BYTES, FrameRun, Machine};
+use coldframe_hal::{Cpu, FRAME_BYTES, FrameRun, Machine, PortSpan};
 
 use super::Caller;
 use crate::capabilities::{OF_DEVICE, OF_LINE};
@@ -66,5 +66,33 @@ impl<M: Machine> Kernel<M> {
         let made = self.make_range(caller.process, (run, Cache::Device), (authority, OF_DEVICE));
         let (_, capability) = made.map_err(told)?;
         Ok(self.handle_of(capability).to_word())
+    }
+
+    pub(super) fn port_read(&mut self, caller: Caller, port: u64, width: u64) -> Result<u64, Error> {
+        let ports = PortSpan::new(port, width).ok_or(Error::BadArgument)?;
+        self.may_reach(caller, ports)?;
+        Ok(self.machine.read_ports(ports).into())
+    }
+
+    pub(super) fn port_write(
+        &mut self,
+        caller: Caller,
+        port: u64,
+        width: u64,
+        value: u64,
+    ) -> Result<(), Error> {
+        let ports = PortSpan::new(port, width).ok_or(Error::BadArgument)?;
+        let value = ports.fitting(value).ok_or(Error::BadArgument)?;
+        self.may_reach(caller, ports)?;
+        self.machine.write_ports(ports, value);
+        Ok(())
+    }
+
+    /// # Errors
+    /// Why the caller may not reach these ports. Who has no authority does not learn which there are.
+    fn may_reach(&self, caller: Caller, ports: PortSpan) -> Result<(), Error> {
+        let reach = (ports.first().into(), ports.last().into());
+        self.authority_over(caller.process, Authority::Ports, reach)?;
+        if self.machine.are_for_drivers(ports) { Ok(()) } else { Err(Error::BadArgument) }
     }
 }
