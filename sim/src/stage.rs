@@ -8,14 +8,17 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use coldframe_abi::{
-    Call, Carries, ClockPage, Deadline, EndpointHandle, ExitCode, GroupHandle, Message, Reply, Request, Sys,
-    UserAddress, UserRange, Word,
+    Call, Carries, ClockPage, Deadline, EndpointHandle, Error, ExitCode, GroupHandle, Instant, Message,
+    Reply, Request, Sys, UserAddress, UserRange, Word,
 };
 use coldframe_hal::paging::Rights;
 use coldframe_hal::{Clock, Cpu, Trap};
 use coldframe_kernel::{Kernel, Segment};
 use coldframe_scenarios::{Alarm, CALLED, Ground, Part, Recorder, SCENARIOS, play};
-use hal_host::{ALARM_LINE, ASKS, ASKS_AT, AccessFault, HardwareFormat, HostCpu, HostMachine, HostRegisters};
+use coldframe_services::read_pc_clock;
+use hal_host::{
+    ALARM_LINE, ASKS, ASKS_AT, AccessFault, CLOCK_PORT, HardwareFormat, HostCpu, HostMachine, HostRegisters,
+};
 
 use crate::world::{UserStep, Userland, World};
 
@@ -194,6 +197,10 @@ impl Ground for GlassGround {
         self.store(UserAddress(page.0 + ASKS_AT), 0).await;
         self.store(UserAddress(page.0 + ASKS), 0).await;
         has_asked
+    }
+
+    async fn wall_time(&self, _: UserAddress) -> Result<Instant, Error> {
+        read_pc_clock(self, CLOCK_PORT.into()).await?.ok_or(Error::BadState)
     }
 
     // Under glass there is no runtime, and no instruction that changes memory in one go: its locks are explored by loom.

@@ -2,18 +2,18 @@
 //! can guess, its CPUs.
 
 use coldframe_abi::{
-    Authority, Calls, CapabilityRights, Deadline, Error, Instant, Nanos, PageRights, Reach, UserAddress,
-    UserRange, Word,
+    Authority, Calls, Deadline, Error, Instant, Nanos, PageRights, Reach, UserAddress, UserRange, Word,
 };
 
-use crate::names::found;
+use crate::names::{found, narrowed};
 use crate::threads::start;
 use crate::{Ground, Recorder};
 
 const PAGE: u64 = 4_096;
-/// Where no ground has put anything: a page for the storage of threads, and one for the clock.
+/// Where no ground has put anything: pages for the storage of threads, the clock page, and the registers of a clock.
 const STORAGE: UserAddress = UserAddress(0x2d_2000_0000);
 const CLOCK: UserAddress = UserAddress(0x2d_3000_0000);
+const REGISTERS: UserAddress = UserAddress(0x2d_3000_8000);
 /// Where no storage can be.
 const OUTSIDE: UserAddress = UserAddress(1 << 63);
 /// How many threads have storage of their own, the first included.
@@ -79,7 +79,7 @@ async fn wall_time<G: Ground>(sys: &Recorder<'_, G>) -> Result<(), Error> {
     sys.note(if unset { "nobody has said what time it is" } else { "somebody knows what time it is" }).await;
     // In 1970 no machine ran that runs now.
     let _ = sys.clock_set(Instant(0)).await;
-    let wall = Instant(1_795_000_000_000_000_000);
+    let wall = ground.wall_time(REGISTERS).await?;
     sys.clock_set(wall).await?;
     let page = ground.clock_page(CLOCK).await;
     let first = page.wall(ground.counter().await).unwrap_or_default();
@@ -113,18 +113,6 @@ async fn guesses<G: Ground>(sys: &Recorder<'_, G>) -> Result<(), Error> {
     sys.capability_delete(entropy).await?;
     let _ = sys.random().await;
     Ok(())
-}
-
-/// An authority is exchanged for one over less.
-async fn narrowed<G: Ground>(sys: &Recorder<'_, G>, authority: Authority, reach: Reach) -> Result<(), Error> {
-    const USE: CapabilityRights =
-        CapabilityRights::INSPECT.and(CapabilityRights::MANAGE).and(CapabilityRights::COPY);
-    let all = found(sys, authority).await.ok_or(Error::BadHandle)?;
-    let less = sys.capability_copy(all, USE, Word(reach.to_word())).await?;
-    sys.capability_delete(all).await?;
-    // Of its kind the next that comes stands.
-    sys.capability_copy(less, USE, Word(reach.to_word())).await?;
-    sys.capability_delete(less).await
 }
 
 async fn places<G: Ground>(sys: &Recorder<'_, G>) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use core::future::Future;
 
-use coldframe_abi::{ClockPage, Sys, UserAddress};
+use coldframe_abi::{ClockPage, Error, Instant, Sys, UserAddress};
 
 /// Which part of which scenario a thread plays: the word that it is started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,6 +100,9 @@ pub trait Ground: Sys {
 
     /// Silences it, and says whether it had asked.
     fn stop_alarm(&self, page: UserAddress) -> impl Future<Output = bool>;
+
+    /// What time the clock shows that goes on while the machine is off; its registers may be shown at a page meanwhile.
+    fn wall_time(&self, page: UserAddress) -> impl Future<Output = Result<Instant, Error>>;
 
     /// Takes so many rounds part in a contest for the locks of the runtime; says whether they kept others out.
     fn contend(&self, rounds: u32) -> impl Future<Output = bool>;

@@ -12,6 +12,7 @@ mod apart;
 mod children;
 mod console;
 mod cpus;
+mod dated;
 mod driven;
 mod faulty;
 mod gathered;
@@ -98,4 +99,5 @@ scenarios! {
     28 noticed: "who hears of what is gone, how long a name is good, and what is said of whoever has ended";
     29 apart: "threads have storage of their own; wall time, random words and CPUs are for those who may";
     30 walled: "a process speaks to nobody but its host, and another hears nobody but a group";
+    31 dated: "devices behind ports are for those who may, and a machine knows what time it is";
 }

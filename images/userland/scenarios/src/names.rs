@@ -1,6 +1,6 @@
 use coldframe_abi::{
-    Authority, Calls, CapabilityHandle, CapabilityKind, CapabilityRights, Deadline, ObjectHandle, PageRights,
-    Priority, Reach, ThreadHandle, UserAddress, UserRange, Word,
+    Authority, Calls, CapabilityHandle, CapabilityKind, CapabilityRights, Deadline, Error, ObjectHandle,
+    PageRights, Priority, Reach, ThreadHandle, UserAddress, UserRange, Word,
 };
 
 use crate::threads::start;
@@ -128,6 +128,22 @@ pub(crate) async fn found<G: Ground>(
             return Some(at);
         }
     }
+}
+
+/// An authority is exchanged for one over less.
+pub(crate) async fn narrowed<G: Ground>(
+    sys: &Recorder<'_, G>,
+    authority: Authority,
+    reach: Reach,
+) -> Result<(), Error> {
+    const USE: CapabilityRights =
+        CapabilityRights::INSPECT.and(CapabilityRights::MANAGE).and(CapabilityRights::COPY);
+    let all = found(sys, authority).await.ok_or(Error::BadHandle)?;
+    let less = sys.capability_copy(all, USE, Word(reach.to_word())).await?;
+    sys.capability_delete(all).await?;
+    // Of its kind the next that comes stands.
+    sys.capability_copy(less, USE, Word(reach.to_word())).await?;
+    sys.capability_delete(less).await
 }
 
 async fn authorities<G: Ground>(sys: &Recorder<'_, G>) {

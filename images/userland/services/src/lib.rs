@@ -1,15 +1,20 @@
 //! What programs make of endpoints and shared memory: channels of packets, and services with typed requests.
 //!
 //! Here live the halves of a channel (a packet ring with a doorbell on each side) and how two programs come to share one,
-//! and services whose code does not know by which of the two ways a request has come. No policy, no `unsafe`.
+//! services whose code does not know by which of the two ways a request has come, and a driver of the clock that PCs have.
+//! No policy, no `unsafe`.
 //! May import: `abi`, `sync`.
 #![no_std]
 #![forbid(unsafe_code)]
 
 mod channel;
 mod connect;
+mod date;
+mod pc_clock;
 mod service;
 
 pub use channel::{Channel, ChannelError, Next};
 pub use connect::{Link, accept, connect, is_connect};
+pub use date::Date;
+pub use pc_clock::{ClockRegisters, read_pc_clock};
 pub use service::{AskError, Saying, Service, Wire, ask, ask_by_packet, serve, serve_packets};

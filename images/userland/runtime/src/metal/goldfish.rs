@@ -1,6 +1,6 @@
 //! The alarm of QEMU's RISC-V machine: the goldfish real-time clock (Android's goldfish virtual hardware guide).
 
-use coldframe_abi::UserAddress;
+use coldframe_abi::{Instant, UserAddress};
 use coldframe_scenarios::Alarm;
 
 use super::registers::{read, write};
@@ -19,11 +19,15 @@ const CLEAR_INTERRUPT: u64 = 0x1c;
 
 const NANOS_PER_MILLISECOND: u64 = 1_000_000;
 
+/// What time it shows.
+pub(super) fn time(page: UserAddress) -> Instant {
+    // The lower half keeps the upper one still.
+    Instant(u64::from(read(page, TIME_LOW)) | u64::from(read(page, TIME_HIGH)) << 32)
+}
+
 /// It asks in a millisecond.
 pub(super) fn start(page: UserAddress) {
-    // The lower half keeps the upper one still.
-    let now = u64::from(read(page, TIME_LOW)) | u64::from(read(page, TIME_HIGH)) << 32;
-    let at = now + NANOS_PER_MILLISECOND;
+    let at = time(page).0 + NANOS_PER_MILLISECOND;
     write(page, LETS_ASK, 1);
     write(page, ALARM_HIGH, (at >> 32) as u32);
     write(page, ALARM_LOW, at as u32);

@@ -9,6 +9,10 @@ mod arch;
 mod alarm;
 mod registers;
 
+#[cfg_attr(target_arch = "riscv64", path = "goldfish_wall.rs")]
+#[cfg_attr(target_arch = "x86_64", path = "pc_wall.rs")]
+mod wall;
+
 use core::cell::UnsafeCell;
 use core::future::Future;
 use core::panic::PanicInfo;
@@ -17,7 +21,8 @@ use core::sync::atomic::{AtomicU64, Ordering, fence};
 use core::task::{Context, Poll, Waker};
 
 use coldframe_abi::{
-    Call, ClockPage, Deadline, ExitCode, Message, Reply, Request, Sys, UserAddress, UserRange, Word,
+    Call, ClockPage, Deadline, Error, ExitCode, Instant, Message, Reply, Request, Sys, UserAddress,
+    UserRange, Word,
 };
 use coldframe_scenarios::{Alarm, CALLED, Ground, Part, Recorder, play};
 use coldframe_sync::SeqWords;
@@ -240,6 +245,10 @@ impl Ground for Metal {
 
     async fn stop_alarm(&self, page: UserAddress) -> bool {
         alarm::stop(page)
+    }
+
+    async fn wall_time(&self, page: UserAddress) -> Result<Instant, Error> {
+        wall::time(page).await
     }
 
     async fn contend(&self, rounds: u32) -> bool {
