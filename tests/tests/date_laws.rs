@@ -1,7 +1,11 @@
 //! What the driver of a PC's clock makes of its registers.
 
-use coldframe_abi::Instant;
-use coldframe_services::{ClockRegisters, Date};
+use std::cell::Cell;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use coldframe_abi::{Call, Error, Instant, Message, Reply, Request, Sys};
+use coldframe_services::{ClockRegisters, Date, read_pc_clock};
 use proptest::prelude::*;
 
 const SECOND: u64 = 1_000_000_000;
@@ -70,6 +74,64 @@ fn shown(date: Date, binary: bool, by_halves: bool) -> ClockRegisters {
         plain(date.year / 100),
     ];
     ClockRegisters { date, format: u8::from(!by_halves) << 1 | u8::from(binary) << 2 }
+}
+
+/// A clock that goes on to the next second after so many accesses, and says so while it does.
+struct Changing {
+    seconds: [Date; 2],
+    accesses: Cell<u32>,
+    change_at: u32,
+    register: Cell<u8>,
+}
+
+const PORT: u64 = 0x70;
+/// How many accesses a change takes.
+const CHANGE: u32 = 5;
+
+impl Changing {
+    fn access(&self, call: &Call) -> Result<u64, Error> {
+        let at = self.accesses.replace(self.accesses.get() + 1);
+        match call {
+            Call::PortWrite { port, value, .. } if port.0 == PORT => {
+                self.register.set(value.0 as u8);
+                Ok(0)
+            }
+            Call::PortRead { port, .. } if port.0 == PORT + 1 => {
+                let now = shown(self.seconds[usize::from(at >= self.change_at)], false, false);
+                let is_changing = at < self.change_at && at + CHANGE >= self.change_at;
+                let registers = [(0x0a, u8::from(is_changing) << 7), (0x0b, now.format)];
+                let dates = [0x00, 0x02, 0x04, 0x07, 0x08, 0x09, 0x32].into_iter().zip(now.date);
+                let mut all = registers.into_iter().chain(dates);
+                let found = all.find(|(number, _)| *number == self.register.get());
+                found.map(|(_, value)| value.into()).ok_or(Error::BadArgument)
+            }
+            _ => Err(Error::NotAllowed),
+        }
+    }
+}
+
+impl Sys for Changing {
+    async fn request(&self, request: Request) -> Reply {
+        let call = Call::decode(&request).expect("the driver makes calls of the table");
+        self.access(&call).into()
+    }
+
+    async fn exchange(&self, _: Request, _: Message) -> (Reply, Message) {
+        panic!("the driver sends no messages")
+    }
+}
+
+#[test]
+fn what_it_shows_while_it_changes_is_one_or_the_other() {
+    let last = Date { year: 2099, month: 12, day: 31, hour: 23, minute: 59, second: 59 };
+    let seconds = [last, midnight(2100, 1, 1)];
+    for change_at in 0..100 {
+        let clock = Changing { seconds, accesses: Cell::new(0), change_at, register: Cell::new(0) };
+        let read = pin!(read_pc_clock(&clock, PORT)).poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(read) = read else { panic!("nothing here waits") };
+        let moments = seconds.map(|date| date.since_1970());
+        assert!(moments.contains(&read.unwrap_or(None)), "{change_at}: {read:?}, a moment it never showed");
+    }
 }
 
 proptest! {
