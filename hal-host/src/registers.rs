@@ -22,6 +22,8 @@ pub struct HostRegisters {
     pub message: Message,
     /// Registers that the kernel never changes: programs count in them, so that a lost one shows.
     pub saved: [u64; 4],
+    /// Others, as floating point has them.
+    pub float: [u64; 3],
 }
 
 impl UserRegisters for HostRegisters {
@@ -69,6 +71,16 @@ impl UserRegisters for HostRegisters {
             1 => self.stack = value,
             number => self.saved[number - 2] = value,
         }
+    }
+
+    const FLOAT_COUNT: usize = 3;
+
+    fn float_register(&self, number: usize) -> u64 {
+        self.float[number]
+    }
+
+    fn set_float_register(&mut self, number: usize, value: u64) {
+        self.float[number] = value;
     }
 
     fn thread_pointer(&self) -> u64 {

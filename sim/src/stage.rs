@@ -63,6 +63,8 @@ enum Wish {
     LoadArgument,
     LoadThreadWord,
     Counter,
+    PutFloat(u64),
+    Float,
 }
 
 /// Where a program and the stage meet: the program leaves a wish, the stage leaves the answer.
@@ -215,6 +217,14 @@ impl Ground for GlassGround {
         true
     }
 
+    async fn put_float(&self, word: u64) {
+        self.wish(Wish::PutFloat(word)).await;
+    }
+
+    async fn float_word(&self) -> u64 {
+        self.wish(Wish::Float).await.value
+    }
+
     async fn has_fresh_registers(&self) -> bool {
         // Under glass there are none.
         true
@@ -361,6 +371,16 @@ impl<F: HardwareFormat> Userland<F> for Stage {
             Some(Wish::Counter) => {
                 let ticks = cpu.now().0;
                 actor.exchange.borrow_mut().answer = Some(Reply::ok(ticks));
+                UserStep::Went
+            }
+            Some(Wish::PutFloat(word)) => {
+                cpu.registers().float[0] = word;
+                actor.exchange.borrow_mut().answer = Some(Reply::ok(0));
+                UserStep::Went
+            }
+            Some(Wish::Float) => {
+                let word = cpu.peek().float[0];
+                actor.exchange.borrow_mut().answer = Some(Reply::ok(word));
                 UserStep::Went
             }
             Some(Wish::Compute(span)) => UserStep::Compute(span),

@@ -523,7 +523,7 @@ syscalls! {
     75 object_physical ObjectPhysical(address: Word, length: Word) -> ObjectHandle;
     errors [BadArgument, NotAllowed, NoMemory, OverBudget];
 
-    #[doc = "Reads a register of a thread that is stopped: by a fault that somebody handles, or suspended."]
+    #[doc = "Reads a register of a thread that is stopped by a fault that somebody handles, or suspended."]
     76 thread_register ThreadRegister(thread: ThreadHandle as [INSPECT], register: Word) -> Word;
     errors [BadHandle, NoRight, BadArgument, BadState];
 

@@ -425,6 +425,10 @@ impl Reach {
     }
 }
 
+/// From this number on the registers of a stopped thread are those of floating point: the halves of xmm0 to xmm15 and then
+/// mxcsr on x86_64, f0 to f31 and then fcsr on RISC-V.
+pub const FLOAT_REGISTERS: u64 = 64;
+
 /// What a capability is, as its holder may know it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CapabilityState {

@@ -52,6 +52,19 @@ pub trait UserRegisters: Clone + Default + 'static {
     /// Precondition: there is such a register; of the first two it is an address of the user half, or the end of it.
     fn set_register(&mut self, number: usize, value: u64);
 
+    /// How many words the registers of floating point are, the last of which says how they are computed with.
+    const FLOAT_COUNT: usize;
+
+    /// One of those words: of a thread that has not used them yet, what it would find there.
+    ///
+    /// Precondition: there is such a word.
+    fn float_register(&self, number: usize) -> u64;
+
+    /// Changes one of them, to as much of the value as the machine has room for; the thread has used them then.
+    ///
+    /// Precondition: there is such a word.
+    fn set_float_register(&mut self, number: usize, value: u64);
+
     /// Where its thread-local storage starts.
     fn thread_pointer(&self) -> u64;
 

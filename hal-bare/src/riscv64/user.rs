@@ -178,6 +178,27 @@ impl UserRegisters for Registers {
         }
     }
 
+    // f0 to f31, and fcsr, of which eight bits mean something.
+    const FLOAT_COUNT: usize = 33;
+
+    fn float_register(&self, number: usize) -> u64 {
+        match self.float.get(number) {
+            _ if !self.uses_float() => 0,
+            Some(register) => *register,
+            None => self.float_status,
+        }
+    }
+
+    fn set_float_register(&mut self, number: usize, value: u64) {
+        if !self.uses_float() {
+            self.allow_float();
+        }
+        match self.float.get_mut(number) {
+            Some(register) => *register = value,
+            None => self.float_status = value & 0xff,
+        }
+    }
+
     fn thread_pointer(&self) -> u64 {
         self.x[4]
     }

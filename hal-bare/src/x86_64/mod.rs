@@ -3,6 +3,7 @@
 mod apic;
 mod descriptors;
 mod entry;
+mod float;
 mod instructions;
 mod io_apic;
 mod kernel_map;

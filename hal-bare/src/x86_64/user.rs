@@ -9,14 +9,10 @@ use coldframe_kernel::{FAST_CALLS, FastReply};
 use super::descriptors::{
     CPU, FS_BASE, KERNEL_CODE, PENDING, THREAD_POINTER_HERE, TRAP_STACK, USER_CODE, USER_DATA, USER_STACK,
 };
+use super::float::Float;
 use super::instructions::write_msr;
 use super::{CALL_VECTOR, KICK_VECTOR, LAST_LINE_VECTOR};
 use crate::machine::BareCpu;
-
-/// The state of the floating-point and vector registers, as `fxsave64` writes it.
-#[repr(C, align(16))]
-#[derive(Clone, Debug)]
-struct Float([u8; 512]);
 
 /// The registers of user mode. The CPU and the assembly below push into the end of it, so the order is theirs.
 #[repr(C, align(16))]
@@ -157,7 +153,7 @@ impl DerefMut for Registers {
 
 impl Default for Registers {
     fn default() -> Self {
-        Self { float: Float([0; 512]), general: General::default() }
+        Self { float: Float::FRESH, general: General::default() }
     }
 }
 
@@ -241,10 +237,7 @@ impl Registers {
 
     pub(crate) fn allow_float(&mut self) {
         self.more |= USES_FLOAT;
-        self.float = Float([0; 512]);
-        // What the registers hold after a reset: all exceptions masked (SDM 1, chapters 8.1.5 and 10.2.3).
-        self.float.0[..2].copy_from_slice(&0x037f_u16.to_le_bytes());
-        self.float.0[24..28].copy_from_slice(&0x1f80_u32.to_le_bytes());
+        self.float = Float::FRESH;
     }
 }
 
@@ -291,6 +284,20 @@ impl UserRegisters for Registers {
 
     fn set_register(&mut self, number: usize, value: u64) {
         *self.general.numbered(number) = value;
+    }
+
+    // xmm0 to xmm15 by halves, and mxcsr.
+    const FLOAT_COUNT: usize = Float::WORDS;
+
+    fn float_register(&self, number: usize) -> u64 {
+        if self.uses_float() { self.float.word(number) } else { Float::FRESH.word(number) }
+    }
+
+    fn set_float_register(&mut self, number: usize, value: u64) {
+        if !self.uses_float() {
+            self.allow_float();
+        }
+        self.float.set_word(number, value);
     }
 
     fn thread_pointer(&self) -> u64 {

@@ -15,6 +15,11 @@ use crate::oracle::{MODEL, Violation, demand};
 
 /// How many registers of a thread can be looked at under glass.
 const REGISTERS: u64 = 6;
+const FLOAT: std::ops::Range<u64> = 64..67;
+
+fn is_register(number: u64) -> bool {
+    number < REGISTERS || FLOAT.contains(&number)
+}
 
 /// When a thread waits without a deadline.
 const NEVER: Instant = Instant(u64::MAX);
@@ -105,7 +110,7 @@ impl Model {
         let changes = number == Number::ThreadSetRegister;
         let rights = if changes { CapabilityRights::MANAGE } else { CapabilityRights::INSPECT };
         let thread = match self.alive(view, caller, words[0], rights) {
-            Ok(_) if words[1] >= REGISTERS => return Expected::Answer(Err(Error::BadArgument)),
+            Ok(_) if !is_register(words[1]) => return Expected::Answer(Err(Error::BadArgument)),
             Ok(thread) => thread,
             Err(error) => return Expected::Answer(Err(error)),
         };

@@ -1,7 +1,7 @@
 //! `context-kept`: registers survive everything but their own answers.
 
-use coldframe_abi::{CapabilityHandle, Instant, Number, Reply};
-use coldframe_hal::{Cpu, Trap, UserRegisters};
+use coldframe_abi::{CapabilityHandle, FLOAT_REGISTERS, Instant, Number, Reply};
+use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{Kernel, Life, Resume};
 use coldframe_scheduler::NONE;
 use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
@@ -122,10 +122,10 @@ impl Contexts {
         }
         let Some((registers, _)) = self.slot(thread) else { return Ok(()) };
         if changes {
-            registers.set_register(number as usize, value);
+            *meant(registers, number) = value;
             return Ok(());
         }
-        let expected = registers.register(number as usize);
+        let expected = *meant(registers, number);
         demand(found == expected, CONTEXT_KEPT, now, || {
             format!("thread {thread} left with {expected:#x} in register {number}, and {found:#x} is found")
         })
@@ -168,6 +168,16 @@ impl Contexts {
             self.left_with.resize(thread + 1, None);
         }
         &mut self.left_with[thread]
+    }
+}
+
+/// The register of a simulated thread that a number means.
+fn meant(registers: &mut HostRegisters, number: u64) -> &mut u64 {
+    match number {
+        0 => &mut registers.program_counter,
+        1 => &mut registers.stack,
+        2..6 => &mut registers.saved[number as usize - 2],
+        number => &mut registers.float[(number - FLOAT_REGISTERS) as usize],
     }
 }
 

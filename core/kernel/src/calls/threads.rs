@@ -1,6 +1,8 @@
 //! Calls about the life of threads.
 
-use coldframe_abi::{CapabilityKind, CapabilityRights, Deadline, Error, Instant, ThreadHandle, UserAddress};
+use coldframe_abi::{
+    CapabilityKind, CapabilityRights, Deadline, Error, FLOAT_REGISTERS, Instant, ThreadHandle, UserAddress,
+};
 use coldframe_hal::paging::Format;
 use coldframe_hal::{Cpu, Event, Machine, Store, UserRegisters};
 use coldframe_scheduler::{NONE, Place, Wake};
@@ -12,6 +14,25 @@ use crate::{Kernel, Life, Registers, WaitsFor};
 /// The numbers of the registers that are addresses.
 const PROGRAM_COUNTER: usize = 0;
 const STACK: usize = 1;
+
+/// A register that a machine has.
+#[derive(Clone, Copy)]
+enum Register {
+    General(usize),
+    Float(usize),
+}
+
+impl Register {
+    fn numbered<R: UserRegisters>(number: u64) -> Option<Self> {
+        match number.checked_sub(FLOAT_REGISTERS) {
+            None => Some(number as usize).filter(|number| *number < R::COUNT).map(Self::General),
+            Some(number) => {
+                let number = usize::try_from(number).ok()?;
+                Some(number).filter(|number| *number < R::FLOAT_COUNT).map(Self::Float)
+            }
+        }
+    }
+}
 
 impl<M: Machine> Kernel<M> {
     pub(super) fn thread_create(
@@ -173,7 +194,11 @@ impl<M: Machine> Kernel<M> {
         register: u64,
     ) -> Result<u64, Error> {
         let (thread, register) = self.stopped(caller, handle, register, CapabilityRights::INSPECT)?;
-        Ok(self.registers_of(cpu, thread).register(register))
+        let registers = self.registers_of(cpu, thread);
+        Ok(match register {
+            Register::General(number) => registers.register(number),
+            Register::Float(number) => registers.float_register(number),
+        })
     }
 
     pub(super) fn thread_set_register(
@@ -186,14 +211,18 @@ impl<M: Machine> Kernel<M> {
         let (thread, register) = self.stopped(caller, handle, register, CapabilityRights::MANAGE)?;
         let end = M::Paging::USER_END;
         let fits = match register {
-            PROGRAM_COUNTER => value < end,
-            STACK => value <= end,
+            Register::General(PROGRAM_COUNTER) => value < end,
+            Register::General(STACK) => value <= end,
             _ => true,
         };
         if !fits {
             return Err(Error::BadArgument);
         }
-        self.registers_of(cpu, thread).set_register(register, value);
+        let registers = self.registers_of(cpu, thread);
+        match register {
+            Register::General(number) => registers.set_register(number, value),
+            Register::Float(number) => registers.set_float_register(number, value),
+        }
         Ok(())
     }
 
@@ -213,10 +242,9 @@ impl<M: Machine> Kernel<M> {
         handle: ThreadHandle,
         register: u64,
         rights: CapabilityRights,
-    ) -> Result<(u32, usize), Error> {
+    ) -> Result<(u32, Register), Error> {
         let thread = self.alive(caller, handle, rights)?;
-        let exists = |register: &usize| *register < <Registers<M> as UserRegisters>::COUNT;
-        let register = usize::try_from(register).ok().filter(exists).ok_or(Error::BadArgument)?;
+        let register = Register::numbered::<Registers<M>>(register).ok_or(Error::BadArgument)?;
         let is_held = self.rows.rows()[thread as usize].place() == Place::Held;
         let row = self.thread(thread);
         let is_stopped = row.fault.is_some() || (is_held && row.work.is_none());

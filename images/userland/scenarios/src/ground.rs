@@ -110,6 +110,12 @@ pub trait Ground: Sys {
     /// Waits until so many rounds have been done by all threads, and says whether none was lost.
     fn contended(&self, rounds: u32) -> impl Future<Output = bool>;
 
+    /// Puts a word into the first register of floating point.
+    fn put_float(&self, word: u64) -> impl Future<Output = ()>;
+
+    /// Reads the first register of floating point.
+    fn float_word(&self) -> impl Future<Output = u64>;
+
     /// Whether a thread that has not used floating point yet finds all of its registers zero.
     fn has_fresh_registers(&self) -> impl Future<Output = bool>;
 

@@ -259,6 +259,14 @@ impl Ground for Metal {
         contended(rounds)
     }
 
+    async fn put_float(&self, word: u64) {
+        arch::put_float(word);
+    }
+
+    async fn float_word(&self) -> u64 {
+        arch::float_word()
+    }
+
     async fn has_fresh_registers(&self) -> bool {
         arch::float_registers() == 0
     }

@@ -102,6 +102,19 @@ pub(super) const ARGUMENT_REGISTER: u64 = 10;
 /// A page that is RAM in every such machine.
 pub(super) const SOME_RAM: u64 = 0x8020_0000;
 
+/// Puts a word into the first register of floating point, which no compiled code uses here.
+pub(super) fn put_float(word: u64) {
+    // SAFETY: changes the register that it names.
+    unsafe { core::arch::asm!("fmv.d.x f0, {}", in(reg) word, options(nomem, nostack)) };
+}
+
+pub(super) fn float_word() -> u64 {
+    let word;
+    // SAFETY: reads a register.
+    unsafe { core::arch::asm!("fmv.x.d {}, f0", out(reg) word, options(nomem, nostack)) };
+    word
+}
+
 /// All bits that are set in any floating-point register.
 pub(super) fn float_registers() -> u64 {
     let bits;

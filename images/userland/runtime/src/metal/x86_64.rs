@@ -110,6 +110,19 @@ pub(super) const ARGUMENT_REGISTER: u64 = 7;
 /// A page that is RAM in every such machine.
 pub(super) const SOME_RAM: u64 = 0x20_0000;
 
+/// Puts a word into the first register of floating point, which no compiled code uses here.
+pub(super) fn put_float(word: u64) {
+    // SAFETY: changes the register that it names.
+    unsafe { core::arch::asm!("movq xmm0, {}", in(reg) word, options(nomem, nostack)) };
+}
+
+pub(super) fn float_word() -> u64 {
+    let word;
+    // SAFETY: reads a register.
+    unsafe { core::arch::asm!("movq {}, xmm0", out(reg) word, options(nomem, nostack)) };
+    word
+}
+
 /// All bits that are set in any floating-point register.
 pub(super) fn float_registers() -> u64 {
     let bits;
