@@ -9,6 +9,7 @@ use coldframe_hal::{
 use coldframe_memory::MemoryMap;
 use coldframe_sync::{FlushBell, FlushBoard, KickWord, Lock, SeqWords};
 
+use crate::boot::FirmwareTexts;
 use crate::window::WindowStore;
 use crate::{arch, entropy};
 
@@ -20,6 +21,9 @@ pub(crate) static FLUSHES: FlushBoard<MAX_CPUS, FLUSH_SLOTS> = FlushBoard::new()
 
 /// What no driver may reach: not in the machine, which is in the kernel, whose parts are to be near each other.
 static KEPT: Lock<Option<MemoryMap>> = Lock::new(None);
+
+/// What firmware says of the machine; not in the machine either.
+static FIRMWARE: Lock<Option<FrameRun>> = Lock::new(None);
 
 /// What random words are made of; not in the machine either.
 static ENTROPY: Lock<entropy::Entropy> = Lock::new(entropy::Entropy::new());
@@ -44,6 +48,18 @@ impl BareMachine {
         // How long each round takes depends on caches, memory and what else the machine does.
         (0..JITTER_ROUNDS).for_each(|_| entropy.feed(arch::ticks()));
         Self { stores: 0 }
+    }
+
+    /// Keeps what firmware has left, in frames that are in no memory map.
+    pub(crate) fn keep_firmware(&mut self, texts: &FirmwareTexts, run: FrameRun) {
+        let start = run.start.start().0;
+        for frame in 0..run.count {
+            self.zero_frame(Frame(run.start.0 + frame));
+        }
+        for (at, word) in texts.words() {
+            self.write_word(PhysicalAddress(start + at), word);
+        }
+        *FIRMWARE.lock() = Some(run);
     }
 }
 
@@ -159,6 +175,10 @@ impl Devices for BareMachine {
 
     fn are_for_drivers(&self, ports: PortSpan) -> bool {
         arch::are_for_drivers(ports)
+    }
+
+    fn firmware(&self) -> Option<FrameRun> {
+        *FIRMWARE.lock()
     }
 
     fn read_ports(&mut self, ports: PortSpan) -> u32 {

@@ -8,7 +8,7 @@ use coldframe_hal::{FRAME_BYTES, Frame, FrameRun, MAX_CPUS};
 use coldframe_kernel::{Kernel, Segment};
 use coldframe_memory::MemoryMap;
 
-use crate::boot::{CpuList, Program, programs};
+use crate::boot::{CpuList, FirmwareTexts, Program, programs};
 use crate::console::say;
 use crate::machine::{BareCpu, BareMachine, FLUSHES};
 use crate::{arch, cpu_loop};
@@ -34,6 +34,8 @@ pub(crate) struct Boot {
     pub(crate) kept: MemoryMap,
     pub(crate) cpus: CpuList,
     pub(crate) archive: Option<&'static [u8]>,
+    /// What it says of the machine.
+    pub(crate) firmware: FirmwareTexts<'static>,
     /// What nobody can guess.
     pub(crate) seed: Option<[u64; 4]>,
 }
@@ -53,7 +55,12 @@ pub(crate) fn start(mut boot: Boot) -> ! {
         );
     }
     // SAFETY: the first CPU comes here once, after the architecture has set up window and tables.
-    let machine = unsafe { BareMachine::new(boot.kept, boot.seed) };
+    let mut machine = unsafe { BareMachine::new(boot.kept, boot.seed) };
+    if boot.firmware.frames() > 0 {
+        let count = boot.firmware.frames();
+        let run = FrameRun { start: carve(&mut boot.ram, count), count };
+        machine.keep_firmware(&boot.firmware, run);
+    }
     let mut kernel = match Kernel::new(machine, cpus, boot.ram) {
         Ok(kernel) => kernel,
         Err(error) => panic!("the machine cannot carry the kernel: {error:?}"),
@@ -83,7 +90,7 @@ pub(crate) fn run(id: CpuId) -> ! {
 /// Takes frames that follow each other out of the map, for good.
 fn carve(ram: &mut MemoryMap, frames: u64) -> Frame {
     let Some(run) = ram.runs().iter().rev().find(|run| run.count >= frames).copied() else {
-        panic!("there is no memory for the stacks of the CPUs: start with fewer CPUs or more memory");
+        panic!("there is no memory to start with: start with fewer CPUs or more memory");
     };
     let start = Frame(run.end().0 - frames);
     match ram.remove(FrameRun { start, count: frames }) {

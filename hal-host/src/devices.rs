@@ -8,6 +8,11 @@ use crate::Ram;
 /// How many frames of a machine are registers of devices: they lie behind its RAM.
 pub const DEVICE_FRAMES: u64 = 4;
 
+/// How many frames behind those hold what firmware says.
+pub const FIRMWARE_FRAMES: u64 = 1;
+/// The first word there.
+pub const FIRMWARE_WORD: u64 = u64::from_le_bytes(*b"firmware");
+
 /// Of the page of registers of the device that asks at a moment: when it asks, zero for never, and whether it does.
 pub const ASKS_AT: u64 = 0;
 /// Written by the device when its moment has come, and by its driver to silence it.

@@ -12,7 +12,7 @@ use coldframe_memory::MemoryMap;
 use coldframe_sync::plain::FlushBoard;
 use crossbeam::channel::Sender;
 
-use crate::devices::{DEVICE_FRAMES, DeviceBoard};
+use crate::devices::{DEVICE_FRAMES, DeviceBoard, FIRMWARE_FRAMES, FIRMWARE_WORD};
 use crate::mmu::{is_lazy, walk};
 use crate::ports::PortBoard;
 use crate::{HardwareFormat, HostCpu, OwnedStore, Ram};
@@ -95,8 +95,10 @@ impl<F: HardwareFormat> HostMachine<F> {
     }
 
     fn with_wires(wires: Wires, frames: usize, entropy: u64) -> Self {
+        let mut ram = Ram::new(frames + (DEVICE_FRAMES + FIRMWARE_FRAMES) as usize);
+        ram.write(Frame(frames as u64 + DEVICE_FRAMES).start(), FIRMWARE_WORD);
         Self {
-            ram: Ram::new(frames + DEVICE_FRAMES as usize),
+            ram,
             frames: frames as u64,
             devices: DeviceBoard::default(),
             ports: PortBoard::default(),
@@ -359,6 +361,10 @@ impl<F: HardwareFormat> Devices for HostMachine<F> {
 
     fn are_for_drivers(&self, ports: PortSpan) -> bool {
         PortBoard::are_for_drivers(ports)
+    }
+
+    fn firmware(&self) -> Option<FrameRun> {
+        Some(FrameRun { start: Frame(self.frames + DEVICE_FRAMES), count: FIRMWARE_FRAMES })
     }
 
     fn read_ports(&mut self, ports: PortSpan) -> u32 {

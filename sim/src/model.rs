@@ -130,6 +130,8 @@ pub(crate) struct Model {
     interrupt_lines: interrupts::Lines,
     /// What is behind ports.
     clock: ports::Clock,
+    /// Whether somebody has what firmware says.
+    firmware_is_given: bool,
     /// What was found wrong on the way.
     complaint: Option<String>,
     /// A call is made that was made before.

@@ -17,7 +17,8 @@ use coldframe_kernel::{Kernel, Segment};
 use coldframe_scenarios::{Alarm, CALLED, Ground, Part, Recorder, SCENARIOS, play};
 use coldframe_services::read_pc_clock;
 use hal_host::{
-    ALARM_LINE, ASKS, ASKS_AT, AccessFault, CLOCK_PORT, HardwareFormat, HostCpu, HostMachine, HostRegisters,
+    ALARM_LINE, ASKS, ASKS_AT, AccessFault, CLOCK_PORT, FIRMWARE_WORD, HardwareFormat, HostCpu, HostMachine,
+    HostRegisters,
 };
 
 use crate::world::{UserStep, Userland, World};
@@ -199,6 +200,10 @@ impl Ground for GlassGround {
         self.store(UserAddress(page.0 + ASKS_AT), 0).await;
         self.store(UserAddress(page.0 + ASKS), 0).await;
         has_asked
+    }
+
+    fn is_firmware(&self, first: u64) -> bool {
+        first == FIRMWARE_WORD
     }
 
     async fn wall_time(&self, _: UserAddress) -> Result<Instant, Error> {

@@ -2,7 +2,9 @@
 
 use coldframe_abi::{Instant, Nanos};
 use coldframe_hal::Frame;
-use hal_bare::boot::{Bytes, Program, TickRate, acpi, device_tree, kept_frames, programs, pvh, usable_ram};
+use hal_bare::boot::{
+    Bytes, FirmwareTexts, Program, TickRate, acpi, device_tree, kept_frames, programs, pvh, usable_ram,
+};
 use proptest::prelude::*;
 
 /// The tree that QEMU 7.2 makes for `-machine virt -smp 4 -m 256M`, without firmware's additions.
@@ -29,7 +31,41 @@ fn the_tree_of_qemu_is_read() {
     assert_eq!(ram, [Bytes { start: 0x8000_0000, length: 256 << 20 }]);
 }
 
+#[test]
+fn the_table_of_devices_is_where_the_fadt_says() {
+    let mut fadt = [0; 276];
+    assert_eq!(acpi::dsdt(&fadt), None);
+    fadt[40..44].copy_from_slice(&0x0ffe_0040_u32.to_le_bytes());
+    assert_eq!(acpi::dsdt(&fadt), Some(0x0ffe_0040));
+    assert_eq!(acpi::dsdt(&fadt[..43]), None);
+    fadt[140..148].copy_from_slice(&0x1_0000_0000_u64.to_le_bytes());
+    assert_eq!(acpi::dsdt(&fadt), Some(0x1_0000_0000));
+    assert_eq!(acpi::dsdt(&fadt[..147]), Some(0x0ffe_0040));
+}
+
 proptest! {
+    #[test]
+    fn what_firmware_says_is_handed_on_as_it_was(texts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..3_000), 0..70)) {
+        let mut kept = FirmwareTexts::default();
+        texts.iter().for_each(|text| kept.push(text));
+        // Each begins at a multiple of eight; what is more than sixty-four is left out.
+        let mut expected = Vec::new();
+        for text in texts.iter().take(64) {
+            expected.extend(text);
+            expected.resize(expected.len().next_multiple_of(8), 0);
+        }
+        let mut found = vec![0; kept.frames() as usize * 4_096];
+        let mut count = 0;
+        for (at, word) in kept.words() {
+            found[at as usize..][..8].copy_from_slice(&word.to_le_bytes());
+            count += 1;
+        }
+        prop_assert_eq!(count * 8, expected.len());
+        prop_assert_eq!(kept.frames() as usize, expected.len().div_ceil(4_096));
+        expected.resize(found.len(), 0);
+        prop_assert_eq!(found, expected);
+    }
+
     #[test]
     fn damaged_trees_do_no_harm(cut in 0_usize..VIRT.len(), hits in prop::collection::vec((0_usize..4_000, any::<u8>()), 0..8)) {
         let mut tree = VIRT[..cut].to_vec();

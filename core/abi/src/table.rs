@@ -576,4 +576,7 @@ syscalls! {
 
     #[doc = "Writes one, two or four bytes to a port of a device and those behind it."]
     91 port_write PortWrite(port: Word, width: Word, value: Word) -> (); errors [BadArgument, NotAllowed];
+
+    #[doc = "Makes a memory object, to be read, of what firmware says of the machine; there is one, once."]
+    92 object_firmware ObjectFirmware() -> ObjectHandle; errors [NotAllowed, BadState, NoMemory, OverBudget];
 }

@@ -369,11 +369,13 @@ pub enum Authority {
     Entropy = 8,
     /// Reach devices by ports; its range are ports.
     Ports = 9,
+    /// Have what firmware says of the machine.
+    Firmware = 10,
 }
 
 impl Authority {
     /// Every authority.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Power,
         Self::Console,
         Self::Cpus,
@@ -384,6 +386,7 @@ impl Authority {
         Self::Affinity,
         Self::Entropy,
         Self::Ports,
+        Self::Firmware,
     ];
 }
 
@@ -472,6 +475,7 @@ impl CapabilityState {
             7 => Authority::Affinity,
             8 => Authority::Entropy,
             9 => Authority::Ports,
+            10 => Authority::Firmware,
             _ => Authority::Power,
         };
         Self { kind, rights: CapabilityRights((word >> 8) as u8), authority }

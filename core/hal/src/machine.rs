@@ -140,6 +140,10 @@ pub trait Devices {
     /// nothing by these.
     fn are_for_drivers(&self, ports: PortSpan) -> bool;
 
+    /// Where the words are that firmware has left about the machine, if it has left any: frames that are in no memory map,
+    /// zero behind the last word.
+    fn firmware(&self) -> Option<FrameRun>;
+
     /// Reads what is in ports.
     ///
     /// Precondition: they are for drivers.

@@ -82,6 +82,7 @@ impl<M: Machine> Kernel<M> {
         let page = ClockPage { rate: machine.counter_rate(), wall_at_zero: 0 };
         machine.publish(clock_page, page.to_words());
         let seed = machine.random();
+        let firmware = machine.firmware();
         let mut kernel = Self {
             threads: machine.store(),
             rows: machine.store(),
@@ -122,6 +123,7 @@ impl<M: Machine> Kernel<M> {
             reap_first: NONE,
             budget: Budget::default(),
             clock_page,
+            firmware,
             tags: Tags::default(),
             flushes: FlushTable::default(),
             waking_first: NONE,

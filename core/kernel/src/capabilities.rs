@@ -21,6 +21,8 @@ pub(crate) const OF_OBJECT: CapabilityRights =
 /// What whoever may reach the registers of devices may do with an object of them.
 pub(crate) const OF_DEVICE: CapabilityRights =
     OF_THREAD.and(CapabilityRights::READ).and(CapabilityRights::WRITE);
+/// What whoever may know what firmware says may do with an object of that.
+pub(crate) const OF_FIRMWARE: CapabilityRights = OF_THREAD.and(CapabilityRights::READ);
 /// What whoever makes a process may do with it.
 pub(crate) const OF_PROCESS: CapabilityRights = OF_THREAD.and(CapabilityRights::FILL);
 /// What whoever keeps a reply may do with it, besides giving it. There is one capability to each: no copy.

@@ -195,7 +195,7 @@ impl<M: Machine> Kernel<M> {
         (self.free_thread, self.free_group, self.alive_processes, self.reap_first, self.off).hash(hasher);
         (self.free_process, self.orphan_first, self.free_chunk, self.free_endpoint, self.free_interrupted)
             .hash(hasher);
-        (self.due_upcalls, self.unshown_first).hash(hasher);
+        (self.due_upcalls, self.unshown_first, self.firmware).hash(hasher);
         (&self.budget, &self.tags, &self.flushes, self.waking_first, self.first_watched).hash(hasher);
         self.frames.free_count().hash(hasher);
     }

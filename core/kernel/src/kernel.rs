@@ -4,7 +4,7 @@ use core::hash::{Hash, Hasher};
 
 use coldframe_abi::{CpuId, Instant, Nanos, Reply, Request};
 use coldframe_capability::{Capability, Chunk};
-use coldframe_hal::{Clock, Cpu, Event, Frame, Machine, Store, Tag, UserRegisters};
+use coldframe_hal::{Clock, Cpu, Event, Frame, FrameRun, Machine, Store, Tag, UserRegisters};
 use coldframe_ipc::Waiter;
 use coldframe_memory::{AddressSpace, Budget, Frames, Means};
 use coldframe_scheduler::timer::{Timer, Timers, Wheel};
@@ -116,6 +116,8 @@ pub struct Kernel<M: Machine> {
     pub(crate) budget: Budget,
     /// Where programs read what the counter means.
     pub(crate) clock_page: Frame,
+    /// What firmware has left, until somebody has it.
+    pub(crate) firmware: Option<FrameRun>,
     /// The tags that have been given out.
     pub(crate) tags: Tags,
     /// The flushes that are under way.
@@ -197,6 +199,7 @@ where
             reap_first: self.reap_first,
             budget: self.budget,
             clock_page: self.clock_page,
+            firmware: self.firmware,
             tags: self.tags,
             flushes: self.flushes.clone(),
             waking_first: self.waking_first,

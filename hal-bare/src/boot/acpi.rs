@@ -158,6 +158,13 @@ pub fn madt(table: &[u8]) -> Option<Madt> {
     Some(found)
 }
 
+/// Where the table is that describes devices, which the FADT says (ACPI 6.5, chapter 5.2.9).
+#[must_use]
+pub fn dsdt(fadt: &[u8]) -> Option<u64> {
+    let wide = word(fadt, 140).filter(|address| *address != 0);
+    wide.or_else(|| half(fadt, 40).map(u64::from)).filter(|address| *address != 0)
+}
+
 /// Where the HPET's registers are.
 #[must_use]
 pub fn hpet(table: &[u8]) -> Option<u64> {

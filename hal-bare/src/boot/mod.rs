@@ -3,11 +3,13 @@
 pub mod acpi;
 mod archive;
 pub mod device_tree;
+mod firmware;
 mod program;
 pub mod pvh;
 mod time;
 
 pub use archive::{ArchiveError, programs};
+pub use firmware::FirmwareTexts;
 pub use program::{Program, ProgramError};
 pub use time::{BadFrequency, TickRate};
 

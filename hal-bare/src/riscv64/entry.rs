@@ -5,7 +5,7 @@ use coldframe_hal::MAX_CPUS;
 
 use super::kernel_map::{self, IMAGE_OFFSET};
 use super::{DIRECT_WINDOW, HARTS, plic};
-use crate::boot::{Bytes, device_tree, kept_frames};
+use crate::boot::{Bytes, FirmwareTexts, device_tree, kept_frames};
 use crate::start::{self, Boot};
 
 core::arch::global_asm!(
@@ -121,7 +121,9 @@ extern "C" fn start_first(hart: u64, tree: u64) -> ! {
         plic::set_up(plic, facts.cpus.ids());
     }
     let archive = facts.archive.map(|range| bytes_at(range.start, range.length));
-    start::start(Boot { ram: facts.ram, kept, cpus: facts.cpus, archive, seed: facts.seed })
+    let mut firmware = FirmwareTexts::default();
+    firmware.push(tree);
+    start::start(Boot { ram: facts.ram, kept, cpus: facts.cpus, archive, firmware, seed: facts.seed })
 }
 
 extern "C" fn start_secondary(_hart: u64, cpu: u64) -> ! {

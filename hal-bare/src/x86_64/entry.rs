@@ -6,7 +6,7 @@ use coldframe_abi::{CpuId, Nanos};
 
 use super::kernel_map::{self, IMAGE_OFFSET};
 use super::{APIC_IDS, DIRECT_WINDOW, apic, descriptors, instructions, io_apic, outb};
-use crate::boot::{Bytes, CpuList, acpi, kept_frames, pvh, usable_ram};
+use crate::boot::{Bytes, CpuList, FirmwareTexts, acpi, kept_frames, pvh, usable_ram};
 use crate::start::{self, Boot};
 
 /// Where the code for the other CPUs is copied: a page below 1 MiB, whose number is the start vector.
@@ -215,7 +215,7 @@ extern "C" fn start_first(start_info: u64) -> ! {
         panic!("the memory map has too many separate pieces");
     };
     let archive = archive.map(|range| bytes_at(range.start, range.length));
-    start::start(Boot { ram, kept, cpus, archive, seed: instructions::seed() })
+    start::start(Boot { ram, kept, cpus, archive, firmware: tables.texts, seed: instructions::seed() })
 }
 
 /// Stops the old timer, which firmware leaves running: it would ask on a line that others use, and nobody drives it. Its
@@ -299,6 +299,7 @@ struct Tables {
     io_apic: Option<u64>,
     triggers: acpi::Triggers,
     hpet: u64,
+    texts: FirmwareTexts<'static>,
 }
 
 impl Tables {
@@ -309,6 +310,7 @@ impl Tables {
             io_apic: None,
             triggers: acpi::Triggers::default(),
             hpet: 0,
+            texts: FirmwareTexts::default(),
         };
         let Some(root) = root_table(info.rsdp) else {
             panic!("there are no ACPI tables: the CPUs and the HPET are described there");
@@ -319,6 +321,7 @@ impl Tables {
         };
         for address in acpi::tables(table_at(address), wide) {
             let table = table_at(address);
+            tables.texts.push(table);
             match acpi::header(table) {
                 Some((signature, _)) if signature == *b"APIC" => {
                     if let Some(madt) = acpi::madt(table) {
@@ -326,6 +329,10 @@ impl Tables {
                         tables.local_apic = madt.local_apic;
                         (tables.io_apic, tables.triggers) = (madt.io_apic, madt.triggers);
                     }
+                }
+                // That of the devices themselves is in no list.
+                Some((signature, _)) if signature == *b"FACP" => {
+                    acpi::dsdt(table).map(table_at).into_iter().for_each(|table| tables.texts.push(table));
                 }
                 Some((signature, _)) if signature == *b"HPET" => tables.hpet = acpi::hpet(table).unwrap_or(0),
                 _ => {}

@@ -175,6 +175,18 @@ impl Model {
             Number::ThreadPointer => Expected::Answer(Ok(0)),
             Number::Random => Expected::Answer(self.random(view, caller, given, now)?),
             Number::ClockSet => Expected::Answer(self.clock_set((kernel, view), caller, words[0], now)?),
+            Number::ObjectFirmware if !self.may(view, caller, Authority::Firmware, 0) => {
+                Expected::Answer(Err(Error::NotAllowed))
+            }
+            Number::ObjectFirmware if self.firmware_is_given => Expected::Answer(Err(Error::BadState)),
+            Number::ObjectFirmware => match given.result() {
+                Ok(_) => {
+                    self.firmware_is_given = true;
+                    Expected::Any
+                }
+                Err(error) if self.is_short(view, caller, error) => Expected::Any,
+                Err(error) => return Err(refused(now, "object_firmware", error)),
+            },
             Number::PortRead | Number::PortWrite => {
                 Expected::Answer(self.port_call(view, number, caller, words))
             }

@@ -16,7 +16,7 @@ pub const OBJECTS: u8 = 192;
 /// From here on it is one of the endpoints.
 pub const ENDPOINTS: u8 = 216;
 /// From here on it is one of the authorities.
-pub const AUTHORITIES: u8 = 238;
+pub const AUTHORITIES: u8 = 237;
 /// From here on it is one of the lines that somebody listens to.
 pub const LINES: u8 = 248;
 /// From here on it is one of the replies that were kept.

@@ -129,15 +129,14 @@ fn is_fine<F: HardwareFormat>(
     if parent == GROUND {
         return Ok(());
     }
-    let of_authority = match target.kind {
-        CapabilityKind::Line => Some(Authority::Lines),
+    let of_authority: &[Authority] = match target.kind {
+        CapabilityKind::Line => &[Authority::Lines],
         // What shows one stays, as long as the authority does, when its own name is given up.
-        CapabilityKind::Object | CapabilityKind::Mapping => Some(Authority::Devices),
-        _ => None,
+        CapabilityKind::Object | CapabilityKind::Mapping => &[Authority::Devices, Authority::Firmware],
+        _ => &[],
     };
-    if let Some(authority) = of_authority
-        && (above.target().kind, above.target().row) == (CapabilityKind::Authority, authority as u32)
-    {
+    let is_above = |authority: &Authority| above.target().row == *authority as u32;
+    if above.target().kind == CapabilityKind::Authority && of_authority.iter().any(is_above) {
         return Ok(());
     }
     if target.kind != above.target().kind {

@@ -6,7 +6,7 @@ use coldframe_hal::paging::Cache;
 use coldframe_hal::{Cpu, FRAME_BYTES, FrameRun, Machine, PortSpan};
 
 use super::Caller;
-use crate::capabilities::{OF_DEVICE, OF_LINE};
+use crate::capabilities::{OF_DEVICE, OF_FIRMWARE, OF_LINE};
 use crate::work::told;
 use crate::{Bell, Kernel, LentName};
 
@@ -65,6 +65,15 @@ impl<M: Machine> Kernel<M> {
         let authority = self.authority_over(caller.process, Authority::Devices, reach)?;
         let made = self.make_range(caller.process, (run, Cache::Device), (authority, OF_DEVICE));
         let (_, capability) = made.map_err(told)?;
+        Ok(self.handle_of(capability).to_word())
+    }
+
+    pub(super) fn object_firmware(&mut self, caller: Caller) -> Result<u64, Error> {
+        let authority = self.authority_over(caller.process, Authority::Firmware, (0, 0))?;
+        let run = self.firmware.ok_or(Error::BadState)?;
+        let made = self.make_range(caller.process, (run, Cache::Normal), (authority, OF_FIRMWARE));
+        let (_, capability) = made.map_err(told)?;
+        self.firmware = None;
         Ok(self.handle_of(capability).to_word())
     }
 

@@ -254,6 +254,7 @@ impl<M: Machine> Kernel<M> {
             Call::ObjectPhysical { address, length } => {
                 self.object_physical(caller, address.0, length.0).into()
             }
+            Call::ObjectFirmware {} => self.object_firmware(caller).into(),
             Call::PortRead { port, width } => self.port_read(caller, port.0, width.0).into(),
             Call::PortWrite { port, width, value } => {
                 self.port_write(caller, port.0, width.0, value.0).into()

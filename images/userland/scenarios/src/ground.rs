@@ -101,6 +101,9 @@ pub trait Ground: Sys {
     /// Silences it, and says whether it had asked.
     fn stop_alarm(&self, page: UserAddress) -> impl Future<Output = bool>;
 
+    /// Whether this is how the texts begin that firmware leaves on this machine.
+    fn is_firmware(&self, first: u64) -> bool;
+
     /// What time the clock shows that goes on while the machine is off; its registers may be shown at a page meanwhile.
     fn wall_time(&self, page: UserAddress) -> impl Future<Output = Result<Instant, Error>>;
 

@@ -13,6 +13,7 @@ mod children;
 mod console;
 mod cpus;
 mod dated;
+mod described;
 mod driven;
 mod faulty;
 mod gathered;
@@ -100,4 +101,5 @@ scenarios! {
     29 apart: "threads have storage of their own; wall time, random words and CPUs are for those who may";
     30 walled: "a process speaks to nobody but its host, and another hears nobody but a group";
     31 dated: "devices behind ports are for those who may, and a machine knows what time it is";
+    32 described: "what firmware says of the machine is handed over once, and read by whoever is given it";
 }

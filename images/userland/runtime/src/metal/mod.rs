@@ -247,6 +247,10 @@ impl Ground for Metal {
         alarm::stop(page)
     }
 
+    fn is_firmware(&self, first: u64) -> bool {
+        arch::is_firmware(first)
+    }
+
     async fn wall_time(&self, page: UserAddress) -> Result<Instant, Error> {
         wall::time(page).await
     }

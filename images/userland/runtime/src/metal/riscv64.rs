@@ -115,6 +115,12 @@ pub(super) fn float_word() -> u64 {
     word
 }
 
+/// Whether a device tree begins so (Devicetree specification 0.4, chapter 5.2).
+pub(super) const fn is_firmware(first: u64) -> bool {
+    const MAGIC: [u8; 4] = [0xd0, 0x0d, 0xfe, 0xed];
+    first as u32 == u32::from_le_bytes(MAGIC)
+}
+
 /// All bits that are set in any floating-point register.
 pub(super) fn float_registers() -> u64 {
     let bits;

@@ -123,6 +123,11 @@ pub(super) fn float_word() -> u64 {
     word
 }
 
+/// Whether a table of ACPI begins so: with the four letters of the one that all lists begin with, the FADT.
+pub(super) const fn is_firmware(first: u64) -> bool {
+    first as u32 == u32::from_le_bytes(*b"FACP")
+}
+
 /// All bits that are set in any floating-point register.
 pub(super) fn float_registers() -> u64 {
     let bits;
