@@ -26,6 +26,7 @@ mod names;
 mod noticed;
 mod pages;
 mod peers;
+mod placed;
 mod recorder;
 mod registers;
 mod scheduling;
@@ -102,4 +103,5 @@ scenarios! {
     30 walled: "a process speaks to nobody but its host, and another hears nobody but a group";
     31 dated: "devices behind ports are for those who may, and a machine knows what time it is";
     32 described: "what firmware says of the machine is handed over once, and read by whoever is given it";
+    33 placed: "a program finds out by itself where there is room, around what it has not known of";
 }

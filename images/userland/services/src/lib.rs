@@ -1,18 +1,21 @@
 //! What programs make of endpoints and shared memory: channels of packets, and services with typed requests.
 //!
 //! Here live the halves of a channel (a packet ring with a doorbell on each side) and how two programs come to share one,
-//! services whose code does not know by which of the two ways a request has come, and a driver of the clock that PCs have.
+//! services whose code does not know by which of the two ways a request has come, a driver of the clock that PCs have,
+//! and the search for free addresses.
 //! No policy, no `unsafe`.
 //! May import: `abi`, `sync`.
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod addresses;
 mod channel;
 mod connect;
 mod date;
 mod pc_clock;
 mod service;
 
+pub use addresses::{Addresses, NoRoom};
 pub use channel::{Channel, ChannelError, Next};
 pub use connect::{Link, accept, connect, is_connect};
 pub use date::Date;
