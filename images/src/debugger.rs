@@ -5,9 +5,14 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::target::Arch;
+use crate::touch::Registers;
 
 /// How long the machine may take to come to a breakpoint.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+fn few() -> io::Error {
+    io::Error::other("the machine has few registers")
+}
 
 /// A machine that is stopped, or goes one instruction at a time.
 pub struct Debugger {
@@ -52,15 +57,18 @@ impl Debugger {
         self.ask("s").map(drop)
     }
 
-    /// Where it is.
+    /// Where it is, and all registers.
     ///
     /// # Errors
     /// If it is gone.
-    pub fn program_counter(&mut self) -> io::Result<u64> {
-        self.register(match self.arch {
+    pub fn place(&mut self) -> io::Result<(u64, Registers)> {
+        let registers = Registers(self.bytes("g")?);
+        let place = match self.arch {
             Arch::Riscv64 => 32,
             Arch::X86_64 => 16,
-        })
+        };
+        let address = registers.numbered(place).ok_or_else(few)?;
+        Ok((address, registers))
     }
 
     /// The first two arguments of the function that it is about to enter.
@@ -94,11 +102,7 @@ impl Debugger {
 
     /// A register, by its place among those that come with GDB's packet for all of them.
     fn register(&mut self, place: usize) -> io::Result<u64> {
-        let bytes = self.bytes("g")?;
-        let (registers, _) = bytes.as_chunks();
-        let register =
-            registers.get(place).ok_or_else(|| io::Error::other("the machine has few registers"))?;
-        Ok(u64::from_le_bytes(*register))
+        Registers(self.bytes("g")?).numbered(place).ok_or_else(few)
     }
 
     /// Memory as the machine sees it where it is, as far as there is some.

@@ -16,3 +16,4 @@ pub mod measure;
 pub mod steps;
 pub mod symbols;
 pub mod target;
+pub mod touch;

@@ -1,9 +1,11 @@
 //! One round of a measured operation, instruction by instruction.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,7 @@ use crate::debugger::Debugger;
 use crate::instruction::Kind;
 use crate::symbols::Symbols;
 use crate::target::Arch;
+use crate::touch::{LINE, touched};
 
 /// The function of the measuring program that is called, with the name, before the rounds of an operation begin.
 const BEGIN: &str = "rounds_begin";
@@ -45,7 +48,12 @@ struct Step {
     /// The function that it belongs to.
     place: String,
     kind: Option<Kind>,
+    /// The lines of memory that it reads or writes, by number.
+    lines: Vec<u64>,
 }
+
+/// The kernel has the upper half of the addresses.
+const KERNEL: u64 = 1 << 63;
 
 impl Steps {
     /// How many there are.
@@ -64,6 +72,23 @@ impl Steps {
     #[must_use]
     pub fn of_kind(&self, kind: Kind) -> usize {
         self.steps.iter().filter(|step| step.kind == Some(kind)).count()
+    }
+
+    /// How many lines of memory the kernel reads or writes from each call to the next.
+    #[must_use]
+    pub fn kernel_lines(&self) -> Vec<usize> {
+        let calls = self.steps.iter().enumerate().filter(|(_, step)| step.kind == Some(Kind::Call));
+        let mut ends: Vec<_> = calls.map(|(at, _)| at).skip(1).collect();
+        ends.push(self.steps.len());
+        let mut from = 0;
+        let mut counts = Vec::new();
+        for to in ends {
+            let of_kernel = self.steps[from..to].iter().filter(|step| step.address >= KERNEL);
+            let lines: BTreeSet<_> = of_kernel.flat_map(|step| &step.lines).collect();
+            counts.push(lines.len());
+            from = to;
+        }
+        counts
     }
 
     /// What there is how often, for a person.
@@ -86,6 +111,12 @@ impl Steps {
                 let _ = writeln!(text, "{count:>7}  of these: {}", kind.name(self.arch));
             }
         }
+        for count in self.kernel_lines() {
+            let _ = writeln!(
+                text,
+                "{count:>7}  lines of memory that the kernel touches from one call to the next"
+            );
+        }
         text
     }
 
@@ -93,9 +124,13 @@ impl Steps {
     #[must_use]
     pub fn listing(&self) -> String {
         let mut text = String::new();
-        for Step { address, place, kind } in &self.steps {
+        for Step { address, place, kind, lines } in &self.steps {
             let kind = kind.map_or("", |kind| kind.name(self.arch));
-            let _ = writeln!(text, "{address:#018x}  {place:<60}  {kind}");
+            let _ = write!(text, "{address:#018x}  {place:<60}  {kind}");
+            for line in lines {
+                let _ = write!(text, "  [{:#x}]", line * LINE);
+            }
+            text.push('\n');
         }
         text
     }
@@ -173,26 +208,30 @@ fn caller_at(door: &TcpListener) -> io::Result<TcpStream> {
     }
 }
 
+/// The lines that a range of addresses lies in.
+fn lines_of(range: Range<u64>) -> impl Iterator<Item = u64> {
+    range.start / LINE..=(range.end - 1) / LINE
+}
+
 /// A round ends where it began: at an instruction that enters the kernel, when it comes by again.
 fn one_round(arch: Arch, debugger: &mut Debugger) -> io::Result<Vec<Step>> {
-    let mut kinds = BTreeMap::new();
+    let mut known: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
     let mut seen: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     let mut steps = Vec::new();
     while steps.len() < MOST_STEPS {
-        let address = debugger.program_counter()?;
-        let kind = match kinds.get(&address) {
-            Some(kind) => *kind,
-            None => {
-                // The first instruction of a page that is not there yet faults.
-                let page_end = PAGE - address % PAGE;
-                let bytes = debugger.memory(address, page_end.min(INSTRUCTION_BYTES) as usize);
-                let kind = bytes.as_ref().ok().and_then(|bytes| Kind::of(arch, bytes));
-                if bytes.is_ok() {
-                    kinds.insert(address, kind);
-                }
-                kind
+        let (address, registers) = debugger.place()?;
+        if let Entry::Vacant(unknown) = known.entry(address) {
+            // The first instruction of a page that is not there yet faults.
+            let page_end = PAGE - address % PAGE;
+            if let Ok(bytes) = debugger.memory(address, page_end.min(INSTRUCTION_BYTES) as usize) {
+                unknown.insert(bytes);
             }
-        };
+        }
+        let bytes = known.get(&address).map_or(&[][..], Vec::as_slice);
+        let kind = Kind::of(arch, bytes);
+        let mut lines: Vec<_> =
+            touched(arch, bytes, address, &registers).into_iter().flat_map(lines_of).collect();
+        lines.dedup();
         if kind == Some(Kind::Call) {
             let times = seen.entry(address).or_default();
             times.push(steps.len());
@@ -202,7 +241,7 @@ fn one_round(arch: Arch, debugger: &mut Debugger) -> io::Result<Vec<Step>> {
                 return Ok(steps[from..to].to_vec());
             }
         }
-        steps.push(Step { address, place: String::new(), kind });
+        steps.push(Step { address, place: String::new(), kind, lines });
         debugger.step()?;
     }
     Err(io::Error::other(format!("no call came by {ROUND} times in {MOST_STEPS} instructions")))
