@@ -56,6 +56,16 @@ fn who_listens_where_many_have_ended_is_told() {
     assert!(play.kernel.machine().lets_in(0));
 }
 
+#[test]
+fn what_firmware_says_waits_until_there_is_memory() {
+    let mut play = Play::new();
+    play.kernel.machine_mut().refuse_every(1);
+    assert_eq!(play.ask(Call::ObjectFirmware {}).result(), Err(Error::NoMemory));
+    play.kernel.machine_mut().refuse_every(0);
+    assert!(play.ask(Call::ObjectFirmware {}).result().is_ok(), "it is still there");
+    assert_eq!(play.ask(Call::ObjectFirmware {}).result(), Err(Error::BadState));
+}
+
 /// One of the CPUs makes a call, slowly.
 fn ask(kernel: &mut Kernel<HostMachine<Sv39>>, cpu: &mut HostCpu<Sv39>, call: Call) -> Result<u64, Error> {
     cpu.registers().request = call.encode();
