@@ -34,6 +34,8 @@ const SMALL_PROGRAM: [u64; 2] = [0x6c6c_616d_7320_6120, 0x6d61_7267_6f72_7020];
 /// And for the one that calls somebody.
 const CALLING_PROGRAM: [u64; 4] =
     [0x6d61_7267_6f72_7020, 0x6163_2074_6168_7420, 0x626f_6465_6d6f_7320, 0x2020_2020_2020_2079];
+/// And for the one that looks at its stack.
+const STARTED_PROGRAM: [u64; 3] = [0x736b_6f6f_6c20_6120, 0x2073_6b63_6174_7320, 0x6d61_7267_6f72_7020];
 /// And for the one that hears nobody but a group.
 const CLOSING_PROGRAM: [u64; 12] = [0x6465_736f_6c63_2061; 12];
 /// One page a seat, for lines.
@@ -64,6 +66,7 @@ enum Wish {
     LoadArgument,
     LoadThreadWord,
     Counter,
+    Stack,
     PutFloat(u64),
     Float,
 }
@@ -147,6 +150,10 @@ impl Ground for GlassGround {
 
     fn small_program(&self) -> [u64; 2] {
         SMALL_PROGRAM
+    }
+
+    fn started_program(&self) -> [u64; 3] {
+        STARTED_PROGRAM
     }
 
     fn calling_program(&self) -> [u64; 4] {
@@ -304,7 +311,7 @@ async fn handle(ground: GlassGround, bits: u64) {
 
 /// What the words of one of the programs mean, wherever they are.
 async fn run_program(ground: GlassGround, entry: u64, argument: u64) {
-    let programs: [&[u64]; 3] = [&SMALL_PROGRAM, &CALLING_PROGRAM, &CLOSING_PROGRAM];
+    let programs: [&[u64]; 4] = [&SMALL_PROGRAM, &STARTED_PROGRAM, &CALLING_PROGRAM, &CLOSING_PROGRAM];
     let first = ground.wish(Wish::Fetch { address: entry }).await.value;
     let Some(program) = programs.into_iter().find(|program| program[0] == first) else { return };
     for (at, word) in (1..).zip(&program[1..]) {
@@ -313,11 +320,18 @@ async fn run_program(ground: GlassGround, entry: u64, argument: u64) {
         }
     }
     let status = match first {
+        word if word == STARTED_PROGRAM[0] => first_letter(&ground).await,
         word if word == CALLING_PROGRAM[0] => call_once(&ground, argument).await,
         word if word == CLOSING_PROGRAM[0] => close_and_hear(&ground, UserAddress(argument)).await,
         _ => ground.wish(Wish::LoadArgument).await.value,
     };
     ground.request(Call::ProcessExit { status: ExitCode(status as u8), reason: Word(0) }.encode()).await;
+}
+
+async fn first_letter(ground: &GlassGround) -> u64 {
+    let stack = ground.wish(Wish::Stack).await.value;
+    let text = ground.load(UserAddress(stack + 16)).await;
+    ground.load(UserAddress(text / 8 * 8)).await >> (8 * (text % 8)) & 0xff
 }
 
 async fn call_once(ground: &GlassGround, endpoint: u64) -> u64 {
@@ -376,6 +390,11 @@ impl<F: HardwareFormat> Userland<F> for Stage {
             Some(Wish::Counter) => {
                 let ticks = cpu.now().0;
                 actor.exchange.borrow_mut().answer = Some(Reply::ok(ticks));
+                UserStep::Went
+            }
+            Some(Wish::Stack) => {
+                let stack = cpu.peek().stack;
+                actor.exchange.borrow_mut().answer = Some(Reply::ok(stack));
                 UserStep::Went
             }
             Some(Wish::PutFloat(word)) => {

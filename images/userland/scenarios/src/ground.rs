@@ -66,6 +66,10 @@ pub trait Ground: Sys {
     /// and goes on into no instruction if that does not end it.
     fn small_program(&self) -> [u64; 2];
 
+    /// A program in three words, for wherever it is put: it ends its process with the first byte of the text whose address
+    /// is the third word on its stack.
+    fn started_program(&self) -> [u64; 3];
+
     /// A program in four words, for wherever it is put: it calls the endpoint that its argument names, with a message
     /// of zeros, and ends its process with the error that it has heard.
     fn calling_program(&self) -> [u64; 4];

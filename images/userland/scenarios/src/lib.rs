@@ -33,6 +33,7 @@ mod scheduling;
 mod served;
 mod shipped;
 mod shown;
+mod started;
 mod suspend;
 mod tended;
 mod threads;
@@ -104,4 +105,5 @@ scenarios! {
     31 dated: "devices behind ports are for those who may, and a machine knows what time it is";
     32 described: "what firmware says of the machine is handed over once, and read by whoever is given it";
     33 placed: "a program finds out by itself where there is room, around what it has not known of";
+    34 started: "a process is started with arguments and an environment on its stack, and finds them";
 }

@@ -205,6 +205,10 @@ impl Ground for Metal {
         arch::SMALL_PROGRAM
     }
 
+    fn started_program(&self) -> [u64; 3] {
+        arch::STARTED_PROGRAM
+    }
+
     fn calling_program(&self) -> [u64; 4] {
         arch::CALLING_PROGRAM
     }

@@ -224,6 +224,10 @@ const _: () = assert!(coldframe_abi::Number::YieldNow as u64 == 1, "the program 
 pub(super) const SMALL_PROGRAM: [u64; 2] = [0x0130_0893_0005_4503, 0x0000_0000_0000_0073];
 const _: () = assert!(coldframe_abi::Number::ProcessExit as u64 == 19, "the program makes this call");
 
+/// `ld a0, 16(sp); lbu a0, 0(a0); li a1, 0; li a7, 19; ecall`, and then nothing that could be run.
+pub(super) const STARTED_PROGRAM: [u64; 3] =
+    [0x0005_4503_0101_3503, 0x0130_0893_0000_0593, 0x0000_0000_0000_0073];
+
 /// `li a1, -1; li a2, 0; li a7, 59; ecall; li a1, 0; li a7, 19; ecall`, and then nothing that could be run.
 pub(super) const CALLING_PROGRAM: [u64; 4] =
     [0x0000_0613_fff0_0593, 0x0000_0073_03b0_0893, 0x0130_0893_0000_0593, 0x0000_0000_0000_0073];

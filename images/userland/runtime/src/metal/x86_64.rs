@@ -224,6 +224,10 @@ const _: () = assert!(coldframe_abi::Number::YieldNow as u64 == 1, "the program 
 pub(super) const SMALL_PROGRAM: [u64; 2] = [0x0000_0013_b83f_b60f, 0xcccc_cccc_0b0f_050f];
 const _: () = assert!(coldframe_abi::Number::ProcessExit as u64 == 19, "the program makes this call");
 
+/// `mov rdi, [rsp + 16]; movzx edi, byte ptr [rdi]; xor esi, esi; mov eax, 19; syscall; ud2`.
+pub(super) const STARTED_PROGRAM: [u64; 3] =
+    [0x3fb6_0f10_247c_8b48, 0x0f00_0000_13b8_f631, 0xcccc_cccc_cc0b_0f05];
+
 /// `or rsi, -1; xor edx, edx; mov eax, 59; syscall; mov edi, eax; xor esi, esi; mov eax, 19; syscall; ud2`.
 pub(super) const CALLING_PROGRAM: [u64; 4] =
     [0x3bb8_d231_ffce_8348, 0x31c7_8905_0f00_0000, 0x050f_0000_0013_b8f6, 0xcccc_cccc_cccc_0b0f];
