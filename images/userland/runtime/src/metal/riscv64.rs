@@ -141,6 +141,9 @@ pub(super) fn float_registers() -> u64 {
 }
 
 /// Fills registers with a pattern, counts down, and compares.
+///
+/// Not inlined: what it changes is saved where it is called, and threads that never call it would have used floating point.
+#[inline(never)]
 pub(super) fn hold_registers(pattern: u64, rounds: u64) -> bool {
     let wrong: u64;
     // SAFETY: touches the registers that it names as clobbered and nothing else.
