@@ -122,7 +122,7 @@ impl Typed<'_> {
                 // One call less.
                 "calls" => !(1 << picks.below(64)),
                 "register" => picks.one_of(&[0, 1, 2, 3, 5, 6, 63, 64, 66, 67]),
-                "value" => picks.one_of(&[0, 1, 7, USER_END, USER_END + 1]),
+                "value" => picks.one_of(&[0, 1, 7, 0x100, 1 << 16, USER_END, USER_END + 1]),
                 "line" => picks.one_of(&[0, 1, 1, 2, 3, 4]),
                 "mine" => picks.one_of(&[0, 1, 1, 2]),
                 "address" => DEVICES + picks.one_of(&[0, 0, PAGE, 3 * PAGE, 8, PAGE << 20]),
