@@ -92,7 +92,8 @@ enum Command {
         #[arg(long)]
         write: bool,
     },
-    /// Step through one round of an operation that 'measure' counts, and say which functions its instructions are in.
+    /// Step through one round of an operation that 'measure' counts, and say which functions its instructions are in, and what memory
+    /// the kernel touches.
     Steps {
         #[command(flatten)]
         what: What,
@@ -196,7 +197,8 @@ fn step_all(what: &What, operation: &str, write: Option<&Path>) -> ExitCode {
         });
         if let Err(error) = outcome {
             eprintln!("error: {error}");
-            return ExitCode::from(MISSING);
+            let asked_wrongly = error.kind() == std::io::ErrorKind::InvalidInput;
+            return ExitCode::from(if asked_wrongly { USAGE } else { MISSING });
         }
     }
     ExitCode::SUCCESS

@@ -139,7 +139,7 @@ impl Steps {
 /// Boots the program that measures, and steps through one round of an operation.
 ///
 /// # Errors
-/// If it cannot be built, booted or stepped, or does not measure that.
+/// If it cannot be built, booted or stepped; `InvalidInput` if it does not measure that.
 pub fn steps(arch: Arch, offline: bool, operation: &str) -> io::Result<Steps> {
     let image = build_programs(arch, offline, &[MEASURE]).map_err(io::Error::other)?;
     let program = Symbols::of(&image.programs[0]);
@@ -151,11 +151,13 @@ pub fn steps(arch: Arch, offline: bool, operation: &str) -> io::Result<Steps> {
     let mut names = Vec::new();
     loop {
         if let Err(error) = debugger.run_to(begin) {
-            let problem = match names.is_empty() {
-                true => format!("{arch}: {error}"),
-                false => format!("{arch}: '{operation}' is not measured; there are: {}", names.join(", ")),
-            };
-            return Err(io::Error::other(problem));
+            return Err(if names.is_empty() {
+                io::Error::other(format!("{arch}: {error}"))
+            } else {
+                let problem =
+                    format!("{arch}: '{operation}' is not measured; there are: {}", names.join(", "));
+                io::Error::new(io::ErrorKind::InvalidInput, problem)
+            });
         }
         let [start, length] = debugger.arguments()?;
         let name = debugger.memory(start, usize::try_from(length).unwrap_or(0).min(64))?;
