@@ -330,9 +330,10 @@ impl Tables {
                         (tables.io_apic, tables.triggers) = (madt.io_apic, madt.triggers);
                     }
                 }
-                // That of the devices themselves is in no list.
+                // That of the devices themselves is in no list, and the kernel can do without it.
                 Some((signature, _)) if signature == *b"FACP" => {
-                    acpi::dsdt(table).map(table_at).into_iter().for_each(|table| tables.texts.push(table));
+                    let devices = acpi::dsdt(table).and_then(intact_table);
+                    devices.into_iter().for_each(|table| tables.texts.push(table));
                 }
                 Some((signature, _)) if signature == *b"HPET" => tables.hpet = acpi::hpet(table).unwrap_or(0),
                 _ => {}
@@ -354,13 +355,15 @@ fn root_table(rsdp: u64) -> Option<acpi::RootTable> {
     (0xe_0000..0x10_0000).step_by(16).find_map(|address| acpi::root_pointer(bytes_at(address, LENGTH)))
 }
 
+/// The kernel goes by what these say: one that is damaged must not be believed.
 fn table_at(address: u64) -> &'static [u8] {
-    let Some((_, length)) = acpi::header(bytes_at(address, acpi::HEADER_LENGTH as u64)) else {
-        panic!("the ACPI table at {address:#x} has no header");
-    };
-    let table = bytes_at(address, length as u64);
-    assert!(acpi::is_intact(table), "the ACPI table at {address:#x} is damaged");
+    let Some(table) = intact_table(address) else { panic!("the ACPI table at {address:#x} is damaged") };
     table
+}
+
+fn intact_table(address: u64) -> Option<&'static [u8]> {
+    let (_, length) = acpi::header(bytes_at(address, acpi::HEADER_LENGTH as u64))?;
+    Some(bytes_at(address, length as u64)).filter(|table| acpi::is_intact(table))
 }
 
 const _: () = assert!(IMAGE_OFFSET == 0xffff_ffff_8000_0000, "the linker script says the same");
