@@ -56,7 +56,7 @@ pub(crate) struct Steps {
     running: Vec<Option<Running>>,
     /// CPUs that enter again without being asked.
     about_to_enter: Vec<bool>,
-    /// How many steps in a row the reaper has made without an end.
+    /// How many steps in a row have freed nothing, since something was there to be taken down.
     reaping: u32,
     /// How many processes had ended and were still there.
     ending: usize,
@@ -85,6 +85,8 @@ impl Steps {
         let current = view.queues[cpu].current();
         if current == Some(0) {
             self.teardown_ends(view, now)?;
+        } else if self.reaping > 0 && ending(view) == 0 {
+            self.reaping = 0;
         }
         self.account(view, cpu, current, now)?;
         if let Some(thread) = current {
@@ -108,11 +110,7 @@ impl Steps {
         now: Instant,
     ) -> Result<(), Violation> {
         const MANY: u32 = 1_000;
-        let ending = view
-            .processes
-            .iter()
-            .filter(|process| process.ended().is_some() && process.space().is_some())
-            .count();
+        let ending = ending(view);
         let free = view.frames.free_count();
         let still = ending > 0 && ending == self.ending && free <= self.free;
         self.reaping = if still { self.reaping + 1 } else { 0 };
@@ -193,6 +191,11 @@ impl Steps {
         }
         Ok(())
     }
+}
+
+/// How many processes have ended and are still there.
+fn ending<F: HardwareFormat>(view: &Inspection<'_, HostMachine<F>>) -> usize {
+    view.processes.iter().filter(|process| process.ended().is_some() && process.space().is_some()).count()
 }
 
 #[inline]
