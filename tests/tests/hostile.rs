@@ -70,7 +70,7 @@ fn hostile_calls_cost_nobody_else_anything() {
         Op::VictimForget,
         Op::Again { times: u16::MAX },
     ];
-    let programs = Programs::new(vec![honest(), computes, warden, hostile(), hostile_keeper()], 1_000_000);
+    let programs = Programs::new(vec![honest(), computes, warden, hostile(), hostile_keeper()], usize::MAX);
     let mut budgets = Vec::new();
     for number in 0..=HONEST {
         let process = kernel.create_process_with(1_000).expect("there is memory");
