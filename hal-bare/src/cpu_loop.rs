@@ -1,7 +1,8 @@
 //! The loop around the kernel: wait for a trap, take the lock, enter, let the lock go, act on what it says.
 
+use coldframe_abi::Arrival;
 use coldframe_hal::{Stale, Trap};
-use coldframe_kernel::{FastCall, Kernel, Resume};
+use coldframe_kernel::{FastCall, FastReply, Kernel, Resume};
 use coldframe_sync::Lock;
 
 use crate::arch::{self, UserExit};
@@ -29,6 +30,7 @@ pub(crate) type Leaf = extern "C" fn(&mut BareCpu) -> Fast;
 pub(crate) static LEAVES: [Option<Leaf>; 64] = {
     let mut leaves: [Option<Leaf>; 64] = [None; 64];
     leaves[FastCall::Null.number() as usize] = Some(null);
+    leaves[FastCall::YieldNow.number() as usize] = Some(arch::yield_leaf);
     leaves[FastCall::Signal.number() as usize] = Some(signal);
     leaves[FastCall::Call.number() as usize] = Some(call);
     leaves[FastCall::ReplyReceive.number() as usize] = Some(reply_receive);
@@ -37,6 +39,11 @@ pub(crate) static LEAVES: [Option<Leaf>; 64] = {
 
 extern "C" fn null(cpu: &mut BareCpu) -> Fast {
     fast(cpu, FastCall::Null)
+}
+
+/// Called with what the thread has in registers that a leaf keeps, and leaves there what the next one has.
+pub(crate) extern "C" fn yield_now(cpu: &mut BareCpu) -> Fast {
+    fast(cpu, FastCall::YieldNow)
 }
 
 extern "C" fn signal(cpu: &mut BareCpu) -> Fast {
@@ -61,9 +68,18 @@ fn fast(cpu: &mut BareCpu, call: FastCall) -> Fast {
     let mut kernel = KERNEL.lock();
     arch::catch_up_with_windows(&mut cpu.windows_seen);
     let Some(kernel) = kernel.as_mut() else { return Fast::Declined };
-    let Some(answered) = kernel.fast(cpu, call, arguments) else { return Fast::Declined };
-    cpu.call.answer(answered);
-    if answered.passed { Fast::Passed } else { Fast::Answered }
+    match kernel.fast(cpu, call, arguments) {
+        None => Fast::Declined,
+        Some(FastReply::Answered(reply)) => {
+            cpu.call.answer(reply, Arrival::Sent);
+            Fast::Answered
+        }
+        Some(FastReply::Passed(reply, arrival)) => {
+            cpu.call.answer(reply, arrival);
+            Fast::Passed
+        }
+        Some(FastReply::Swapped) => Fast::Passed,
+    }
 }
 
 /// Runs one CPU for ever.

@@ -1,6 +1,6 @@
 //! The machine and its CPUs as the kernel sees them.
 
-use coldframe_abi::{Carries, CounterRate, CpuId, ExitCode, Instant};
+use coldframe_abi::{Carries, CounterRate, CpuId, ExitCode, Instant, Reply};
 use coldframe_hal::{
     Clock, Console, Cpu, CpuSet, Devices, Entropy, Event, FLUSH_SLOTS, FRAME_BYTES, FRAME_WORDS, FlushSlot,
     Flushes, Frame, FrameRun, Kicks, MAX_CPUS, Machine, PhysicalAddress, PhysicalMemory, PortSpan, Power,
@@ -292,5 +292,9 @@ impl Cpu for BareCpu {
 
     fn hand_over(&mut self, from: &mut arch::Registers, to: &mut arch::Registers) {
         self.call.hand_over(from, to);
+    }
+
+    fn swap(&mut self, from: &mut arch::Registers, answer: Reply, to: &arch::Registers) {
+        self.call.swap(from, answer, to);
     }
 }

@@ -4,8 +4,10 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use coldframe_abi::{Carries, CpuId, Instant};
+use coldframe_abi::{Carries, CpuId, Instant, Reply};
 use coldframe_hal::{Access, Clock, Cpu, Forget, Frame, PhysicalAddress, Stale, Tag, Translation};
+
+use coldframe_kernel::FastReply;
 
 use crate::mmu::Tlb;
 use crate::{AccessFault, HardwareFormat, HostRegisters, Ram};
@@ -148,6 +150,20 @@ impl<F: HardwareFormat> HostCpu<F> {
     }
 }
 
+impl<F: HardwareFormat> HostCpu<F> {
+    /// Lets the thread that goes on after a fast call find what that says.
+    pub const fn find(&mut self, done: FastReply) {
+        match done {
+            FastReply::Answered(reply) => self.registers.reply = reply,
+            FastReply::Passed(reply, arrival) => {
+                self.registers.reply = reply;
+                self.registers.message.arrival = arrival;
+            }
+            FastReply::Swapped => {}
+        }
+    }
+}
+
 impl<F: HardwareFormat> Clock for HostCpu<F> {
     fn now(&self) -> Instant {
         match &self.clock {
@@ -207,5 +223,10 @@ impl<F: HardwareFormat> Cpu for HostCpu<F> {
     fn hand_over(&mut self, from: &mut HostRegisters, to: &mut HostRegisters) {
         *from = self.registers;
         self.registers = HostRegisters { message: from.message, ..*to };
+    }
+
+    fn swap(&mut self, from: &mut HostRegisters, answer: Reply, to: &HostRegisters) {
+        *from = HostRegisters { reply: answer, ..self.registers };
+        self.registers = *to;
     }
 }

@@ -55,6 +55,10 @@ impl UserRegisters for HostRegisters {
         true
     }
 
+    fn rests_in_call(&self) -> bool {
+        true
+    }
+
     const COUNT: usize = 6;
 
     fn register(&self, number: usize) -> u64 {

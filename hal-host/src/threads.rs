@@ -162,11 +162,7 @@ fn finishes_fast<F: HardwareFormat>(kernel: &mut Kernel<HostMachine<F>>, cpu: &m
     let Request { number, arguments: [first, second, ..] } = cpu.peek().request;
     let Some(call) = FastCall::from_number(number) else { return false };
     let Some(done) = kernel.fast(cpu, call, [first, second]) else { return false };
-    let registers = cpu.registers();
-    registers.reply = done.reply;
-    if call.number().description().receives {
-        registers.message.arrival = done.arrival;
-    }
+    cpu.find(done);
     true
 }
 

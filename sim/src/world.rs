@@ -2,9 +2,9 @@
 
 use std::hash::{DefaultHasher, Hasher};
 
-use coldframe_abi::{CpuId, Instant, Nanos, Number, Request};
+use coldframe_abi::{CpuId, Instant, Nanos, Request};
 use coldframe_hal::{Clock, Cpu, Trap};
-use coldframe_kernel::{FastCall, FastReply, Kernel, Resume, Work};
+use coldframe_kernel::{FastCall, Kernel, Resume, Work};
 use coldframe_memory::Filling;
 use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
@@ -127,7 +127,7 @@ fn fast_way<F: HardwareFormat>(
         return Ok(());
     }
     let Some(call) = FastCall::from_number(number) else { return Ok(()) };
-    let Some(FastReply { reply, arrival, .. }) = fast.fast(&mut on, call, [first, second]) else {
+    let Some(done) = fast.fast(&mut on, call, [first, second]) else {
         let state = |kernel: &Kernel<HostMachine<F>>, cpu: &HostCpu<F>| {
             let mut hasher = DefaultHasher::new();
             kernel.hash_state(&mut hasher);
@@ -138,13 +138,15 @@ fn fast_way<F: HardwareFormat>(
             format!("the fast way declines and leaves {after:x?} of {before:x?}")
         });
     };
-    let registers = on.registers();
-    registers.reply = reply;
-    if Number::from_word(number).is_some_and(|number| number.description().receives) {
-        registers.message.arrival = arrival;
-    }
+    on.find(done);
     let (mut slow, mut long) = (kernel.clone(), cpu.clone());
     let resume = slow.enter(&mut long, Trap::Syscall);
+    // A timer that rings too early is set anew when it does.
+    let (early, exact) = (on.armed(), long.armed());
+    let in_time = exact.is_none_or(|exact| early.is_some_and(|early| early <= exact));
+    demand(in_time, FAST_WAY, at, || {
+        format!("the fast way leaves the timer at {early:?}; the slow way: {exact:?}")
+    })?;
     let digest = |kernel: &mut Kernel<HostMachine<F>>, cpu: &mut HostCpu<F>| {
         let resume = kernel.enter(cpu, Trap::Kick);
         let mut hasher = DefaultHasher::new();

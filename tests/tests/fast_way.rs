@@ -74,10 +74,9 @@ impl Pair {
         (registers.request, registers.message) = (request, message);
         let [first, second, ..] = request.arguments;
         let call = FastCall::from_number(request.number)?;
-        let answered = self.kernel.fast(&mut self.cpu, call, [first, second])?;
-        let registers = self.cpu.registers();
-        (registers.reply, registers.message.arrival) = (answered.reply, answered.arrival);
-        Some(answered.reply.value)
+        let done = self.kernel.fast(&mut self.cpu, call, [first, second])?;
+        self.cpu.find(done);
+        Some(self.cpu.peek().reply.value)
     }
 
     fn state(&self) -> u64 {
@@ -152,6 +151,31 @@ fn the_null_call_takes_the_fast_way() {
     let mut pair = Pair::new();
     assert_eq!(pair.fast(Call::Null {}.encode(), WORDS), Some(0));
     assert_eq!(pair.cpu.peek().message, WORDS, "no register of a message changes");
+}
+
+#[test]
+fn threads_that_yield_to_each_other_take_the_fast_way() {
+    let mut pair = Pair::new();
+    let zero = UserAddress(0);
+    pair.slow(Call::ThreadCreate { entry: zero, stack: zero, argument: Word(2) }.encode());
+    let mut counts = [0; 3];
+    for round in 0..20 {
+        let who = pair.cpu.peek().argument;
+        let count: &mut u64 = &mut counts[who as usize];
+        assert_eq!(pair.cpu.peek().saved[0], *count, "what it had in registers, in round {round}");
+        *count += 1;
+        pair.cpu.registers().saved[0] = *count;
+        assert_eq!(pair.fast(Call::YieldNow {}.encode(), WORDS), Some(0), "round {round}");
+        assert_ne!(pair.cpu.peek().argument, who, "the other goes on");
+    }
+}
+
+#[test]
+fn a_yield_to_nobody_takes_the_slow_way() {
+    let mut pair = Pair::new();
+    let state = pair.state();
+    assert_eq!(pair.fast(Call::YieldNow {}.encode(), WORDS), None, "the server waits");
+    assert_eq!(pair.state(), state);
 }
 
 #[test]

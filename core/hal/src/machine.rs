@@ -1,6 +1,6 @@
 //! The traits by concern. A ground implements them by values: two machines fit in one test.
 
-use coldframe_abi::{Carries, CounterRate, CpuId, ExitCode, Instant};
+use coldframe_abi::{Carries, CounterRate, CpuId, ExitCode, Instant, Reply};
 
 use crate::{
     CpuSet, FlushSlot, Frame, FrameRun, PhysicalAddress, PortSpan, Row, Stale, Store, Tag, TraceSink,
@@ -197,6 +197,13 @@ pub trait Cpu: Clock + Translation {
     ///
     /// Precondition: the CPU is in a call that is tried the fast way, and both are light.
     fn hand_over(&mut self, from: &mut Self::Registers, to: &mut Self::Registers);
+
+    /// Puts what a call keeps of the running thread into `from`, and the answer; goes on with what is in `to`, message
+    /// and all.
+    ///
+    /// Precondition: the CPU is in a call that is tried the fast way and takes no message; both are light, and `to` rests
+    /// in a call.
+    fn swap(&mut self, from: &mut Self::Registers, answer: Reply, to: &Self::Registers);
 }
 
 /// A whole machine: all that its CPUs share.

@@ -38,6 +38,9 @@ pub trait UserRegisters: Clone + Default + 'static {
     /// Whether a thread that waits in a call of messages can go on with no more than the message and what a call keeps.
     fn is_light(&self) -> bool;
 
+    /// Whether a thread that can go on has made a call and needs no more of its registers than a call keeps and what answers it.
+    fn rests_in_call(&self) -> bool;
+
     /// How many registers there are that others can look at and change while the thread is stopped: the place where it
     /// goes on, its stack, and then those that programs compute with.
     const COUNT: usize;

@@ -2,7 +2,8 @@
 //! it comes to what `enter` would have come to (KRN-26).
 
 use coldframe_abi::{
-    Arrival, CapabilityHandle, CapabilityKind, CapabilityRights, Carries, Counter, Deadline, Number, Reply,
+    Arrival, CapabilityHandle, CapabilityKind, CapabilityRights, Carries, Counter, CpuId, Deadline, Instant,
+    Nanos, Number, Reply,
 };
 use coldframe_capability::{Capabilities, Capability};
 use coldframe_hal::{Clock, Cpu, Machine, Store, UserRegisters};
@@ -10,17 +11,17 @@ use coldframe_scheduler::{Hand, NONE};
 
 use crate::alarms::wait_timer;
 use crate::calls::Caller;
-use crate::{Kernel, Line, WaitsFor};
+use crate::{Kernel, Line, WaitsFor, reaper};
 
-/// What the thread finds that goes on after a fast call.
+/// Who goes on after a fast call, and what it finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FastReply {
-    /// The answer.
-    pub reply: Reply,
-    /// How the message has come that it finds.
-    pub arrival: Arrival,
-    /// Whether that is another thread than the one that has made the call.
-    pub passed: bool,
+pub enum FastReply {
+    /// The one that has made the call, with this answer.
+    Answered(Reply),
+    /// One that has waited for a message, with this answer to its own call; how the message has come, which is where it was.
+    Passed(Reply, Arrival),
+    /// One that could have gone on before, with what it has found then.
+    Swapped,
 }
 
 /// The calls that have a fast way. Each is a function of its own here: what one needs the others do not pay for.
@@ -28,6 +29,8 @@ pub struct FastReply {
 pub enum FastCall {
     /// `null`
     Null,
+    /// `yield_now`
+    YieldNow,
     /// `signal`
     Signal,
     /// `call`
@@ -38,7 +41,7 @@ pub enum FastCall {
 
 impl FastCall {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Null, Self::Signal, Self::Call, Self::ReplyReceive];
+    pub const ALL: [Self; 5] = [Self::Null, Self::YieldNow, Self::Signal, Self::Call, Self::ReplyReceive];
 
     /// The one with this number.
     #[must_use]
@@ -46,11 +49,17 @@ impl FastCall {
         Self::ALL.into_iter().find(|call| call.number() as u64 == number)
     }
 
+    /// Whether somebody else may hear of it.
+    pub(crate) const fn sends(self) -> bool {
+        !matches!(self, Self::Null | Self::YieldNow)
+    }
+
     /// Which call it is.
     #[must_use]
     pub const fn number(self) -> Number {
         match self {
             Self::Null => Number::Null,
+            Self::YieldNow => Number::YieldNow,
             Self::Signal => Number::Signal,
             Self::Call => Number::Call,
             Self::ReplyReceive => Number::ReplyReceive,
@@ -69,8 +78,8 @@ pub const FAST_CALLS: u64 = {
     bits
 };
 
-/// An answer to a call after which the same thread goes on.
-const DONE: FastReply = FastReply { reply: Reply::ok(0), arrival: Arrival::Sent, passed: false };
+/// The same thread goes on, and there is nothing to tell it.
+const DONE: FastReply = FastReply::Answered(Reply::ok(0));
 
 impl<M: Machine> Kernel<M> {
     /// Tries a call of the running thread, given its first two arguments.
@@ -92,6 +101,7 @@ impl<M: Machine> Kernel<M> {
         let caller = Caller { thread, process };
         let [first, second] = arguments;
         match call {
+            FastCall::YieldNow => self.fast_yield(cpu, caller),
             FastCall::Signal => self.fast_signal(caller, first, second),
             _ if second != Deadline::NEVER.0 || cpu.carries() != Carries::NONE => None,
             FastCall::Call => self.fast_call(cpu, caller, first),
@@ -132,7 +142,7 @@ impl<M: Machine> Kernel<M> {
         (row.caller, row.waits_for) = (caller.thread, WaitsFor::Nothing);
         self.thread(caller.thread).waits_for = WaitsFor::Reply(server);
         self.pass(cpu, caller, server, Hand::Out);
-        Some(FastReply { reply: Reply::ok(badge), arrival: Arrival::Called, passed: true })
+        Some(FastReply::Passed(Reply::ok(badge), Arrival::Called))
     }
 
     /// `reply_receive` to a caller that waits, where no message is waiting: it goes on at once.
@@ -152,7 +162,7 @@ impl<M: Machine> Kernel<M> {
         let row = self.thread(caller.thread);
         (row.caller, row.waits_for) = (NONE, WaitsFor::InLine(line));
         self.pass(cpu, caller, to, Hand::Back);
-        Some(FastReply { reply: Reply::ok(0), arrival: Arrival::Sent, passed: true })
+        Some(FastReply::Passed(Reply::ok(0), Arrival::Sent))
     }
 
     /// `signal` where nobody waits.
@@ -168,6 +178,49 @@ impl<M: Machine> Kernel<M> {
         row.signals |= bits;
         self.count(caller.thread, Counter::Calls);
         Some(DONE)
+    }
+
+    /// `yield_now` to the next thread of the same turn, if that has nothing to do but to go on.
+    #[inline]
+    fn fast_yield(&mut self, cpu: &mut M::Cpu, caller: Caller) -> Option<FastReply> {
+        let (here, now) = (cpu.id(), cpu.now());
+        let spent = now.since(self.queues.rows()[usize::from(here.0)].since());
+        let next = self.scheduler_as_it_is().next_of_turn(here, spent)?;
+        let row = self.threads.rows().get(next as usize)?;
+        let light = row.registers.is_light() && row.registers.rests_in_call() && cpu.registers().is_light();
+        let process = row.process;
+        let goes_on = next != reaper::THREAD
+            && !row.suspended
+            && row.work.is_none()
+            && self.due_upcalls == 0
+            && self.processes.rows()[process as usize].ended.is_none();
+        if !light
+            || !goes_on
+            || !self.can_enter_space(here, process)
+            || !self.is_armed_before(here, now, next)
+        {
+            return None;
+        }
+        self.count(caller.thread, Counter::Calls);
+        self.charge(here, now);
+        self.scheduler().swap_with(here, next);
+        self.of_cpu(cpu).loaded = next;
+        let threads = self.threads.rows_mut();
+        if let Ok([leaving, coming]) = threads.get_disjoint_mut([caller.thread as usize, next as usize]) {
+            cpu.swap(&mut leaving.registers, Reply::ok(0), &coming.registers);
+        }
+        self.enter_space(cpu, process);
+        Some(FastReply::Swapped)
+    }
+
+    /// Whether the timer of a CPU rings before the slice of the thread ends that would run next: whether later or not, its
+    /// next entry sets it anew. What else it rings for stays the same.
+    #[inline]
+    fn is_armed_before(&self, here: CpuId, now: Instant, next: u32) -> bool {
+        let rows = self.rows.rows();
+        let left = rows[rows[next as usize].runs_on() as usize].context().slice_left();
+        let armed = self.per_cpu.rows()[usize::from(here.0)].armed;
+        left != Nanos::ZERO && armed.is_some_and(|armed| now < armed && armed <= now.after(left))
     }
 
     /// Whether the running thread can pass the CPU on to one that waits, and nothing else has to be done for that.

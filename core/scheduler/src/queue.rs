@@ -71,6 +71,13 @@ impl CpuQueue {
         self.level
     }
 
+    /// Since when the running thread has not been charged.
+    #[must_use]
+    #[inline]
+    pub const fn since(&self) -> Instant {
+        self.since
+    }
+
     /// How many threads wait here for the CPU.
     #[must_use]
     pub fn queued(&self) -> u32 {

@@ -79,22 +79,42 @@ impl Scheduler<'_> {
     /// the one that the next has left in the ring. Nothing else changes. False if it is not that simple.
     #[inline(always)]
     fn swap_with_next(&mut self, cpu: CpuId) -> bool {
-        let queue = &mut self.cpus[usize::from(cpu.0)];
-        let thread = queue.current;
-        let row = &self.rows[thread as usize];
-        let turn = &mut self.turns[row.turn as usize];
+        let next = self.next_of_turn(cpu, Nanos::ZERO);
+        if let Some(next) = next {
+            self.swap_with(cpu, next);
+        }
+        next.is_some()
+    }
+
+    /// Who runs next on a CPU if its running thread has had so much more time and yields, and nothing changes by that but
+    /// the places of those two.
+    #[must_use]
+    #[inline(always)]
+    pub fn next_of_turn(&self, cpu: CpuId, spent: Nanos) -> Option<u32> {
+        let queue = &self.cpus[usize::from(cpu.0)];
+        let row = &self.rows[queue.current as usize];
+        let turn = &self.turns[row.turn as usize];
         let next = turn.first;
-        let simple = next != NONE && turn.left.0 != 0 && row.unbound && queue.online;
-        if !simple || self.rows[row.runs_on as usize].own.slice_left.0 == 0 {
-            return false;
-        }
+        let simple = next != NONE
+            && turn.left > spent
+            && row.unbound
+            && queue.online
+            && self.rows[row.runs_on as usize].own.slice_left > spent
+            && self.rows[next as usize].unbound;
+        simple.then_some(next)
+    }
+
+    /// The running thread of a CPU yields to the next one.
+    ///
+    /// Precondition: that is `next_of_turn`, and the running one has been charged.
+    #[inline(always)]
+    pub fn swap_with(&mut self, cpu: CpuId, next: u32) {
+        let queue = &mut self.cpus[usize::from(cpu.0)];
+        let thread = core::mem::replace(&mut queue.current, next);
+        let turn = &mut self.turns[self.rows[thread as usize].turn as usize];
         let coming = &mut self.rows[next as usize];
-        if !coming.unbound {
-            return false;
-        }
         coming.place = Place::Running;
         let (behind, last) = (coming.next, coming.previous);
-        queue.current = next;
         let alone = behind == next;
         let (behind, last) = if alone { (thread, thread) } else { (behind, last) };
         turn.first = behind;
@@ -105,7 +125,6 @@ impl Scheduler<'_> {
         let row = &mut self.rows[thread as usize];
         row.place = Place::Queued;
         (row.next, row.previous) = (behind, last);
-        true
     }
 
     #[inline]

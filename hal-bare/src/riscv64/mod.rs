@@ -17,7 +17,7 @@ pub(crate) use kernel_map::{
     DIRECT_WINDOW, catch_up_with_windows, frame_of_kernel_page, kernel_half, kernel_page, kernel_root,
     kernel_table, window, window_changed,
 };
-pub(crate) use user::{Call, Registers, UserExit, run_user};
+pub(crate) use user::{Call, Registers, UserExit, run_user, yield_leaf};
 
 use crate::boot::TickRate;
 use crate::console::say;
@@ -229,6 +229,7 @@ fn trap_of(cause: u64, value: u64, registers: &mut Registers) -> UserExit {
     const FETCH_PAGE_FAULT: u64 = 12;
     const LOAD_PAGE_FAULT: u64 = 13;
     const STORE_PAGE_FAULT: u64 = 15;
+    registers.note_call(cause == CALL);
     UserExit::Trap(match cause {
         c if c == INTERRUPT | SOFTWARE => {
             clear_software_interrupt();
@@ -240,10 +241,7 @@ fn trap_of(cause: u64, value: u64, registers: &mut Registers) -> UserExit {
             disarm();
             Trap::Timer
         }
-        CALL => {
-            registers.step_over_call();
-            Trap::Syscall
-        }
+        CALL => Trap::Syscall,
         FETCH_PAGE_FAULT => Trap::PageFault { cause, address: value, access: Access::Fetch },
         LOAD_PAGE_FAULT => Trap::PageFault { cause, address: value, access: Access::Load },
         STORE_PAGE_FAULT => Trap::PageFault { cause, address: value, access: Access::Store },

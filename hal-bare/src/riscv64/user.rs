@@ -1,10 +1,10 @@
 //! User mode as a function: it is called with registers and returns when it traps.
 
-use coldframe_abi::{Carries, Message, Reply, Request};
+use coldframe_abi::{Arrival, Carries, Message, Reply, Request};
 use coldframe_hal::{Trap, UserRegisters};
-use coldframe_kernel::FastReply;
 
 use super::read_csr;
+use crate::cpu_loop::Fast;
 use crate::machine::BareCpu;
 
 /// The registers of user mode. The assembly below knows the layout.
@@ -17,6 +17,8 @@ pub(crate) struct Registers {
     status: u64,
     float: [u64; 32],
     float_status: u64,
+    /// Whether it has made a call and nobody has put anything else into registers since.
+    in_call: bool,
 }
 
 /// What a call that is tried the fast way leaves in registers, and what is in them when user mode goes on. The assembly
@@ -30,6 +32,8 @@ pub(crate) struct Call {
     sp: u64,
     gp: u64,
     tp: u64,
+    /// What a leaf keeps: s0 to s11. Only `yield_leaf` puts it here.
+    kept: [u64; 12],
 }
 
 impl Call {
@@ -43,7 +47,7 @@ impl Call {
         Carries::of_tag(self.a[2])
     }
 
-    pub(crate) fn answer(&mut self, FastReply { reply, arrival, .. }: FastReply) {
+    pub(crate) fn answer(&mut self, reply: Reply, arrival: Arrival) {
         (self.a[0], self.a[1], self.a[2]) = (reply.status, reply.value, arrival as u64);
     }
 
@@ -55,10 +59,26 @@ impl Call {
         self.pc = to.pc - 4;
         [self.sp, self.gp, self.tp] = [to.x[2], to.x[3], to.x[4]];
     }
+
+    /// Changes from the thread that has made the call to one that rests in one and has its answer.
+    pub(crate) fn swap(&mut self, from: &mut Registers, answer: Reply, to: &Registers) {
+        self.hand_over(from, to);
+        from.answer(answer);
+        from.in_call = true;
+        // One by one: the compiler would call a function for as many at once, which takes longer than they do.
+        for (number, kept) in KEPT_BY_LEAVES.into_iter().zip(&mut self.kept) {
+            from.x[number] = core::mem::replace(kept, to.x[number]);
+        }
+        [self.a[0], self.a[1], self.a[2]] = [to.x[10], to.x[11], to.x[12]];
+    }
 }
 
+/// The numbers of s0 to s11.
+const KEPT_BY_LEAVES: [usize; 12] = [8, 9, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27];
 /// From a CPU's registers to what is kept of a call.
 const CALL: usize = core::mem::offset_of!(BareCpu, call) - core::mem::offset_of!(BareCpu, registers);
+/// From a CPU to what a leaf keeps; gp and tp lie before it.
+const KEPT: usize = core::mem::offset_of!(BareCpu, call) + core::mem::offset_of!(Call, kept);
 const REGISTERS: usize = core::mem::offset_of!(BareCpu, registers);
 
 /// Why user mode was left.
@@ -87,7 +107,7 @@ impl Clone for Registers {
 
     #[inline]
     fn clone_from(&mut self, from: &Self) {
-        (self.x, self.pc, self.status) = (from.x, from.pc, from.status);
+        (self.x, self.pc, self.status, self.in_call) = (from.x, from.pc, from.status, from.in_call);
         if from.uses_float() {
             (self.float, self.float_status) = (from.float, from.float_status);
         }
@@ -96,13 +116,24 @@ impl Clone for Registers {
 
 impl Default for Registers {
     fn default() -> Self {
-        Self { x: [0; 32], pc: 0, status: START_STATUS | USER_64, float: [0; 32], float_status: 0 }
+        Self {
+            x: [0; 32],
+            pc: 0,
+            status: START_STATUS | USER_64,
+            float: [0; 32],
+            float_status: 0,
+            in_call: false,
+        }
     }
 }
 
 impl Registers {
-    pub(super) fn step_over_call(&mut self) {
-        self.pc += 4;
+    /// Notes whether what has ended user mode was a call, behind which the thread goes on then.
+    pub(super) fn note_call(&mut self, is_call: bool) {
+        self.in_call = is_call;
+        if is_call {
+            self.pc += 4;
+        }
     }
 
     pub(super) fn uses_float(&self) -> bool {
@@ -163,6 +194,10 @@ impl UserRegisters for Registers {
         !self.uses_float()
     }
 
+    fn rests_in_call(&self) -> bool {
+        self.in_call
+    }
+
     // pc and x2, the stack; x1, x3 and those behind it.
     const COUNT: usize = 32;
 
@@ -176,6 +211,7 @@ impl UserRegisters for Registers {
         } else {
             self.x[place_of(number)] = value;
         }
+        self.in_call = false;
     }
 
     // f0 to f31, and fcsr, of which eight bits mean something.
@@ -217,6 +253,7 @@ impl UserRegisters for Registers {
 
     fn go_on_at(&mut self, program_counter: u64, stack: u64) {
         (self.pc, self.x[2]) = (program_counter, stack);
+        self.in_call = false;
     }
 }
 
@@ -257,6 +294,28 @@ run_user_asm:
     .endr
     ld a0, 80(a0)
     sret
+
+    .global yield_leaf
+yield_leaf:
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11
+    sd s\n, {kept} + 8*\n(a0)
+    .endr
+    addi sp, sp, -16
+    sd ra, 0(sp)
+    sd a0, 8(sp)
+    call {yield_now}
+    ld ra, 0(sp)
+    ld t0, 8(sp)
+    addi sp, sp, 16
+    li t1, {passed}
+    bne a0, t1, 8f
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11
+    ld s\n, {kept} + 8*\n(t0)
+    .endr
+    ld gp, {kept} - 16(t0)
+    ld tp, {kept} - 8(t0)
+    li a0, {answered}
+8:  ret
 
     .balign 4
     .global trap_vector
@@ -358,6 +417,10 @@ trap_vector:
     .option pop
     "#,
     kernel_trap = sym super::kernel_trap,
+    kept = const KEPT,
+    yield_now = sym crate::cpu_loop::yield_now,
+    passed = const Fast::Passed as u32,
+    answered = const Fast::Answered as u32,
     call = const CALL,
     registers = const REGISTERS,
     leaves = sym crate::cpu_loop::LEAVES,
@@ -366,6 +429,13 @@ trap_vector:
 unsafe extern "C" {
     fn run_user_asm(registers: *mut Registers);
     fn trap_vector();
+}
+
+// SAFETY: it calls what it is declared as, with what it is called with, and finds its own data by that.
+#[expect(improper_ctypes, reason = "the assembly passes on what Rust has passed to it")]
+unsafe extern "C" {
+    /// The leaf of `yield_now`: it changes as well what leaves keep.
+    pub(crate) safe fn yield_leaf(cpu: &mut BareCpu) -> Fast;
 }
 
 /// From now on traps of this CPU are seen.

@@ -2,9 +2,9 @@
 
 use core::ops::{Deref, DerefMut};
 
-use coldframe_abi::{Carries, Message, Reply, Request};
+use coldframe_abi::{Arrival, Carries, Message, Reply, Request};
 use coldframe_hal::{Trap, UserRegisters};
-use coldframe_kernel::{FAST_CALLS, FastReply};
+use coldframe_kernel::FAST_CALLS;
 
 use super::descriptors::{
     CPU, FS_BASE, KERNEL_CODE, PENDING, THREAD_POINTER_HERE, TRAP_STACK, USER_CODE, USER_DATA, USER_STACK,
@@ -12,6 +12,7 @@ use super::descriptors::{
 use super::float::Float;
 use super::instructions::write_msr;
 use super::{CALL_VECTOR, KICK_VECTOR, LAST_LINE_VECTOR};
+use crate::cpu_loop::Fast;
 use crate::machine::BareCpu;
 
 /// The registers of user mode. The CPU and the assembly below push into the end of it, so the order is theirs.
@@ -70,6 +71,8 @@ pub(crate) struct Call {
     rip: u64,
     flags: u64,
     rsp: u64,
+    /// What a leaf keeps: rbx, rbp, r12 to r15. Only `yield_leaf` puts it here.
+    kept: [u64; 6],
 }
 
 /// User mode ends here: an address behind it would not be one, and returning to it would fault in the kernel.
@@ -86,7 +89,7 @@ impl Call {
         Carries::of_tag(self.rdx)
     }
 
-    pub(crate) fn answer(&mut self, FastReply { reply, arrival, .. }: FastReply) {
+    pub(crate) fn answer(&mut self, reply: Reply, arrival: Arrival) {
         (self.rax, self.rdx, self.rdi) = (reply.status, reply.value, arrival as u64);
     }
 
@@ -94,6 +97,17 @@ impl Call {
     pub(crate) fn hand_over(&mut self, from: &mut Registers, to: &Registers) {
         (from.rip, from.flags, from.rsp) = (self.rip, self.flags, self.rsp);
         (self.rip, self.flags, self.rsp) = (to.rip, to.flags, to.rsp);
+    }
+
+    /// Changes from the thread that has made the call to one that rests in one and has its answer.
+    pub(crate) fn swap(&mut self, from: &mut Registers, answer: Reply, to: &Registers) {
+        self.hand_over(from, to);
+        from.answer(answer);
+        (from.vector, from.error) = (u64::from(CALL_VECTOR), KEEPS_LITTLE);
+        [from.rbx, from.rbp, from.r12, from.r13, from.r14, from.r15] = self.kept;
+        self.kept = [to.rbx, to.rbp, to.r12, to.r13, to.r14, to.r15];
+        (self.rax, self.rdi, self.rdx) = (to.rax, to.rdi, to.rdx);
+        (self.r8, self.r9, self.r10) = (to.r8, to.r9, to.r10);
     }
 }
 
@@ -103,6 +117,9 @@ const CPU_KERNEL_STACK: usize = core::mem::offset_of!(BareCpu, registers) + KERN
 const KERNEL_STACK: usize = core::mem::offset_of!(Registers, general.kernel_stack);
 const MORE: usize = core::mem::offset_of!(Registers, general.more);
 const THREAD_POINTER: usize = core::mem::offset_of!(Registers, general.thread_pointer);
+const KEPT: usize = IN_CALL + core::mem::offset_of!(Call, kept);
+/// The error code of a call by `syscall`: of the other one it is zero, and that keeps all registers.
+const KEEPS_LITTLE: u64 = 1;
 const USES_FLOAT: u64 = 1;
 const HAS_THREAD_POINTER: u64 = 2;
 const GENERAL: usize = core::mem::offset_of!(Registers, general.r15);
@@ -231,6 +248,11 @@ impl Registers {
         self.rip < END_OF_USER
     }
 
+    /// Somebody has put something into registers that a call does not keep, or may have.
+    fn needs_all(&mut self) {
+        self.error = 0;
+    }
+
     pub(super) fn uses_float(&self) -> bool {
         self.more & USES_FLOAT != 0
     }
@@ -275,6 +297,10 @@ impl UserRegisters for Registers {
         self.more == 0 && self.has_way_back()
     }
 
+    fn rests_in_call(&self) -> bool {
+        (self.vector, self.error) == (u64::from(CALL_VECTOR), KEEPS_LITTLE)
+    }
+
     // rip and rsp; rax, rbx, rcx, rdx, rsi, rdi, rbp; r8 to r15.
     const COUNT: usize = 17;
 
@@ -284,6 +310,7 @@ impl UserRegisters for Registers {
 
     fn set_register(&mut self, number: usize, value: u64) {
         *self.general.numbered(number) = value;
+        self.needs_all();
     }
 
     // xmm0 to xmm15 by halves, and mxcsr.
@@ -320,6 +347,7 @@ impl UserRegisters for Registers {
 
     fn go_on_at(&mut self, program_counter: u64, stack: u64) {
         (self.rip, self.rsp) = (program_counter, stack);
+        self.needs_all();
     }
 }
 
@@ -370,6 +398,28 @@ run_user_asm:
     mov ecx, {fs_base}
     wrmsr
     jmp 4b
+
+    .global yield_leaf
+yield_leaf:
+    mov [rdi + {kept} + 0], rbx
+    mov [rdi + {kept} + 8], rbp
+    mov [rdi + {kept} + 16], r12
+    mov [rdi + {kept} + 24], r13
+    mov [rdi + {kept} + 32], r14
+    mov [rdi + {kept} + 40], r15
+    push rdi
+    call {yield_now}
+    pop rdi
+    cmp eax, {passed}
+    jne 1f
+    mov rbx, [rdi + {kept} + 0]
+    mov rbp, [rdi + {kept} + 8]
+    mov r12, [rdi + {kept} + 16]
+    mov r13, [rdi + {kept} + 24]
+    mov r14, [rdi + {kept} + 32]
+    mov r15, [rdi + {kept} + 40]
+    mov eax, {answered}
+1:  ret
 
     .global call_entry
 call_entry:
@@ -422,7 +472,7 @@ call_entry:
     push r11
     push {user_code}
     push rcx
-    push 0
+    push {keeps_little}
     push {call_vector}
     jmp leave_user
 
@@ -516,6 +566,11 @@ trap_stubs:
     kick_vector = const KICK_VECTOR,
     last_vector = const LAST_LINE_VECTOR,
     kernel_trap = sym super::kernel_trap,
+    kept = const KEPT,
+    keeps_little = const KEEPS_LITTLE,
+    yield_now = sym crate::cpu_loop::yield_now,
+    passed = const Fast::Passed as u32,
+    answered = const Fast::Answered as u32,
     cpu = const CPU,
     call = const IN_CALL,
     cpu_kernel_stack = const CPU_KERNEL_STACK,
@@ -527,6 +582,13 @@ unsafe extern "C" {
     fn run_user_asm(registers: *mut Registers);
     fn call_entry();
     fn trap_stubs();
+}
+
+// SAFETY: it calls what it is declared as, with what it is called with, and finds its own data by that.
+#[expect(improper_ctypes, reason = "the assembly passes on what Rust has passed to it")]
+unsafe extern "C" {
+    /// The leaf of `yield_now`: it changes as well what leaves keep.
+    pub(crate) safe fn yield_leaf(cpu: &mut BareCpu) -> Fast;
 }
 
 /// The addresses of the stubs, by vector.
