@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use coldframe_abi::{
-    Call, Carries, ClockPage, Deadline, EndpointHandle, Error, ExitCode, GroupHandle, Instant, Message,
-    Reply, Request, Sys, UserAddress, UserRange, Word,
+    Call, Calls, Carries, ClockPage, Deadline, EndpointHandle, Error, ExitCode, GroupHandle, Instant,
+    Message, Reply, Request, Sys, UserAddress, UserRange, Word,
 };
 use coldframe_hal::paging::Rights;
 use coldframe_hal::{Clock, Cpu, Trap};
@@ -248,6 +248,13 @@ impl Ground for GlassGround {
             self.wish(Wish::Compute(coldframe_abi::Nanos::from_micros(200))).await;
         }
         true
+    }
+
+    async fn hold_plain_registers(&self, pattern: u64, rounds: u32) -> bool {
+        let half = rounds / 2;
+        self.hold_registers(pattern, half).await
+            && self.yield_now().await.is_ok()
+            && self.hold_registers(pattern, rounds - half).await
     }
 }
 

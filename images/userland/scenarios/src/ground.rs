@@ -128,6 +128,10 @@ pub trait Ground: Sys {
 
     /// Fills all registers that user mode has, lets `rounds` rounds pass, and says whether each kept its value.
     fn hold_registers(&self, pattern: u64, rounds: u32) -> impl Future<Output = bool>;
+
+    /// The same for those that are not of floating point, which stay unused; it yields once in the middle, by a way that
+    /// keeps all of them if there is one.
+    fn hold_plain_registers(&self, pattern: u64, rounds: u32) -> impl Future<Output = bool>;
 }
 
 /// Where the handler of upcalls says by which signals it was called, and behind that, how often.

@@ -35,6 +35,7 @@ mod shipped;
 mod shown;
 mod started;
 mod suspend;
+mod swapped;
 mod tended;
 mod threads;
 mod time;
@@ -106,4 +107,5 @@ scenarios! {
     32 described: "what firmware says of the machine is handed over once, and read by whoever is given it";
     33 placed: "a program finds out by itself where there is room, around what it has not known of";
     34 started: "a process is started with arguments and an environment on its stack, and finds them";
+    35 swapped: "threads yield to each other and to others that compute, and all registers of each are kept";
 }

@@ -283,6 +283,10 @@ impl Ground for Metal {
         // One round is about as long as one under glass.
         arch::hold_registers(pattern, u64::from(rounds) * 20_000)
     }
+
+    async fn hold_plain_registers(&self, pattern: u64, rounds: u32) -> bool {
+        arch::hold_plain_registers(pattern, u64::from(rounds) * 20_000)
+    }
 }
 
 /// Writes text to the console, in as many calls as it takes.

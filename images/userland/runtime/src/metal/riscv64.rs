@@ -184,6 +184,41 @@ pub(super) fn hold_registers(pattern: u64, rounds: u64) -> bool {
     wrong == 0
 }
 
+/// The same without floating point; in the middle it yields.
+pub(super) fn hold_plain_registers(pattern: u64, rounds: u64) -> bool {
+    holds_through(pattern, rounds) && {
+        let yields = Request { number: Number::YieldNow as u64, ..Request::default() };
+        call(&yields).result().is_ok() && holds_through(pattern, rounds)
+    }
+}
+
+fn holds_through(pattern: u64, rounds: u64) -> bool {
+    let wrong: u64;
+    // SAFETY: touches the registers that it names as clobbered and nothing else.
+    unsafe {
+        core::arch::asm!(
+            ".irp n, 1,5,6,7,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29",
+            "addi x\\n, a0, \\n",
+            ".endr",
+            "2: addi t6, t6, -1",
+            "bnez t6, 2b",
+            ".irp n, 1,5,6,7,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29",
+            "addi x\\n, x\\n, -\\n",
+            "sub x\\n, x\\n, a0",
+            "or t6, t6, x\\n",
+            ".endr",
+            in("a0") pattern,
+            inout("t6") rounds => wrong,
+            out("ra") _, out("t0") _, out("t1") _, out("t2") _,
+            out("a1") _, out("a2") _, out("a3") _, out("a4") _, out("a5") _, out("a6") _, out("a7") _,
+            out("s2") _, out("s3") _, out("s4") _, out("s5") _, out("s6") _, out("s7") _, out("s8") _,
+            out("s9") _, out("s10") _, out("s11") _, out("t3") _, out("t4") _,
+            options(nostack)
+        );
+    }
+    wrong == 0
+}
+
 /// `mv sp, a0; 1: mv a0, sp; li a1, -1; li a7, 61; ecall; j 1b`.
 pub(super) const ECHO_PROGRAM: [u64; 3] =
     [0x0001_0513_0005_0113, 0x03d0_0893_fff0_0593, 0xff1f_f06f_0000_0073];

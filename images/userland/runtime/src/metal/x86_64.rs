@@ -183,6 +183,46 @@ pub(super) fn hold_registers(pattern: u64, rounds: u64) -> bool {
     wrong == 0
 }
 
+/// The same without floating point; in the middle it yields, by an interrupt.
+pub(super) fn hold_plain_registers(pattern: u64, rounds: u64) -> bool {
+    let wrong: u64;
+    // SAFETY: touches the registers that it names as clobbered, and rbx and rbp, which it puts back; the call keeps all
+    // but those two in which it is answered.
+    unsafe {
+        core::arch::asm!(
+            "push rbx",
+            "push rbp",
+            "lea rbx, [rax + 1]", "lea rcx, [rax + 2]", "lea rbp, [rax + 3]", "lea rsi, [rax + 4]",
+            "lea r8, [rax + 5]", "lea r9, [rax + 6]", "lea r10, [rax + 7]", "lea r11, [rax + 8]",
+            "lea r12, [rax + 9]", "lea r13, [rax + 10]", "lea r14, [rax + 11]", "lea r15, [rax + 12]",
+            "push rdi",
+            "2: dec rdi",
+            "jnz 2b",
+            "push rax",
+            "mov eax, {yield_now}",
+            "int 0x69",
+            "pop rax",
+            "pop rdi",
+            "2: dec rdi",
+            "jnz 2b",
+            "sub rbx, 1", "sub rcx, 2", "sub rbp, 3", "sub rsi, 4", "sub r8, 5", "sub r9, 6", "sub r10, 7",
+            "sub r11, 8", "sub r12, 9", "sub r13, 10", "sub r14, 11", "sub r15, 12",
+            ".irp r, rbx,rcx,rbp,rsi,r8,r9,r10,r11,r12,r13,r14,r15",
+            "xor \\r, rax",
+            "or rdi, \\r",
+            ".endr",
+            "pop rbp",
+            "pop rbx",
+            yield_now = const Number::YieldNow as u32,
+            in("rax") pattern,
+            inout("rdi") rounds => wrong,
+            out("rcx") _, out("rdx") _, out("rsi") _, out("r8") _, out("r9") _, out("r10") _, out("r11") _,
+            out("r12") _, out("r13") _, out("r14") _, out("r15") _,
+        );
+    }
+    wrong == 0
+}
+
 /// `mov rsp, rdi; 1: mov rdi, rsp; or rsi, -1; mov eax, 61; syscall; jmp 1b`.
 pub(super) const ECHO_PROGRAM: [u64; 3] =
     [0x8348_e789_48fc_8948, 0x0f00_0000_3db8_ffce, 0xcccc_cccc_ccf0_eb05];
