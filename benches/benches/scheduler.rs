@@ -2,13 +2,10 @@
 
 use std::hint::black_box;
 
-use coldframe_abi::{Call, Class, CpuId, Instant, UserAddress};
-use coldframe_hal::paging::Sv39;
-use coldframe_hal::{Cpu, Trap};
-use coldframe_kernel::Kernel;
+use benches::yielders::Yielders;
+use coldframe_abi::{Class, CpuId, Instant};
 use coldframe_scheduler::Wake;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use hal_host::{HostCpu, HostMachine};
 use sim::kit::Kit;
 
 const CPU: CpuId = CpuId(0);
@@ -64,20 +61,12 @@ fn scheduler(criterion: &mut Criterion) {
 
 /// Two threads of one process on one CPU that yield to each other, through the whole kernel.
 fn two_threads(criterion: &mut Criterion) {
-    let machine = HostMachine::<Sv39>::new(1, 256, 1);
-    let map = machine.memory_map();
-    let mut kernel = Kernel::new(machine, 1, map).expect("there is memory");
-    let process = kernel.create_process().expect("there is memory");
-    for _ in 0..2 {
-        kernel.start_process(process, UserAddress(0), UserAddress(0), 0).expect("there is memory");
-    }
-    let mut cpu = HostCpu::new(CPU);
-    let _ = kernel.enter(&mut cpu, Trap::Again);
+    let mut yielders = Yielders::new(2);
     criterion.bench_function("switch between two threads", |bencher| {
-        bencher.iter(|| {
-            cpu.registers().request = Call::YieldNow {}.encode();
-            black_box(kernel.enter(&mut cpu, Trap::Syscall))
-        });
+        bencher.iter(|| yielders.yield_slowly());
+    });
+    criterion.bench_function("switch between two threads, the fast way", |bencher| {
+        bencher.iter(|| yielders.yield_fast());
     });
 }
 

@@ -6,3 +6,4 @@ pub mod messages;
 pub mod names;
 pub mod pages;
 pub mod waits;
+pub mod yielders;
