@@ -17,6 +17,7 @@ mod meetings;
 mod notices;
 mod operations;
 mod plans;
+mod turns;
 mod walls;
 
 pub use operations::memory_op;
@@ -209,6 +210,14 @@ pub const KINDS: &[Kind] = &[
         compared: None,
         ends: true,
         draw: endless::endless,
+    },
+    Kind {
+        name: "turns",
+        about: "1 or 2 CPUs, threads of two processes that yield to each other, and seldom anything else",
+        steps: 1_500,
+        compared: Some(8),
+        ends: false,
+        draw: turns::turns,
     },
 ];
 
