@@ -33,7 +33,11 @@ pub(super) fn turns(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         programs.push(ops);
     }
     let pause = Nanos::from_micros(u64::from(between(source, 20, 400)));
-    programs[0].extend([Op::Sleep(pause), Op::Resume { slot: slot(source) }, Op::Resume { slot: slot(source) }]);
+    programs[0].extend([
+        Op::Sleep(pause),
+        Op::Resume { slot: slot(source) },
+        Op::Resume { slot: slot(source) },
+    ]);
     programs[0].push([Op::ProcessKill { process: LAST }, Op::Yield][source.choose(2) as usize]);
     programs[0].push(Op::Again { times: 100 });
     Plan {
