@@ -4,8 +4,8 @@ use crate::threads::start;
 use crate::{Ground, Recorder};
 
 /// Long enough for several slices on every ground.
-const ROUNDS: u32 = 100;
-const YIELDS: u64 = 60;
+const ROUNDS: u32 = 500;
+const YIELDS: u64 = 300;
 /// Those that yield stand beside each other in their queue, and beside those that compute.
 const ROLES: [u8; 6] = [1, 1, 2, 1, 2, 2];
 
