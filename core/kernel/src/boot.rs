@@ -11,7 +11,7 @@ use coldframe_scheduler::{Context, LEVELS, NONE, State, Wake};
 
 use crate::kernel::Change;
 use crate::rounds::FlushTable;
-use crate::tables::grow_to;
+use crate::tables::grow_paid;
 use crate::translation::Tags;
 use crate::{Kernel, LentName, Life, ProcessId, Registers, reaper};
 
@@ -121,6 +121,7 @@ impl<M: Machine> Kernel<M> {
             unshown_first: NONE,
             alive_processes: 0,
             reap_first: NONE,
+            own: Budget::default(),
             budget: Budget::default(),
             clock_page,
             firmware,
@@ -139,14 +140,15 @@ impl<M: Machine> Kernel<M> {
             &mut kernel;
         let line_count = machine.lines() as usize;
         // The first chunk is nobody's: its first row is the ground from which all capabilities grow.
-        grow_to(chunks, 1, machine, frames)?;
-        grow_to(capabilities, CHUNK as usize, machine, frames)?;
-        grow_to(heads, count * LEVELS, machine, frames)?;
-        grow_to(queues, count, machine, frames)?;
-        grow_to(wheels, count * 4, machine, frames)?;
-        grow_to(per_cpu, count, machine, frames)?;
-        grow_to(lines, line_count, machine, frames)?;
+        grow_paid(chunks, 1, machine, frames)?;
+        grow_paid(capabilities, CHUNK as usize, machine, frames)?;
+        grow_paid(heads, count * LEVELS, machine, frames)?;
+        grow_paid(queues, count, machine, frames)?;
+        grow_paid(wheels, count * 4, machine, frames)?;
+        grow_paid(per_cpu, count, machine, frames)?;
+        grow_paid(lines, line_count, machine, frames)?;
         kernel.heads.rows_mut().fill(NONE);
+        kernel.own = Budget::new(kernel.frames.free_count() / KERNEL_SHARE);
         let reaper = kernel.take_thread_row()?;
         assert_eq!(reaper, reaper::THREAD, "the reaper is the first thread");
         let row = kernel.thread(reaper);

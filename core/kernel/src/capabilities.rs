@@ -6,7 +6,7 @@ use coldframe_hal::{Machine, Store};
 use coldframe_memory::SpaceError;
 
 use crate::calls::Caller;
-use crate::tables::grow_to;
+use crate::tables::{grow_paid, grow_to};
 use crate::{Kernel, Life};
 
 /// What the maker of a thread may do with it.
@@ -229,7 +229,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn take_chunk(&mut self) -> Result<u32, SpaceError> {
-        let Self { machine, frames, capabilities, chunks, free_chunk, .. } = self;
+        let Self { machine, frames, capabilities, chunks, free_chunk, own, .. } = self;
         if *free_chunk != NONE {
             let chunk = *free_chunk;
             capabilities.lower(chunk as usize, frames.take(machine)?);
@@ -237,8 +237,8 @@ impl<M: Machine> Kernel<M> {
             return Ok(chunk);
         }
         let chunk = capabilities.rows().len() / CHUNK as usize;
-        grow_to(chunks, chunk + 1, machine, frames)?;
-        grow_to(capabilities, (chunk + 1) * CHUNK as usize, machine, frames)?;
+        grow_to(chunks, chunk + 1, machine, frames, own)?;
+        grow_paid(capabilities, (chunk + 1) * CHUNK as usize, machine, frames)?;
         Ok(chunk as u32)
     }
 

@@ -193,8 +193,8 @@ impl<M: Machine> Kernel<M> {
     fn take_endpoint_row(&mut self) -> Result<u32, FrameError> {
         if self.free_endpoint == NONE {
             let first = self.endpoints.rows().len();
-            let Self { machine, frames, endpoints, .. } = self;
-            grow_to(endpoints, first + 1, machine, frames)?;
+            let Self { machine, frames, endpoints, own, .. } = self;
+            grow_to(endpoints, first + 1, machine, frames, own)?;
             for endpoint in (first..self.endpoints.rows().len()).rev() {
                 self.endpoint_row(endpoint as u32).next = self.free_endpoint;
                 self.free_endpoint = endpoint as u32;

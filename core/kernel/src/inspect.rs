@@ -52,6 +52,8 @@ pub struct Inspection<'a, M: Machine> {
     pub chunks: &'a [Chunk],
     /// The frames.
     pub frames: &'a Frames,
+    /// What the kernel's tables may still grow by.
+    pub own: &'a Budget,
     /// What no process has been given to spend.
     pub budget: &'a Budget,
     /// When it was entered last.
@@ -84,6 +86,7 @@ impl<M: Machine> Kernel<M> {
             capabilities: self.capabilities.rows(),
             chunks: self.chunks.rows(),
             frames: &self.frames,
+            own: &self.own,
             budget: &self.budget,
             now: self.now,
             clock_page: self.clock_page,
@@ -196,7 +199,8 @@ impl<M: Machine> Kernel<M> {
         (self.free_process, self.orphan_first, self.free_chunk, self.free_endpoint, self.free_interrupted)
             .hash(hasher);
         (self.due_upcalls, self.unshown_first, self.firmware).hash(hasher);
-        (&self.budget, &self.tags, &self.flushes, self.waking_first, self.first_watched).hash(hasher);
+        (&self.own, &self.budget, &self.tags, &self.flushes, self.waking_first, self.first_watched)
+            .hash(hasher);
         self.frames.free_count().hash(hasher);
     }
 }

@@ -112,6 +112,8 @@ pub struct Kernel<M: Machine> {
     pub(crate) alive_processes: u32,
     /// The reaper's queue of processes.
     pub(crate) reap_first: u32,
+    /// What the tables of the kernel may still grow by.
+    pub(crate) own: Budget,
     /// What no process has been given to spend.
     pub(crate) budget: Budget,
     /// Where programs read what the counter means.
@@ -197,6 +199,7 @@ where
             unshown_first: self.unshown_first,
             alive_processes: self.alive_processes,
             reap_first: self.reap_first,
+            own: self.own,
             budget: self.budget,
             clock_page: self.clock_page,
             firmware: self.firmware,

@@ -479,8 +479,8 @@ impl<M: Machine> Kernel<M> {
     fn take_object_row(&mut self) -> Result<u32, FrameError> {
         if self.free_object == NONE {
             let first = self.objects.rows().len();
-            let Self { machine, frames, objects, .. } = self;
-            grow_to(objects, first + 1, machine, frames)?;
+            let Self { machine, frames, objects, own, .. } = self;
+            grow_to(objects, first + 1, machine, frames, own)?;
             for object in (first..self.objects.rows().len()).rev() {
                 self.object_row(object as u32).next = self.free_object;
                 self.free_object = object as u32;
@@ -508,8 +508,8 @@ impl<M: Machine> Kernel<M> {
     fn take_mapping_row(&mut self) -> Result<u32, FrameError> {
         if self.free_mapping == NONE {
             let first = self.mappings.rows().len();
-            let Self { machine, frames, mappings, .. } = self;
-            grow_to(mappings, first + 1, machine, frames)?;
+            let Self { machine, frames, mappings, own, .. } = self;
+            grow_to(mappings, first + 1, machine, frames, own)?;
             for mapping in (first..self.mappings.rows().len()).rev() {
                 self.mapping_row(mapping as u32).next_of_object = self.free_mapping;
                 self.free_mapping = mapping as u32;

@@ -1,13 +1,13 @@
 //! How tables grow, and rows that are taken and given back.
 
 use coldframe_hal::{Machine, PhysicalMemory, Row, Store};
-use coldframe_memory::{FrameError, Frames};
+use coldframe_memory::{Budget, FrameError, Frames};
 use coldframe_scheduler::NONE;
 
 use crate::{Kernel, Life, Process, Thread};
 
-/// Grows a table until it has `rows` rows.
-pub(crate) fn grow_to<T: Row, S: Store<T>>(
+/// Grows a table until it has `rows` rows, by frames that are paid for or belong to nobody yet.
+pub(crate) fn grow_paid<T: Row, S: Store<T>>(
     store: &mut S,
     rows: usize,
     memory: &mut impl PhysicalMemory,
@@ -15,6 +15,22 @@ pub(crate) fn grow_to<T: Row, S: Store<T>>(
 ) -> Result<(), FrameError> {
     while store.rows().len() < rows {
         store.grow(frames.take(memory)?);
+    }
+    Ok(())
+}
+
+/// Grows a table until it has `rows` rows, out of the kernel's own budget: it never takes what somebody was promised.
+pub(crate) fn grow_to<T: Row, S: Store<T>>(
+    store: &mut S,
+    rows: usize,
+    memory: &mut impl PhysicalMemory,
+    frames: &mut Frames,
+    own: &mut Budget,
+) -> Result<(), FrameError> {
+    while store.rows().len() < rows {
+        own.charge(1).map_err(|_| FrameError::Exhausted)?;
+        let grown = grow_paid(store, store.rows().len() + 1, memory, frames);
+        grown.inspect_err(|_| own.refund(1))?;
     }
     Ok(())
 }
@@ -47,13 +63,13 @@ impl<M: Machine> Kernel<M> {
 
     fn grow_threads(&mut self) -> Result<(), FrameError> {
         let first = self.state.admitted() as usize;
-        let Self { machine, frames, threads, rows, turns, timers, waiters, .. } = self;
-        grow_to(threads, first + 1, machine, frames)?;
-        grow_to(rows, first + 1, machine, frames)?;
-        grow_to(turns, first + 1, machine, frames)?;
+        let Self { machine, frames, threads, rows, turns, timers, waiters, own, .. } = self;
+        grow_to(threads, first + 1, machine, frames, own)?;
+        grow_to(rows, first + 1, machine, frames, own)?;
+        grow_to(turns, first + 1, machine, frames, own)?;
         // One for its waits, and one for its alarm.
-        grow_to(timers, (first + 1) * 2, machine, frames)?;
-        grow_to(waiters, first + 1, machine, frames)?;
+        grow_to(timers, (first + 1) * 2, machine, frames, own)?;
+        grow_to(waiters, first + 1, machine, frames, own)?;
         // The largest rows set the pace: what the other tables have beyond is used at the next growth.
         let lengths = [threads.rows().len(), rows.rows().len(), turns.rows().len(), timers.rows().len() / 2];
         let end = lengths.into_iter().fold(waiters.rows().len(), usize::min);
@@ -71,8 +87,8 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn take_process_row(&mut self) -> Result<u32, FrameError> {
         if self.free_process == NONE {
             let first = self.processes.rows().len();
-            let Self { machine, frames, processes, .. } = self;
-            grow_to(processes, first + 1, machine, frames)?;
+            let Self { machine, frames, processes, own, .. } = self;
+            grow_to(processes, first + 1, machine, frames, own)?;
             for process in (first..self.processes.rows().len()).rev() {
                 self.process(process as u32).next_sibling = self.free_process;
                 self.free_process = process as u32;
@@ -104,8 +120,8 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn take_group_row(&mut self, process: u32) -> Result<u32, FrameError> {
         if self.free_group == NONE {
             let first = self.groups.rows().len();
-            let Self { machine, frames, groups, .. } = self;
-            grow_to(groups, first + 1, machine, frames)?;
+            let Self { machine, frames, groups, own, .. } = self;
+            grow_to(groups, first + 1, machine, frames, own)?;
             for group in (first..self.groups.rows().len()).rev() {
                 self.groups.rows_mut()[group].next = self.free_group;
                 self.free_group = group as u32;

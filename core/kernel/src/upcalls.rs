@@ -226,8 +226,8 @@ impl<M: Machine> Kernel<M> {
     fn take_interrupted(&mut self) -> Result<u32, FrameError> {
         if self.free_interrupted == NONE {
             let first = self.interrupted.rows().len();
-            let Self { machine, frames, interrupted, .. } = self;
-            grow_to(interrupted, first + 1, machine, frames)?;
+            let Self { machine, frames, interrupted, own, .. } = self;
+            grow_to(interrupted, first + 1, machine, frames, own)?;
             for place in (first..self.interrupted.rows().len()).rev() {
                 self.interrupted.rows_mut()[place].next = self.free_interrupted;
                 self.free_interrupted = place as u32;

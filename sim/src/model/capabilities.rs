@@ -149,7 +149,7 @@ impl Model {
     ) -> bool {
         let left = self.process_of(caller).map_or(0, |process| view.processes[process].budget().left());
         match error {
-            Error::NoMemory => self.is_refused || view.frames.free_count() < SCARCE,
+            Error::NoMemory => self.is_refused || view.own.left() < SCARCE,
             Error::OverBudget => left == 0,
             _ => false,
         }

@@ -162,6 +162,12 @@ pub(super) fn audit<F: HardwareFormat>(
             format!("{spent} frames have been handed on by {parent:?} to processes that have {limits}")
         })?;
     }
+    // What a flush keeps is on its way back, and has been taken off the account.
+    let left: u64 = view.processes.iter().map(|process| process.budget().left()).sum();
+    let promised = left + view.budget.left();
+    demand(view.frames.free_count() >= promised, FRAMES_KEPT, now, || {
+        format!("{} frames are free, and {promised} are promised", view.frames.free_count())
+    })?;
     let all = view.frames.total();
     let free = view.frames.free_count() + view.frames.kept_back();
     demand(free + out == all, FRAMES_KEPT, now, || {
