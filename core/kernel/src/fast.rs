@@ -189,8 +189,8 @@ impl<M: Machine> Kernel<M> {
         let row = self.threads.rows().get(next as usize)?;
         let light = row.registers.is_light() && row.registers.rests_in_call() && cpu.registers().is_light();
         let process = row.process;
+        // Who is queued is not suspended.
         let goes_on = next != reaper::THREAD
-            && !row.suspended
             && row.work.is_none()
             && self.due_upcalls == 0
             && self.processes.rows()[process as usize].ended.is_none();
