@@ -147,6 +147,11 @@ fn fast_way<F: HardwareFormat>(
     demand(in_time, FAST_WAY, at, || {
         format!("the fast way leaves the timer at {early:?}; the slow way: {exact:?}")
     })?;
+    // Who goes on does not come in again to find what it should have found at once.
+    let (goes, should) = ((on.peek(), on.active()), (long.peek(), long.active()));
+    demand(goes == should || resume != Resume::User, FAST_WAY, at, || {
+        format!("the fast way goes on with {goes:x?}; the slow way: {should:x?}")
+    })?;
     let digest = |kernel: &mut Kernel<HostMachine<F>>, cpu: &mut HostCpu<F>| {
         let resume = kernel.enter(cpu, Trap::Kick);
         let mut hasher = DefaultHasher::new();
