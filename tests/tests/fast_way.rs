@@ -4,8 +4,8 @@ use std::hash::{DefaultHasher, Hasher};
 
 use coldframe_abi::{
     Arrival, Call, CapabilityHandle, CapabilityRights, Carries, CpuId, Deadline, EndpointHandle, Error,
-    GroupHandle, Message, Number, PageRights, Passage, ProcessHandle, Reply, Request, UserAddress, UserRange,
-    Word,
+    GroupHandle, Instant, Message, Nanos, Number, PageRights, Passage, ProcessHandle, Reply, Request,
+    UserAddress, UserRange, Word,
 };
 use coldframe_hal::paging::Sv39;
 use coldframe_hal::{Cpu, Trap};
@@ -168,6 +168,25 @@ fn threads_that_yield_to_each_other_take_the_fast_way() {
         assert_eq!(pair.fast(Call::YieldNow {}.encode(), WORDS), Some(0), "round {round}");
         assert_ne!(pair.cpu.peek().argument, who, "the other goes on");
     }
+}
+
+#[test]
+fn whoever_is_in_the_middle_of_a_call_is_yielded_to_the_slow_way() {
+    let mut pair = Pair::new();
+    let zero = UserAddress(0);
+    pair.slow(Call::ThreadCreate { entry: zero, stack: zero, argument: Word(2) }.encode());
+    let many = UserRange { start: UserAddress(LENT), length: 500 * PAGE };
+    pair.cpu.registers().request =
+        Call::MemoryReserve { range: many, rights: PageRights::ReadWrite }.encode();
+    assert_eq!(pair.kernel.enter(&mut pair.cpu, Trap::Syscall), Resume::Again, "it takes several steps");
+    let late = Instant(Nanos::from_millis(20).0);
+    pair.cpu.set_now(late);
+    assert_eq!(pair.kernel.enter(&mut pair.cpu, Trap::Again), Resume::User, "its slice is over");
+    assert_eq!(pair.cpu.peek().argument, 2, "the other runs");
+    assert_eq!(pair.fast(Call::YieldNow {}.encode(), WORDS), None, "there is work to be done");
+    pair.slow_steps(Call::YieldNow {}.encode(), WORDS);
+    assert_eq!(pair.cpu.peek().argument, 0, "the first goes on");
+    assert_eq!(pair.cpu.peek().reply.result(), Ok(0), "when it is done");
 }
 
 #[test]
