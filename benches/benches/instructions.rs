@@ -3,7 +3,6 @@
 
 use std::hint::black_box;
 
-use benches::yielders::Yielders;
 use coldframe_abi::{Class, CpuId, Instant};
 use coldframe_scheduler::Wake;
 use gungraun::{library_benchmark, library_benchmark_group, main};
@@ -88,36 +87,8 @@ fn timer_arm_and_cancel(mut kit: Kit) -> Kit {
     kit
 }
 
-#[library_benchmark]
-#[bench::ten(Yielders::new(10))]
-#[bench::many(Yielders::new(10_000))]
-fn yield_fast(mut yielders: Yielders) -> Yielders {
-    for _ in 0..TIMES {
-        yielders.yield_fast();
-    }
-    yielders
-}
-
-#[library_benchmark]
-#[bench::ten(Yielders::new(10))]
-#[bench::many(Yielders::new(10_000))]
-fn yield_slowly(mut yielders: Yielders) -> Yielders {
-    for _ in 0..TIMES {
-        yielders.yield_slowly();
-    }
-    yielders
-}
-
 library_benchmark_group!(
     name = scheduler,
-    benchmarks = [
-        pick_and_enqueue,
-        yield_and_settle,
-        yield_fast,
-        yield_slowly,
-        pass_the_turn,
-        block_and_wake,
-        timer_arm_and_cancel
-    ]
+    benchmarks = [pick_and_enqueue, yield_and_settle, pass_the_turn, block_and_wake, timer_arm_and_cancel]
 );
 main!(library_benchmark_groups = scheduler);

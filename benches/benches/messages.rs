@@ -1,7 +1,9 @@
-//! Instruction counts of calls and replies, of signals and of interrupts: how many threads there are does not matter.
+//! Instruction counts of calls and replies, of signals, of interrupts and of yields: how many threads there are does not
+//! matter.
 #![expect(missing_docs, reason = "gungraun's macros make modules without")]
 
 use benches::messages::Pair;
+use benches::yielders::Yielders;
 use gungraun::{library_benchmark, library_benchmark_group, main};
 
 /// Each figure is that of so many round trips: divide.
@@ -57,9 +59,36 @@ fn interrupt_and_answer(mut pair: Pair) -> Pair {
     pair
 }
 
+#[library_benchmark]
+#[bench::ten(Yielders::new(10))]
+#[bench::many(Yielders::new(10_000))]
+fn yield_fast(mut yielders: Yielders) -> Yielders {
+    for _ in 0..TIMES {
+        yielders.yield_fast();
+    }
+    yielders
+}
+
+#[library_benchmark]
+#[bench::ten(Yielders::new(10))]
+#[bench::many(Yielders::new(10_000))]
+fn yield_slowly(mut yielders: Yielders) -> Yielders {
+    for _ in 0..TIMES {
+        yielders.yield_slowly();
+    }
+    yielders
+}
+
 library_benchmark_group!(
     name = messages,
-    benchmarks =
-        [call_and_reply, slow_call_and_reply, call_with_page_lent, signal_and_receive, interrupt_and_answer]
+    benchmarks = [
+        call_and_reply,
+        slow_call_and_reply,
+        call_with_page_lent,
+        signal_and_receive,
+        interrupt_and_answer,
+        yield_fast,
+        yield_slowly
+    ]
 );
 main!(library_benchmark_groups = messages);

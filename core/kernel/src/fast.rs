@@ -185,7 +185,8 @@ impl<M: Machine> Kernel<M> {
     fn fast_yield(&mut self, cpu: &mut M::Cpu, caller: Caller) -> Option<FastReply> {
         let (here, now) = (cpu.id(), cpu.now());
         let spent = now.since(self.queues.rows()[usize::from(here.0)].since());
-        let next = self.scheduler_as_it_is().next_of_turn(here, spent)?;
+        let swap = self.scheduler_as_it_is().next_of_turn(here, spent)?;
+        let next = swap.coming();
         let row = self.threads.rows().get(next as usize)?;
         let light = row.registers.is_light() && row.registers.rests_in_call() && cpu.registers().is_light();
         let process = row.process;
@@ -203,7 +204,7 @@ impl<M: Machine> Kernel<M> {
         }
         self.count(caller.thread, Counter::Calls);
         self.charge(here, now);
-        self.scheduler().swap_with(here, next);
+        self.scheduler().swap(here, swap);
         self.of_cpu(cpu).loaded = next;
         let threads = self.threads.rows_mut();
         if let Ok([leaving, coming]) = threads.get_disjoint_mut([caller.thread as usize, next as usize]) {

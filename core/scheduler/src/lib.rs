@@ -28,6 +28,7 @@ pub use level::{LEVELS, Level};
 pub use moves::{Kick, Wake};
 pub use queue::CpuQueue;
 pub use row::{Loose, Place, Row};
+pub use running::Swap;
 pub use settle::Settled;
 pub use slice::{boost_limit, slice_of};
 pub use state::State;

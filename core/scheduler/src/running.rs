@@ -11,6 +11,22 @@ pub(crate) enum PutBack {
     Yielded,
 }
 
+/// The running thread of a CPU, the one that it can yield to, and the turn that they take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Swap {
+    leaving: u32,
+    coming: u32,
+    turn: u32,
+}
+
+impl Swap {
+    /// Who runs next.
+    #[must_use]
+    pub const fn coming(self) -> u32 {
+        self.coming
+    }
+}
+
 impl Scheduler<'_> {
     /// Charges the running thread for the time since it was charged last; says whom, and how much of its time nobody has
     /// put to an account yet.
@@ -79,42 +95,44 @@ impl Scheduler<'_> {
     /// the one that the next has left in the ring. Nothing else changes. False if it is not that simple.
     #[inline(always)]
     fn swap_with_next(&mut self, cpu: CpuId) -> bool {
-        let next = self.next_of_turn(cpu, Nanos::ZERO);
-        if let Some(next) = next {
-            self.swap_with(cpu, next);
+        let swap = self.next_of_turn(cpu, Nanos::ZERO);
+        if let Some(swap) = swap {
+            self.swap(cpu, swap);
         }
-        next.is_some()
+        swap.is_some()
     }
 
     /// Who runs next on a CPU if its running thread has had so much more time and yields, and nothing changes by that but
     /// the places of those two.
     #[must_use]
     #[inline(always)]
-    pub fn next_of_turn(&self, cpu: CpuId, spent: Nanos) -> Option<u32> {
+    pub fn next_of_turn(&self, cpu: CpuId, spent: Nanos) -> Option<Swap> {
         let queue = &self.cpus[usize::from(cpu.0)];
-        let row = &self.rows[queue.current as usize];
+        let leaving = queue.current;
+        let row = &self.rows[leaving as usize];
         let turn = &self.turns[row.turn as usize];
-        let next = turn.first;
-        let simple = next != NONE
-            && turn.left > spent
-            && row.unbound
-            && queue.online
-            && self.rows[row.runs_on as usize].own.slice_left > spent
-            && self.rows[next as usize].unbound;
-        simple.then_some(next)
+        let coming = turn.first;
+        let simple = coming != NONE && turn.left > spent && row.unbound && queue.online;
+        if !simple
+            || self.rows[row.runs_on as usize].own.slice_left <= spent
+            || !self.rows[coming as usize].unbound
+        {
+            return None;
+        }
+        Some(Swap { leaving, coming, turn: row.turn })
     }
 
     /// The running thread of a CPU yields to the next one.
     ///
-    /// Precondition: that is `next_of_turn`, and the running one has been charged.
+    /// Precondition: these are the ones of `next_of_turn`, and the running one has been charged.
     #[inline(always)]
-    pub fn swap_with(&mut self, cpu: CpuId, next: u32) {
-        let queue = &mut self.cpus[usize::from(cpu.0)];
-        let thread = core::mem::replace(&mut queue.current, next);
-        let turn = &mut self.turns[self.rows[thread as usize].turn as usize];
+    pub fn swap(&mut self, cpu: CpuId, swap: Swap) {
+        let Swap { leaving: thread, coming: next, turn } = swap;
+        let turn = &mut self.turns[turn as usize];
         let coming = &mut self.rows[next as usize];
         coming.place = Place::Running;
         let (behind, last) = (coming.next, coming.previous);
+        self.cpus[usize::from(cpu.0)].current = next;
         let alone = behind == next;
         let (behind, last) = if alone { (thread, thread) } else { (behind, last) };
         turn.first = behind;
