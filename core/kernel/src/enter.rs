@@ -157,7 +157,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     #[inline]
-    fn is_due(&self, here: CpuId, now: Instant) -> bool {
+    pub(crate) fn is_due(&self, here: CpuId, now: Instant) -> bool {
         self.per_cpu.rows()[usize::from(here.0)].armed.is_some_and(|armed| armed <= now)
     }
 

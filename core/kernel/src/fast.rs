@@ -2,8 +2,8 @@
 //! it comes to what `enter` would have come to (KRN-26).
 
 use coldframe_abi::{
-    Arrival, CapabilityHandle, CapabilityKind, CapabilityRights, Carries, Counter, CpuId, Deadline, Instant,
-    Nanos, Number, Reply,
+    Arrival, CapabilityHandle, CapabilityKind, CapabilityRights, Carries, Counter, Deadline, Instant, Nanos,
+    Number, Reply,
 };
 use coldframe_capability::{Capabilities, Capability};
 use coldframe_hal::{Clock, Cpu, Machine, Store, UserRegisters};
@@ -188,6 +188,8 @@ impl<M: Machine> Kernel<M> {
         let swap = self.scheduler_as_it_is().next_of_turn(here, spent)?;
         let next = swap.coming();
         let row = self.threads.rows().get(next as usize)?;
+        let rows = self.rows.rows();
+        let left = rows[rows[next as usize].runs_on() as usize].context().slice_left();
         let light = row.registers.is_light() && row.registers.rests_in_call() && cpu.registers().is_light();
         let process = row.process;
         // Who is queued is not suspended.
@@ -195,17 +197,15 @@ impl<M: Machine> Kernel<M> {
             && row.work.is_none()
             && self.due_upcalls == 0
             && self.processes.rows()[process as usize].ended.is_none();
-        if !light
-            || !goes_on
-            || !self.can_enter_space(here, process)
-            || !self.is_armed_before(here, now, next)
-        {
+        let in_time = left != Nanos::ZERO && !self.is_due(here, now);
+        if !light || !goes_on || !in_time || !self.can_enter_space(here, process) {
             return None;
         }
         self.count(caller.thread, Counter::Calls);
         self.charge(here, now);
         self.scheduler().swap(here, swap);
         self.of_cpu(cpu).loaded = next;
+        self.arm_no_later(cpu, now.after(left));
         let threads = self.threads.rows_mut();
         if let Ok([leaving, coming]) = threads.get_disjoint_mut([caller.thread as usize, next as usize]) {
             cpu.swap(&mut leaving.registers, Reply::ok(0), &coming.registers);
@@ -214,14 +214,15 @@ impl<M: Machine> Kernel<M> {
         Some(FastReply::Swapped)
     }
 
-    /// Whether the timer of a CPU rings before the slice of the thread ends that would run next: whether later or not, its
-    /// next entry sets it anew. What else it rings for stays the same.
+    /// Sets the timer for a thread that goes on at once, unless it rings before the slice of that ends: whether later or
+    /// not, the next entry sets it anew. What else it rings for stays the same.
     #[inline]
-    fn is_armed_before(&self, here: CpuId, now: Instant, next: u32) -> bool {
-        let rows = self.rows.rows();
-        let left = rows[rows[next as usize].runs_on() as usize].context().slice_left();
-        let armed = self.per_cpu.rows()[usize::from(here.0)].armed;
-        left != Nanos::ZERO && armed.is_some_and(|armed| now < armed && armed <= now.after(left))
+    fn arm_no_later(&mut self, cpu: &mut M::Cpu, end: Instant) {
+        let armed = &mut self.of_cpu(cpu).armed;
+        if armed.is_none_or(|armed| end < armed) {
+            *armed = Some(end);
+            cpu.arm(end);
+        }
     }
 
     /// Whether the running thread can pass the CPU on to one that waits, and nothing else has to be done for that.
