@@ -95,7 +95,10 @@ impl Scheduler<'_> {
     /// the one that the next has left in the ring. Nothing else changes. False if it is not that simple.
     #[inline(always)]
     fn swap_with_next(&mut self, cpu: CpuId) -> bool {
-        let swap = self.next_of_turn(cpu, Nanos::ZERO);
+        let swap = self.first_of_turn(cpu, Nanos::ZERO).filter(|swap| {
+            let unbound = |thread: u32| self.rows[thread as usize].unbound;
+            unbound(swap.leaving) && unbound(swap.coming) && self.cpus[usize::from(cpu.0)].online
+        });
         if let Some(swap) = swap {
             self.swap(cpu, swap);
         }
@@ -107,19 +110,19 @@ impl Scheduler<'_> {
     #[must_use]
     #[inline(always)]
     pub fn next_of_turn(&self, cpu: CpuId, spent: Nanos) -> Option<Swap> {
-        let queue = &self.cpus[usize::from(cpu.0)];
-        let leaving = queue.current;
+        self.first_of_turn(cpu, spent)
+            .filter(|swap| self.may_stay(swap.leaving, cpu) && self.may_stay(swap.coming, cpu))
+    }
+
+    /// The same, if both may be on this CPU.
+    #[inline(always)]
+    fn first_of_turn(&self, cpu: CpuId, spent: Nanos) -> Option<Swap> {
+        let leaving = self.cpus[usize::from(cpu.0)].current;
         let row = &self.rows[leaving as usize];
         let turn = &self.turns[row.turn as usize];
         let coming = turn.first;
-        let simple = coming != NONE && turn.left > spent && row.unbound && queue.online;
-        if !simple
-            || self.rows[row.runs_on as usize].own.slice_left <= spent
-            || !self.rows[coming as usize].unbound
-        {
-            return None;
-        }
-        Some(Swap { leaving, coming, turn: row.turn })
+        let time_left = turn.left > spent && self.rows[row.runs_on as usize].own.slice_left > spent;
+        (coming != NONE && time_left).then_some(Swap { leaving, coming, turn: row.turn })
     }
 
     /// The running thread of a CPU yields to the next one.
