@@ -4,7 +4,7 @@ use crate::threads::start;
 use crate::{Ground, Recorder};
 
 /// Long enough for several slices on every ground.
-const ROUNDS: u32 = 500;
+const ROUNDS: u32 = 1_000;
 const YIELDS: u64 = 300;
 /// Those that yield stand beside each other in their queue, and beside those that compute.
 const ROLES: [u8; 6] = [1, 1, 2, 1, 2, 2];
@@ -18,9 +18,6 @@ pub(crate) async fn play<G: Ground>(sys: &Recorder<'_, G>, role: u8) -> u64 {
 }
 
 async fn first<G: Ground>(sys: &Recorder<'_, G>) -> u64 {
-    let Ok(me) = sys.thread_self().await else { return 1 };
-    // Who may not run everywhere yields the slow way.
-    let _ = sys.set_affinity(me, Word(0), Word(u64::MAX)).await;
     let mut threads = [None; ROLES.len()];
     for ((seat, role), handle) in (1..).zip(ROLES).zip(&mut threads) {
         *handle = start(sys, role, seat).await.ok();
