@@ -162,6 +162,20 @@ fn fast_way<F: HardwareFormat>(
     if one == other && resume == Resume::User {
         return Ok(());
     }
+    let view = |k: &Kernel<HostMachine<F>>| {
+        let i = k.inspect();
+        (
+            format!("{:#?}", i.rows),
+            format!("{:#?}", i.queues),
+            format!("{:#?}", i.turns),
+            format!("{:#?}", i.state),
+            String::new(),
+        )
+    };
+    let (a, b, o) = (view(&fast), view(&slow), view(kernel));
+    std::fs::write("/tmp/fast.txt", format!("{}\n{}\n{}\n{}\n{}", a.0, a.1, a.2, a.3, a.4)).unwrap();
+    std::fs::write("/tmp/slow.txt", format!("{}\n{}\n{}\n{}\n{}", b.0, b.1, b.2, b.3, b.4)).unwrap();
+    std::fs::write("/tmp/old.txt", format!("{}\n{}\n{}\n{}\n{}", o.0, o.1, o.2, o.3, o.4)).unwrap();
     let detail = format!("the fast way: {one:x?}; the slow way: {resume:?}, {other:x?}");
     Err(Violation { oracle: FAST_WAY, detail, at })
 }

@@ -109,10 +109,13 @@ impl Row {
         self.next
     }
 
-    /// The same row, whatever turn record it is a member of or carries: one is as good as another.
+    /// The same row, whatever turn record it is a member of or carries: one is as good as another; and, while it runs, beside
+    /// whom it was queued.
     #[must_use]
     pub fn without_records(&self) -> Self {
-        Self { turn: NONE, spare: NONE, ..self.clone() }
+        let runs = self.place == Place::Running;
+        let (next, previous) = if runs { (NONE, NONE) } else { (self.next, self.previous) };
+        Self { turn: NONE, spare: NONE, next, previous, ..self.clone() }
     }
 
     /// Where it may run.

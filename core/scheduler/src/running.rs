@@ -85,8 +85,13 @@ impl Scheduler<'_> {
 
     #[inline(never)]
     fn give_way(&mut self, cpu: CpuId) {
-        // One that may not be here any more is not queued here: `settle` takes it elsewhere.
-        if self.may_stay(self.cpus[usize::from(cpu.0)].current, cpu) {
+        let thread = self.cpus[usize::from(cpu.0)].current;
+        if self.turns[self.rows[thread as usize].turn as usize].first != NONE
+            && let Some(swap) = self.next_of_turn(cpu, Nanos::ZERO)
+        {
+            self.swap(cpu, swap);
+        } else if self.may_stay(thread, cpu) {
+            // One that may not be here any more is not queued here: `settle` takes it elsewhere.
             self.put_back(cpu, PutBack::Yielded);
         }
     }
@@ -95,10 +100,7 @@ impl Scheduler<'_> {
     /// the one that the next has left in the ring. Nothing else changes. False if it is not that simple.
     #[inline(always)]
     fn swap_with_next(&mut self, cpu: CpuId) -> bool {
-        let swap = self.first_of_turn(cpu, Nanos::ZERO).filter(|swap| {
-            let unbound = |thread: u32| self.rows[thread as usize].unbound;
-            unbound(swap.leaving) && unbound(swap.coming) && self.cpus[usize::from(cpu.0)].online
-        });
+        let swap = self.first_of_turn(cpu, Nanos::ZERO).filter(|swap| self.are_unbound(*swap, cpu));
         if let Some(swap) = swap {
             self.swap(cpu, swap);
         }
@@ -111,7 +113,25 @@ impl Scheduler<'_> {
     #[inline(always)]
     pub fn next_of_turn(&self, cpu: CpuId, spent: Nanos) -> Option<Swap> {
         self.first_of_turn(cpu, spent)
-            .filter(|swap| self.may_stay(swap.leaving, cpu) && self.may_stay(swap.coming, cpu))
+            .filter(|swap| self.are_unbound(*swap, cpu) || self.stay_together(*swap, cpu))
+    }
+
+    /// Whether two may run everywhere. When `settle` last looked, no other CPU had time for the one that waits, so
+    /// none has for the other.
+    #[inline(always)]
+    fn are_unbound(&self, swap: Swap, cpu: CpuId) -> bool {
+        let unbound = |thread: u32| self.rows[thread as usize].unbound;
+        unbound(swap.leaving) && unbound(swap.coming) && self.cpus[usize::from(cpu.0)].online
+    }
+
+    /// Whether two of which one may not run everywhere may both be on this CPU, and no CPU would find anything else to do.
+    #[inline]
+    fn stay_together(&self, swap: Swap, cpu: CpuId) -> bool {
+        let class = self.turns[swap.turn as usize].level().class_index();
+        !self.state.is_less_urgent_cpu(class)
+            && !self.state.is_waiting_above(class)
+            && self.may_stay(swap.leaving, cpu)
+            && self.may_stay(swap.coming, cpu)
     }
 
     /// The same, if both may be on this CPU.
