@@ -84,8 +84,8 @@ impl Pair {
     #[inline(always)]
     fn fast(&mut self, call: FastCall, request: Request) {
         self.cpu.registers().request = request;
-        let [first, second, ..] = request.arguments;
-        let answered = self.kernel.fast(&mut self.cpu, call, [first, second]);
+        let [first, second, third, ..] = request.arguments;
+        let answered = self.kernel.fast(&mut self.cpu, call, [first, second, third]);
         assert!(answered.is_some(), "nothing is in the way");
     }
 

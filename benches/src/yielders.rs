@@ -34,7 +34,7 @@ impl Yielders {
 
     /// The running one yields, the fast way.
     pub fn yield_fast(&mut self) {
-        let done = self.kernel.fast(&mut self.cpu, FastCall::YieldNow, [0; 2]);
+        let done = self.kernel.fast(&mut self.cpu, FastCall::YieldNow, [0; 3]);
         assert_eq!(done, Some(FastReply::Swapped), "nothing is in the way");
     }
 

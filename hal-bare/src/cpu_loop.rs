@@ -34,6 +34,8 @@ pub(crate) static LEAVES: [Option<Leaf>; 64] = {
     leaves[FastCall::Signal.number() as usize] = Some(signal);
     leaves[FastCall::Call.number() as usize] = Some(call);
     leaves[FastCall::ReplyReceive.number() as usize] = Some(reply_receive);
+    leaves[FastCall::CapabilityCopy.number() as usize] = Some(capability_copy);
+    leaves[FastCall::CapabilityDelete.number() as usize] = Some(capability_delete);
     leaves
 };
 
@@ -56,6 +58,14 @@ extern "C" fn call(cpu: &mut BareCpu) -> Fast {
 
 extern "C" fn reply_receive(cpu: &mut BareCpu) -> Fast {
     fast(cpu, FastCall::ReplyReceive)
+}
+
+extern "C" fn capability_copy(cpu: &mut BareCpu) -> Fast {
+    fast(cpu, FastCall::CapabilityCopy)
+}
+
+extern "C" fn capability_delete(cpu: &mut BareCpu) -> Fast {
+    fast(cpu, FastCall::CapabilityDelete)
 }
 
 #[inline(always)]

@@ -159,9 +159,9 @@ fn enter<F: HardwareFormat, W: Watcher<F>>(
 
 /// Whether the call that a CPU makes was done the fast way.
 fn finishes_fast<F: HardwareFormat>(kernel: &mut Kernel<HostMachine<F>>, cpu: &mut HostCpu<F>) -> bool {
-    let Request { number, arguments: [first, second, ..] } = cpu.peek().request;
+    let Request { number, arguments: [first, second, third, ..] } = cpu.peek().request;
     let Some(call) = FastCall::from_number(number) else { return false };
-    let Some(done) = kernel.fast(cpu, call, [first, second]) else { return false };
+    let Some(done) = kernel.fast(cpu, call, [first, second, third]) else { return false };
     cpu.find(done);
     true
 }

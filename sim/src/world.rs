@@ -121,13 +121,13 @@ fn fast_way<F: HardwareFormat>(
     at: Instant,
 ) -> Result<(), Violation> {
     let (mut fast, mut on) = (kernel.clone(), cpu.clone());
-    let Request { number, arguments: [first, second, ..] } = on.peek().request;
+    let Request { number, arguments: [first, second, third, ..] } = on.peek().request;
     let due = cpu.armed().is_some_and(|deadline| deadline <= at);
     if due {
         return Ok(());
     }
     let Some(call) = FastCall::from_number(number) else { return Ok(()) };
-    let Some(done) = fast.fast(&mut on, call, [first, second]) else {
+    let Some(done) = fast.fast(&mut on, call, [first, second, third]) else {
         let state = |kernel: &Kernel<HostMachine<F>>, cpu: &HostCpu<F>| {
             let mut hasher = DefaultHasher::new();
             kernel.hash_state(&mut hasher);

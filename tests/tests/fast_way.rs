@@ -72,9 +72,9 @@ impl Pair {
     fn fast(&mut self, request: Request, message: Message) -> Option<u64> {
         let registers = self.cpu.registers();
         (registers.request, registers.message) = (request, message);
-        let [first, second, ..] = request.arguments;
+        let [first, second, third, ..] = request.arguments;
         let call = FastCall::from_number(request.number)?;
-        let done = self.kernel.fast(&mut self.cpu, call, [first, second])?;
+        let done = self.kernel.fast(&mut self.cpu, call, [first, second, third])?;
         self.cpu.find(done);
         Some(self.cpu.peek().reply.value)
     }
@@ -224,9 +224,9 @@ fn nobody_is_heard_the_fast_way_who_is_not_heard() {
     }
     let closed = EndpointHandle::from_word(play.cpu.peek().message.words[0]);
     let refused = |play: &mut Play, call: Call| {
-        let Request { number, arguments: [first, second, ..] } = call.encode();
+        let Request { number, arguments: [first, second, third, ..] } = call.encode();
         let fast = FastCall::from_number(number).expect("it has a fast way");
-        assert_eq!(play.kernel.fast(&mut play.cpu, fast, [first, second]), None, "{call:?}");
+        assert_eq!(play.kernel.fast(&mut play.cpu, fast, [first, second, third]), None, "{call:?}");
         assert_eq!(play.ask(call).result(), Err(Error::NotAllowed), "{call:?}");
     };
     refused(&mut play, Call::Signal { endpoint: closed, bits: Word(1) });

@@ -233,6 +233,17 @@ impl Capabilities<'_> {
         }
     }
 
+    /// What a holder names by slot and generation, if it is there and has no limit.
+    #[inline]
+    pub fn unlimited(
+        rows: &[Capability],
+        holder: u32,
+        (slot, generation): (u32, u32),
+    ) -> Option<&Capability> {
+        rows.get(slot as usize)
+            .filter(|row| row.generation == generation && row.holder == holder && !row.limited)
+    }
+
     /// The row of what a holder names by slot and generation, whatever it is.
     ///
     /// # Errors

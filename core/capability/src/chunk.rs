@@ -85,7 +85,21 @@ impl Default for Holdings {
     }
 }
 
+/// A row that was free.
+pub(crate) struct Taken {
+    pub(crate) row: u32,
+    pub(crate) holder: u32,
+    pub(crate) generation: u32,
+}
+
 impl Holdings {
+    /// Whether there is a free row.
+    #[must_use]
+    #[inline]
+    pub const fn have_room(&self) -> bool {
+        self.with_room != NONE
+    }
+
     /// The first chunk, if there is one.
     #[must_use]
     pub const fn first(&self) -> Option<u32> {
@@ -124,6 +138,7 @@ impl Capabilities<'_> {
         }
     }
 
+    #[cold]
     fn has_no_room(&mut self, chunk: u32, holdings: &mut Holdings) {
         let Chunk { next_with_room: next, previous_with_room: previous, .. } = self.chunks[chunk as usize];
         match previous {
@@ -138,27 +153,34 @@ impl Capabilities<'_> {
     /// Takes a free row of a holder; `None` if it needs another chunk.
     #[inline]
     pub fn take(&mut self, holdings: &mut Holdings) -> Option<u32> {
+        let Taken { row, holder, generation } = self.take_free(holdings)?;
+        self.rows[row as usize] = Capability { generation, holder, ..Capability::default() };
+        Some(row)
+    }
+
+    /// The same, and leaves it to the caller to write the row.
+    #[inline(always)]
+    pub(crate) fn take_free(&mut self, holdings: &mut Holdings) -> Option<Taken> {
         let chunk = holdings.with_room;
         if chunk == NONE {
             return None;
         }
         let record = &mut self.chunks[chunk as usize];
-        let row = record.free;
-        let taken = &mut self.rows[row as usize];
+        let (row, holder) = (record.free, record.holder);
         record.used += 1;
-        if row == chunk * CHUNK + record.opened {
+        let generation = if row == chunk * CHUNK + record.opened {
             record.opened += 1;
             record.free = if record.opened < CHUNK { row + 1 } else { NONE };
-            *taken = Capability { generation: record.generation, ..Capability::default() };
+            record.generation
         } else {
+            let taken = &self.rows[row as usize];
             record.free = taken.next.row();
-        }
-        taken.holder = record.holder;
-        taken.generation += 1;
+            taken.generation
+        };
         if record.free == NONE {
             self.has_no_room(chunk, holdings);
         }
-        Some(row)
+        Some(Taken { row, holder, generation: generation + 1 })
     }
 
     /// Gives a row back that is not in the forest. Says which chunk goes back with it: one that is empty, unless it

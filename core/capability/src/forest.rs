@@ -6,8 +6,9 @@
 
 use coldframe_abi::CapabilityRights;
 
+use crate::chunk::Taken;
 use crate::link::Link;
-use crate::{Capabilities, Capability, GROUND, Limit, NONE, Target};
+use crate::{Capabilities, Capability, GROUND, Holdings, Limit, NONE, Target};
 
 impl Capabilities<'_> {
     /// Gives a row that was taken its meaning: derived from `parent`, or from nothing if that is `GROUND`.
@@ -24,6 +25,41 @@ impl Capabilities<'_> {
         if self.rows[parent as usize].limited {
             self.inherit_limit(row, parent);
         }
+    }
+
+    /// Makes a copy of a capability in a free row of a holder; says which row, and its generation. `None` if there is no such
+    /// row.
+    ///
+    /// Postcondition: no right that the parent does not have.
+    #[inline(always)]
+    pub fn mint(
+        &mut self,
+        holdings: &mut Holdings,
+        parent: u32,
+        rights: CapabilityRights,
+        badge: u64,
+    ) -> Option<(u32, u32)> {
+        let Taken { row, holder, generation } = self.take_free(holdings)?;
+        let previous = self.append(row, parent);
+        let above = &self.rows[parent as usize];
+        assert!(rights.within(above.rights), "authority never grows (CAP-1)");
+        let (target, limited) = (above.target, above.limited);
+        let next = Link::up(parent);
+        self.rows[row as usize] = Capability {
+            generation,
+            holder,
+            target,
+            rights,
+            open: rights,
+            badge,
+            next,
+            previous,
+            ..Capability::default()
+        };
+        if limited {
+            self.inherit_limit(row, parent);
+        }
+        Some((row, generation))
     }
 
     /// What was derived runs out when its parent does.
@@ -47,18 +83,23 @@ impl Capabilities<'_> {
         self.attach(row, parent, target, rights, badge);
     }
 
+    /// Leads the parent and the last of those that were derived from it to a new one; says what is before that.
+    #[inline(always)]
+    fn append(&mut self, row: u32, parent: u32) -> Link {
+        let above = &mut self.rows[parent as usize];
+        let last = core::mem::replace(&mut above.last, row);
+        if last == NONE {
+            above.first = row;
+            return Link::up(parent);
+        }
+        self.rows[last as usize].next = Link::to(row);
+        Link::to(last)
+    }
+
     /// Puts a row behind the last of those that were derived from `parent`.
     #[inline]
     fn attach(&mut self, row: u32, parent: u32, target: Target, rights: CapabilityRights, badge: u64) {
-        let above = &mut self.rows[parent as usize];
-        let last = core::mem::replace(&mut above.last, row);
-        let previous = if last == NONE {
-            above.first = row;
-            Link::up(parent)
-        } else {
-            self.rows[last as usize].next = Link::to(row);
-            Link::to(last)
-        };
+        let previous = self.append(row, parent);
         let new = &mut self.rows[row as usize];
         (new.target, new.rights, new.open, new.badge) = (target, rights, rights, badge);
         new.limited = false;

@@ -161,10 +161,43 @@ impl<M: Machine> Kernel<M> {
         rights: CapabilityRights,
         badge: u64,
     ) -> Result<u32, SpaceError> {
-        let row = self.take_capability(process)?;
+        self.have_free_row(process)?;
+        Ok(self.put_copy(process, from, rights, badge).slot)
+    }
+
+    /// The same where there is room.
+    #[inline]
+    pub(crate) fn put_copy(
+        &mut self,
+        process: u32,
+        from: u32,
+        rights: CapabilityRights,
+        badge: u64,
+    ) -> CapabilityHandle {
         let target = self.capability(from).target();
-        self.set_capability(row, from, target, rights, badge);
-        Ok(row)
+        self.count_name(target, rights);
+        let Self { capabilities, chunks, processes, .. } = self;
+        let holdings = &mut processes.rows_mut()[process as usize].holdings;
+        let mut view = Capabilities { rows: capabilities.rows_mut(), chunks: chunks.rows_mut() };
+        let Some((slot, generation)) = view.mint(holdings, from, rights, badge) else {
+            unreachable!("whoever puts a copy has looked for room (CAP-5)")
+        };
+        if target.kind == CapabilityKind::Authority {
+            self.stand(slot);
+        }
+        CapabilityHandle { slot, generation }
+    }
+
+    /// An object has one name more.
+    #[inline]
+    fn count_name(&mut self, target: Target, rights: CapabilityRights) {
+        match target.kind {
+            CapabilityKind::Thread => self.thread(target.row).capabilities += 1,
+            CapabilityKind::Object => self.object_row(target.row).capabilities += 1,
+            CapabilityKind::Process => self.process(target.row).capabilities += 1,
+            CapabilityKind::Endpoint => self.begin_to_name(target.row, rights),
+            _ => {}
+        }
     }
 
     /// Gives a free row that was taken its meaning: derived from another, or from none if that is `GROUND`.
@@ -176,13 +209,7 @@ impl<M: Machine> Kernel<M> {
         rights: CapabilityRights,
         badge: u64,
     ) {
-        match target.kind {
-            CapabilityKind::Thread => self.thread(target.row).capabilities += 1,
-            CapabilityKind::Object => self.object_row(target.row).capabilities += 1,
-            CapabilityKind::Process => self.process(target.row).capabilities += 1,
-            CapabilityKind::Endpoint => self.begin_to_name(target.row, rights),
-            _ => {}
-        }
+        self.count_name(target, rights);
         if parent == GROUND || target.kind == self.capability(parent).target().kind {
             self.capabilities().derive(row, parent, target, rights, badge);
         } else {
@@ -207,12 +234,25 @@ impl<M: Machine> Kernel<M> {
 
     /// A free row of a process; a chunk of them, at its expense, if it has none.
     pub(crate) fn take_capability(&mut self, process: u32) -> Result<u32, SpaceError> {
+        self.have_free_row(process)?;
         let Self { capabilities, chunks, processes, .. } = self;
         let holdings = &mut processes.rows_mut()[process as usize].holdings;
         let mut view = Capabilities { rows: capabilities.rows_mut(), chunks: chunks.rows_mut() };
-        if let Some(row) = view.take(holdings) {
-            return Ok(row);
+        view.take(holdings).ok_or_else(|| unreachable!("there is room"))
+    }
+
+    /// Sees to it that a process has a free row.
+    #[inline]
+    fn have_free_row(&mut self, process: u32) -> Result<(), SpaceError> {
+        if self.processes.rows()[process as usize].holdings.have_room() {
+            Ok(())
+        } else {
+            self.open_chunk(process)
         }
+    }
+
+    #[cold]
+    fn open_chunk(&mut self, process: u32) -> Result<(), SpaceError> {
         self.process(process).budget.charge(1).map_err(|_| SpaceError::OverBudget)?;
         let chunk = match self.take_chunk() {
             Ok(chunk) => chunk,
@@ -225,7 +265,7 @@ impl<M: Machine> Kernel<M> {
         let holdings = &mut processes.rows_mut()[process as usize].holdings;
         let mut view = Capabilities { rows: capabilities.rows_mut(), chunks: chunks.rows_mut() };
         view.admit(chunk, process, holdings);
-        view.take(holdings).ok_or_else(|| unreachable!("a chunk that nobody has used has room (CAP-5)"))
+        Ok(())
     }
 
     fn take_chunk(&mut self) -> Result<u32, SpaceError> {

@@ -106,6 +106,29 @@ impl Endpoint {
         self.circle
     }
 
+    #[inline]
+    pub(crate) fn add_name(&mut self, rights: CapabilityRights) {
+        self.capabilities += 1;
+        self.readers += u32::from(CapabilityRights::READ.within(rights));
+        self.writers += u32::from(COMES.meets(rights));
+    }
+
+    #[inline]
+    pub(crate) fn take_name(&mut self, rights: CapabilityRights) {
+        self.capabilities -= 1;
+        self.readers -= u32::from(CapabilityRights::READ.within(rights));
+        self.writers -= u32::from(COMES.meets(rights));
+    }
+
+    /// Whether one capability with these rights less leaves nobody to wait in vain, here or at a set.
+    #[inline]
+    pub(crate) const fn is_heard_without(&self, rights: CapabilityRights) -> bool {
+        self.capabilities > 1
+            && self.membership.set().is_none()
+            && (self.senders.is_empty() || !CapabilityRights::READ.within(rights) || self.readers > 1)
+            && (self.receivers.is_empty() || !COMES.meets(rights) || self.writers > 1)
+    }
+
     /// Whether there is nothing to receive.
     #[inline]
     pub(crate) const fn is_quiet(&self) -> bool {
@@ -152,10 +175,7 @@ impl<M: Machine> Kernel<M> {
 
     /// One more capability names an endpoint.
     pub(crate) fn begin_to_name(&mut self, endpoint: u32, rights: CapabilityRights) {
-        let row = self.endpoint_row(endpoint);
-        row.capabilities += 1;
-        row.readers += u32::from(CapabilityRights::READ.within(rights));
-        row.writers += u32::from(COMES.meets(rights));
+        self.endpoint_row(endpoint).add_name(rights);
         if COMES.meets(rights)
             && let Some(set) = self.set_of(endpoint)
         {
@@ -168,9 +188,7 @@ impl<M: Machine> Kernel<M> {
     /// One capability less names an endpoint; it goes with the last one.
     pub(crate) fn cease_to_name(&mut self, endpoint: u32, rights: CapabilityRights) {
         let row = self.endpoint_row(endpoint);
-        row.capabilities -= 1;
-        row.readers -= u32::from(CapabilityRights::READ.within(rights));
-        row.writers -= u32::from(COMES.meets(rights));
+        row.take_name(rights);
         let is_last = row.capabilities == 0;
         if let Some(set) = self.set_of(endpoint) {
             let comes = u32::from(COMES.meets(rights));

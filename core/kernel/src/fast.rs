@@ -37,11 +37,23 @@ pub enum FastCall {
     Call,
     /// `reply_receive`
     ReplyReceive,
+    /// `capability_copy`
+    CapabilityCopy,
+    /// `capability_delete`
+    CapabilityDelete,
 }
 
 impl FastCall {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Null, Self::YieldNow, Self::Signal, Self::Call, Self::ReplyReceive];
+    pub const ALL: [Self; 7] = [
+        Self::Null,
+        Self::YieldNow,
+        Self::Signal,
+        Self::Call,
+        Self::ReplyReceive,
+        Self::CapabilityCopy,
+        Self::CapabilityDelete,
+    ];
 
     /// The one with this number.
     #[must_use]
@@ -51,7 +63,7 @@ impl FastCall {
 
     /// Whether somebody else may hear of it.
     pub(crate) const fn sends(self) -> bool {
-        !matches!(self, Self::Null | Self::YieldNow)
+        matches!(self, Self::Signal | Self::Call | Self::ReplyReceive)
     }
 
     /// Which call it is.
@@ -63,6 +75,8 @@ impl FastCall {
             Self::Signal => Number::Signal,
             Self::Call => Number::Call,
             Self::ReplyReceive => Number::ReplyReceive,
+            Self::CapabilityCopy => Number::CapabilityCopy,
+            Self::CapabilityDelete => Number::CapabilityDelete,
         }
     }
 }
@@ -82,9 +96,9 @@ pub const FAST_CALLS: u64 = {
 const DONE: FastReply = FastReply::Answered(Reply::ok(0));
 
 impl<M: Machine> Kernel<M> {
-    /// Tries a call of the running thread, given its first two arguments.
+    /// Tries a call of the running thread, given its first three arguments.
     #[inline(always)]
-    pub fn fast(&mut self, cpu: &mut M::Cpu, call: FastCall, arguments: [u64; 2]) -> Option<FastReply> {
+    pub fn fast(&mut self, cpu: &mut M::Cpu, call: FastCall, arguments: [u64; 3]) -> Option<FastReply> {
         let queue = &self.queues.rows()[usize::from(cpu.id().0)];
         let thread = queue.current()?;
         let row = &mut self.threads.rows_mut()[thread as usize];
@@ -99,10 +113,12 @@ impl<M: Machine> Kernel<M> {
             return Some(DONE);
         }
         let caller = Caller { thread, process };
-        let [first, second] = arguments;
+        let [first, second, _] = arguments;
         match call {
             FastCall::YieldNow => self.fast_yield(cpu, caller),
             FastCall::Signal => self.fast_signal(caller, first, second),
+            FastCall::CapabilityCopy => self.fast_copy(caller, arguments),
+            FastCall::CapabilityDelete => self.fast_delete(caller, first),
             _ if second != Deadline::NEVER.0 || cpu.carries() != Carries::NONE => None,
             FastCall::Call => self.fast_call(cpu, caller, first),
             FastCall::ReplyReceive => self.fast_reply_receive(cpu, caller, first),

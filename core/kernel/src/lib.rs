@@ -16,6 +16,7 @@ mod counts;
 mod endpoint;
 mod enter;
 mod fast;
+mod fast_names;
 mod faults;
 mod handing;
 mod handlers;

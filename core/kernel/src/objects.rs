@@ -108,6 +108,12 @@ impl<F> Object<F> {
         self.dying
     }
 
+    /// Whether what names it finds it.
+    #[inline]
+    pub(crate) const fn can_be_named(&self) -> bool {
+        self.process != NONE && !self.dying && !self.arriving
+    }
+
     /// Who waits at words of it.
     #[must_use]
     pub const fn words(&self) -> &Queue {

@@ -37,10 +37,10 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// The first two arguments: there is always a way back to where the call came from.
+    /// The first three arguments: there is always a way back to where the call came from.
     #[inline(always)]
-    pub(crate) fn arguments(&self) -> Option<[u64; 2]> {
-        Some([self.a[0], self.a[1]])
+    pub(crate) fn arguments(&self) -> Option<[u64; 3]> {
+        Some([self.a[0], self.a[1], self.a[2]])
     }
 
     pub(crate) fn carries(&self) -> Carries {

@@ -79,10 +79,10 @@ pub(crate) struct Call {
 const END_OF_USER: u64 = 1 << 47;
 
 impl Call {
-    /// The first two arguments, unless there is no way back to where the call came from.
+    /// The first three arguments, unless there is no way back to where the call came from.
     #[inline(always)]
-    pub(crate) fn arguments(&self) -> Option<[u64; 2]> {
-        (self.rip < END_OF_USER).then_some([self.rdi, self.rsi])
+    pub(crate) fn arguments(&self) -> Option<[u64; 3]> {
+        (self.rip < END_OF_USER).then_some([self.rdi, self.rsi, self.rdx])
     }
 
     pub(crate) fn carries(&self) -> Carries {

@@ -33,6 +33,23 @@ impl<M: Machine> Kernel<M> {
         rights: CapabilityRights,
         badge: u64,
     ) -> Result<u64, Error> {
+        let (from, badge) = self.derivable(caller, handle, rights, badge)?;
+        let copy = self.copy_capability(process, from, rights, badge).map_err(told)?;
+        if self.capability(from).is_limited() {
+            self.capabilities().take_uses(from, copy);
+        }
+        Ok(self.handle_of(copy).to_word())
+    }
+
+    /// The capability that a handle of the caller names, and the badge of what is derived from it, if that may be.
+    #[inline]
+    pub(crate) fn derivable(
+        &self,
+        caller: Caller,
+        handle: CapabilityHandle,
+        rights: CapabilityRights,
+        badge: u64,
+    ) -> Result<(u32, u64), Error> {
         let from = self.held(caller, handle)?;
         let row = self.capability(from);
         let (target, badged) = (row.target(), row.badge());
@@ -45,15 +62,10 @@ impl<M: Machine> Kernel<M> {
             _ if badged != 0 && badge != badged => return Err(Error::NoRight),
             _ => badge,
         };
-        let is_limited = row.is_limited();
-        if !self.is_there(target) || (is_limited && !self.is_usable(from)) {
+        if !self.is_there(target) || (row.is_limited() && !self.is_usable(from)) {
             return Err(Error::BadHandle);
         }
-        let copy = self.copy_capability(process, from, rights, badge).map_err(told)?;
-        if is_limited {
-            self.capabilities().take_uses(from, copy);
-        }
-        Ok(self.handle_of(copy).to_word())
+        Ok((from, badge))
     }
 
     /// What is used once, or for a while, is handed out so: nobody makes more of it.

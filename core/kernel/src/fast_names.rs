@@ -1,0 +1,148 @@
+//! Capabilities derived and given up the fast way, where nothing goes with them and nobody has to hear of it.
+//!
+//! Each looks at what it names once, for the test and for the change: the slow way does that one after the other.
+
+use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Counter, Reply};
+use coldframe_capability::{CHUNK, Capabilities, Target};
+use coldframe_hal::{Machine, Store};
+
+use crate::calls::Caller;
+use crate::fast::FastReply;
+use crate::{Endpoint, Kernel, Life, Object, Registers, Thread};
+
+impl<M: Machine> Kernel<M> {
+    /// `capability_copy` of one without limits, where there is a free row.
+    #[inline(always)]
+    pub(crate) fn fast_copy(&mut self, caller: Caller, [word, rights, badge]: [u64; 3]) -> Option<FastReply> {
+        let rights = CapabilityRights(u8::try_from(rights).ok()?);
+        let handle = CapabilityHandle::from_word(word);
+        let name = (handle.slot, handle.generation);
+        let Self { capabilities, chunks, processes, threads, objects, endpoints, .. } = self;
+        let from = Capabilities::unlimited(capabilities.rows(), caller.process, name)?;
+        let (target, badged) = (from.target(), from.badge());
+        let fits =
+            rights.and(CapabilityRights::COPY).within(from.rights()) && (badged == 0 || badge == badged);
+        let owner = &mut processes.rows_mut()[caller.process as usize];
+        if !fits || !owner.holdings.have_room() {
+            return None;
+        }
+        let named = Named::<M> { objects, endpoints, threads };
+        if !named.takes_another_name(target, rights, caller.process) {
+            return None;
+        }
+        let mut view = Capabilities { rows: capabilities.rows_mut(), chunks: chunks.rows_mut() };
+        let Some((slot, generation)) = view.mint(&mut owner.holdings, handle.slot, rights, badge) else {
+            unreachable!("there is room (CAP-5)")
+        };
+        owner.counts.add(Counter::Calls);
+        threads.rows_mut()[caller.thread as usize].counts.add(Counter::Calls);
+        Some(FastReply::Answered(Reply::ok(CapabilityHandle { slot, generation }.to_word())))
+    }
+
+    /// `capability_delete` of one of several.
+    #[inline(always)]
+    pub(crate) fn fast_delete(&mut self, caller: Caller, word: u64) -> Option<FastReply> {
+        let handle = CapabilityHandle::from_word(word);
+        let (row, name) = (handle.slot, (handle.slot, handle.generation));
+        let Self { capabilities, chunks, processes, threads, objects, endpoints, .. } = self;
+        let capability = Capabilities::unlimited(capabilities.rows(), caller.process, name)?;
+        let (target, rights) = (capability.target(), capability.rights());
+        let owner = &mut processes.rows_mut()[caller.process as usize];
+        let chunk = &chunks.rows()[(row / CHUNK) as usize];
+        let chunk_stays = chunk.used() > 1 || owner.holdings.chunks() == 1;
+        if capability.users().is_some() || !chunk_stays {
+            return None;
+        }
+        let named = Named::<M> { objects, endpoints, threads };
+        if !named.loses_a_name(target, rights, row) {
+            return None;
+        }
+        let mut view = Capabilities { rows: capabilities.rows_mut(), chunks: chunks.rows_mut() };
+        view.cut(row);
+        let emptied = view.give(row, &mut owner.holdings);
+        assert!(emptied.is_none(), "a chunk goes back the slow way (CAP-5)");
+        owner.counts.add(Counter::Calls);
+        threads.rows_mut()[caller.thread as usize].counts.add(Counter::Calls);
+        Some(FastReply::Answered(Reply::ok(0)))
+    }
+}
+
+/// What has several names: of the kinds that go this way.
+struct Named<'a, M: Machine> {
+    objects: &'a mut M::Store<Object<M::Paging>>,
+    endpoints: &'a mut M::Store<Endpoint>,
+    threads: &'a mut M::Store<Thread<Registers<M>>>,
+}
+
+impl<M: Machine> Named<'_, M> {
+    /// One capability more names an object, if that is still there and the kind is a plain one.
+    #[inline(always)]
+    fn takes_another_name(
+        self,
+        Target { kind, row, generation }: Target,
+        rights: CapabilityRights,
+        process: u32,
+    ) -> bool {
+        match kind {
+            CapabilityKind::Object => {
+                let object = &mut self.objects.rows_mut()[row as usize];
+                let is_there = object.generation == generation && object.can_be_named();
+                object.capabilities += u32::from(is_there);
+                is_there
+            }
+            CapabilityKind::Endpoint => {
+                let endpoint = &mut self.endpoints.rows_mut()[row as usize];
+                let stands_alone = endpoint.membership.set().is_none();
+                if stands_alone {
+                    endpoint.add_name(rights);
+                }
+                stands_alone
+            }
+            CapabilityKind::Thread => {
+                let thread = &mut self.threads.rows_mut()[row as usize];
+                // One that runs has a process that has not ended.
+                let is_there =
+                    thread.generation == generation && thread.life != Life::Free && thread.process == process;
+                thread.capabilities += u32::from(is_there);
+                is_there
+            }
+            _ => false,
+        }
+    }
+    /// One capability less names an object, if others do, and whoever waits there does not wait in vain.
+    #[inline(always)]
+    fn loses_a_name(
+        self,
+        Target { kind, row, generation }: Target,
+        rights: CapabilityRights,
+        capability: u32,
+    ) -> bool {
+        match kind {
+            CapabilityKind::Object => {
+                let object = &mut self.objects.rows_mut()[row as usize];
+                let has_others =
+                    object.generation == generation && object.can_be_named() && object.capabilities > 1;
+                object.capabilities -= u32::from(has_others);
+                has_others
+            }
+            CapabilityKind::Endpoint => {
+                let endpoint = &mut self.endpoints.rows_mut()[row as usize];
+                let is_heard = endpoint.is_heard_without(rights);
+                if is_heard {
+                    endpoint.take_name(rights);
+                }
+                is_heard
+            }
+            CapabilityKind::Thread => {
+                let thread = &mut self.threads.rows_mut()[row as usize];
+                let has_others = thread.generation == generation
+                    && thread.life != Life::Free
+                    && thread.capabilities > 1
+                    && thread.capability != capability;
+                thread.capabilities -= u32::from(has_others);
+                has_others
+            }
+            _ => false,
+        }
+    }
+}
