@@ -14,6 +14,7 @@ use crate::world::World;
 mod drivers;
 mod endless;
 mod meetings;
+mod names;
 mod notices;
 mod operations;
 mod plans;
@@ -218,6 +219,14 @@ pub const KINDS: &[Kind] = &[
         compared: Some(8),
         ends: false,
         draw: turns::turns,
+    },
+    Kind {
+        name: "names",
+        about: "1 or 2 CPUs, threads that copy and delete what they call objects, endpoints and each other, and seldom anything else",
+        steps: 1_500,
+        compared: Some(8),
+        ends: false,
+        draw: names::names,
     },
 ];
 
