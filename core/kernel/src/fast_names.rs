@@ -109,6 +109,7 @@ impl<M: Machine> Named<'_, M> {
             _ => false,
         }
     }
+
     /// One capability less names an object, if others do, and whoever waits there does not wait in vain.
     #[inline(always)]
     fn loses_a_name(

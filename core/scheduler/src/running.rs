@@ -134,7 +134,7 @@ impl Scheduler<'_> {
             && self.may_stay(swap.coming, cpu)
     }
 
-    /// The same, if both may be on this CPU.
+    /// The same, whether the two may be on this CPU or not.
     #[inline(always)]
     fn first_of_turn(&self, cpu: CpuId, spent: Nanos) -> Option<Swap> {
         let leaving = self.cpus[usize::from(cpu.0)].current;
