@@ -3,9 +3,9 @@
 use std::hash::{DefaultHasher, Hasher};
 
 use coldframe_abi::{
-    Arrival, Call, CapabilityHandle, CapabilityRights, Carries, CpuId, Deadline, EndpointHandle, Error,
-    GroupHandle, Instant, Message, Nanos, Number, PageRights, Passage, ProcessHandle, Reply, Request,
-    UserAddress, UserRange, Word,
+    Arrival, Call, CapabilityHandle, CapabilityRights, CapabilityState, Carries, CpuId, Deadline,
+    EndpointHandle, Error, GroupHandle, Instant, MappingHandle, Message, Nanos, Number, ObjectHandle,
+    PageRights, Passage, ProcessHandle, Reply, Request, UserAddress, UserRange, Word,
 };
 use coldframe_hal::paging::Sv39;
 use coldframe_hal::{Cpu, Trap};
@@ -187,6 +187,59 @@ fn whoever_is_in_the_middle_of_a_call_is_yielded_to_the_slow_way() {
     pair.slow_steps(Call::YieldNow {}.encode(), WORDS);
     assert_eq!(pair.cpu.peek().argument, 0, "the first goes on");
     assert_eq!(pair.cpu.peek().reply.result(), Ok(0), "when it is done");
+}
+
+#[test]
+fn names_come_and_go_the_fast_way_while_others_are_left() {
+    let mut pair = Pair::new();
+    pair.slow(Call::ObjectCreate { length: Word(PAGE) }.encode());
+    let object = CapabilityHandle::from_word(pair.cpu.peek().reply.value);
+    pair.slow(Call::ThreadSelf {}.encode());
+    let thread = CapabilityHandle::from_word(pair.cpu.peek().reply.value);
+    let rights = CapabilityRights::INSPECT;
+    for name in [object, pair.endpoint.into(), thread] {
+        let copy = Call::CapabilityCopy { capability: name, rights, badge: Word(0) };
+        let handle = pair.fast(copy.encode(), WORDS).map(CapabilityHandle::from_word);
+        let capability = handle.expect("there is room, and nothing is unusual");
+        let inspect = Call::CapabilityInspect { capability };
+        pair.slow(inspect.encode());
+        assert_eq!(CapabilityState::from_word(pair.cpu.peek().reply.value).rights, rights);
+        let delete = Call::CapabilityDelete { capability }.encode();
+        assert_eq!(pair.fast(delete, WORDS), Some(0));
+        assert_eq!(pair.fast(delete, WORDS), None, "it has gone");
+        pair.slow(inspect.encode());
+        assert_eq!(pair.cpu.peek().reply.result(), Err(Error::BadHandle));
+    }
+    let last = Call::CapabilityDelete { capability: object }.encode();
+    assert_eq!(pair.fast(last, WORDS), None, "with the last name the object goes");
+}
+
+#[test]
+fn an_object_that_is_being_destroyed_gets_no_other_name_the_fast_way() {
+    let mut pair = Pair::new();
+    let zero = UserAddress(0);
+    pair.slow(Call::ThreadCreate { entry: zero, stack: zero, argument: Word(2) }.encode());
+    let range = UserRange { start: UserAddress(LENT), length: 500 * PAGE };
+    pair.slow_steps(Call::MemoryReserve { range, rights: PageRights::ReadWrite }.encode(), WORDS);
+    pair.slow_steps(Call::MemoryFill { range }.encode(), WORDS);
+    pair.slow_steps(Call::ObjectFromRange { range }.encode(), WORDS);
+    let mapping = MappingHandle::from_word(pair.cpu.peek().reply.value);
+    pair.slow(Call::MappingObject { mapping }.encode());
+    let object = ObjectHandle::from_word(pair.cpu.peek().reply.value);
+    let copy = Call::CapabilityCopy {
+        capability: object.into(),
+        rights: CapabilityRights::INSPECT.and(CapabilityRights::COPY),
+        badge: Word(0),
+    };
+    let capability = pair.fast(copy.encode(), WORDS).map(CapabilityHandle::from_word);
+    let capability = capability.expect("it is there");
+    pair.cpu.registers().request = Call::ObjectDestroy { object }.encode();
+    assert_eq!(pair.kernel.enter(&mut pair.cpu, Trap::Syscall), Resume::Again, "it takes several steps");
+    pair.cpu.set_now(Instant(Nanos::from_millis(20).0));
+    assert_eq!(pair.kernel.enter(&mut pair.cpu, Trap::Again), Resume::User, "its slice is over");
+    assert_eq!(pair.cpu.peek().argument, 2, "the other runs");
+    let again = Call::CapabilityCopy { capability, rights: CapabilityRights::INSPECT, badge: Word(0) };
+    assert_eq!(pair.fast(again.encode(), WORDS), None, "it is hardly there any more");
 }
 
 #[test]

@@ -79,11 +79,10 @@ fn disturbance(source: &mut dyn Source, cpus: u16) -> Op {
     let (name, _) = named(source);
     let slot = source.choose(4) as u8;
     match source.choose(12) {
-        0 => Op::EndpointCreate,
-        1 => Op::ObjectCreate,
+        0 => [Op::EndpointCreate, Op::ObjectCreate][source.choose(2) as usize],
+        1 | 4 => Op::ObjectDestroy { slot },
         2 => one(Number::CapabilityLimit, source),
         3 => Op::CapabilityRevoke { slot: name },
-        4 => Op::ObjectDestroy { slot },
         5 => Op::EndpointJoin { slot, set: source.choose(4) as u8 },
         6 => one(Number::EndpointLeave, source),
         7 => Op::Spawn { program: 1 + source.choose(PROGRAMS) as u8 },

@@ -1,6 +1,6 @@
 //! Drawn plans of threads that yield to each other.
 
-use coldframe_abi::Nanos;
+use coldframe_abi::{CpuId, Nanos};
 
 use super::Plan;
 use super::operations::{any_op, between, memory_op, micros, slot};
@@ -54,7 +54,7 @@ pub(super) fn turns(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
 
 /// What comes between those that yield now and then.
 fn disturbance(source: &mut dyn Source, cpus: u16) -> Op {
-    match source.choose(12) {
+    match source.choose(13) {
         0 => Op::Suspend { slot: slot(source) },
         1 => Op::Resume { slot: slot(source) },
         2 => Op::SetGroup { slot: slot(source), group: source.choose(2) as u8 },
@@ -63,6 +63,7 @@ fn disturbance(source: &mut dyn Source, cpus: u16) -> Op {
         5 => [Op::Upcall { slot: 0, handler: 1 }, Op::UpcallEnd][source.choose(2) as usize],
         6..9 => Op::Memory(memory_op(source)),
         9 => Op::Sleep(micros(source, 1_000)),
+        10 => [Op::Offline(CpuId(cpus - 1)), Op::Online(CpuId(cpus - 1))][source.choose(2) as usize],
         _ => any_op(source, cpus),
     }
 }
