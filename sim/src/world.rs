@@ -6,7 +6,7 @@ use coldframe_abi::{CpuId, Instant, Nanos, Request};
 use coldframe_hal::{Clock, Cpu, Trap};
 use coldframe_kernel::{FastCall, Kernel, Resume, Work};
 use coldframe_memory::Filling;
-use coldframe_scheduler::{Place, Row};
+use coldframe_scheduler::Place;
 use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
 
 use crate::model::Answers;
@@ -158,7 +158,11 @@ fn fast_way<F: HardwareFormat>(
         kernel.hash_effect(&mut hasher);
         (hasher.finish(), resume, cpu.armed(), cpu.active(), *cpu.peek())
     };
+    let before = places(&fast);
     let (one, other) = (digest(&mut fast, &mut on), digest(&mut slow, &mut long));
+    demand(places(&fast) == before, FAST_WAY, at, || {
+        "after the fast way the CPU finds more to do than to go on".to_owned()
+    })?;
     if one == other && resume == Resume::User {
         return Ok(());
     }
@@ -180,6 +184,11 @@ fn fast_way<F: HardwareFormat>(
     Err(Violation { oracle: FAST_WAY, detail, at })
 }
 
+/// Where every thread is.
+fn places<F: HardwareFormat>(kernel: &Kernel<HostMachine<F>>) -> Vec<(Place, CpuId)> {
+    kernel.inspect().rows.iter().map(|row| (row.place(), row.cpu())).collect()
+}
+
 /// Whether nobody comes or goes by the timer before this moment. It may ring too early, after the first of several timers was
 /// cancelled by another CPU: then it is set anew.
 fn rings_for_nothing_before<F: HardwareFormat>(
@@ -190,9 +199,6 @@ fn rings_for_nothing_before<F: HardwareFormat>(
     let is_too_early = |cpu: &HostCpu<F>| cpu.armed().filter(|armed| *armed < moment);
     let Some(mut armed) = is_too_early(cpu) else { return true };
     let (mut kernel, mut cpu) = (kernel.clone(), cpu.clone());
-    let places = |kernel: &Kernel<HostMachine<F>>| -> Vec<Place> {
-        kernel.inspect().rows.iter().map(Row::place).collect()
-    };
     let before = places(&kernel);
     loop {
         cpu.set_now(armed);

@@ -32,6 +32,10 @@ pub(super) fn turns(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         ops.push(Op::Again { times: 400 });
         programs.push(ops);
     }
+    let bound = source.choose(4);
+    for _ in 0..bound {
+        programs[0].push(Op::SetAffinity { slot: slot(source), cpus: u64::from(between(source, 1, 2)) });
+    }
     let pause = Nanos::from_micros(u64::from(between(source, 20, 400)));
     programs[0].extend([
         Op::Sleep(pause),
