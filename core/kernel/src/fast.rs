@@ -208,8 +208,9 @@ impl<M: Machine> Kernel<M> {
         let left = rows[rows[next as usize].runs_on() as usize].context().slice_left();
         let light = row.registers.is_light() && row.registers.rests_in_call() && cpu.registers().is_light();
         let process = row.process;
-        // Who is queued is not suspended.
+        // One that was suspended while it ran, and yielded before it was kicked, is still queued.
         let goes_on = next != reaper::THREAD
+            && !row.suspended
             && row.work.is_none()
             && self.due_upcalls == 0
             && self.processes.rows()[process as usize].ended.is_none();

@@ -58,9 +58,9 @@ pub(super) fn turns(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
 
 /// What comes between those that yield now and then.
 fn disturbance(source: &mut dyn Source, cpus: u16) -> Op {
-    match source.choose(13) {
-        0 => Op::Suspend { slot: slot(source) },
-        1 => Op::Resume { slot: slot(source) },
+    match source.choose(15) {
+        0 | 11 | 12 => Op::Suspend { slot: slot(source) },
+        1 | 13 => Op::Resume { slot: slot(source) },
         2 => Op::SetGroup { slot: slot(source), group: source.choose(2) as u8 },
         3 => Op::SetAffinity { slot: slot(source), cpus: u64::from(between(source, 1, 3)) },
         4 => Op::Signal { slot: 0, bits: 1 },
