@@ -1,8 +1,8 @@
-//! Instruction counts of calls and replies, of signals, of interrupts and of yields: how many threads there are does not
-//! matter.
+//! Instruction counts of calls that have a fast way, and of interrupts: how many threads or names there are does not matter.
 #![expect(missing_docs, reason = "gungraun's macros make modules without")]
 
 use benches::messages::Pair;
+use benches::namer::Namer;
 use benches::yielders::Yielders;
 use gungraun::{library_benchmark, library_benchmark_group, main};
 
@@ -79,6 +79,26 @@ fn yield_slowly(mut yielders: Yielders) -> Yielders {
     yielders
 }
 
+#[library_benchmark]
+#[bench::ten(Namer::with(10))]
+#[bench::many(Namer::with(100_000))]
+fn derive_and_give_up_fast(mut namer: Namer) -> Namer {
+    for _ in 0..TIMES {
+        namer.fast();
+    }
+    namer
+}
+
+#[library_benchmark]
+#[bench::ten(Namer::with(10))]
+#[bench::many(Namer::with(100_000))]
+fn derive_and_give_up_slowly(mut namer: Namer) -> Namer {
+    for _ in 0..TIMES {
+        namer.slowly();
+    }
+    namer
+}
+
 library_benchmark_group!(
     name = messages,
     benchmarks = [
@@ -88,7 +108,9 @@ library_benchmark_group!(
         signal_and_receive,
         interrupt_and_answer,
         yield_fast,
-        yield_slowly
+        yield_slowly,
+        derive_and_give_up_fast,
+        derive_and_give_up_slowly
     ]
 );
 main!(library_benchmark_groups = messages);

@@ -3,6 +3,7 @@
 
 pub mod arena;
 pub mod messages;
+pub mod namer;
 pub mod names;
 pub mod pages;
 pub mod waits;

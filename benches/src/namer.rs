@@ -1,0 +1,69 @@
+//! A thread on one simulated CPU that derives capabilities and gives them up.
+
+use coldframe_abi::{Call, CapabilityHandle, CapabilityRights, CpuId, Request, UserAddress, Word};
+use coldframe_hal::paging::Sv39;
+use coldframe_hal::{Cpu, Trap};
+use coldframe_kernel::{FastCall, FastReply, Kernel, Resume};
+use hal_host::{HostCpu, HostMachine};
+
+/// A thread that has capabilities.
+pub struct Namer {
+    kernel: Kernel<HostMachine<Sv39>>,
+    cpu: HostCpu<Sv39>,
+    object: CapabilityHandle,
+}
+
+impl Namer {
+    /// With an object, and so many other names for it.
+    ///
+    /// # Panics
+    /// If the simulated machine is too small for them.
+    #[must_use]
+    pub fn with(names: u32) -> Self {
+        let machine = HostMachine::<Sv39>::new(1, 1 << 16, 1);
+        let map = machine.memory_map();
+        let mut kernel = Kernel::new(machine, 1, map).unwrap_or_else(|error| panic!("{error:?}"));
+        let process = kernel.create_process().unwrap_or_else(|error| panic!("{error:?}"));
+        let zero = UserAddress(0);
+        kernel.start_process(process, zero, zero, 0).unwrap_or_else(|error| panic!("{error:?}"));
+        let mut cpu = HostCpu::new(CpuId(0));
+        assert_eq!(kernel.enter(&mut cpu, Trap::Again), Resume::User);
+        let mut namer = Self { kernel, cpu, object: CapabilityHandle::from_word(0) };
+        let made = namer.slow(Call::ObjectCreate { length: Word(4_096) }.encode());
+        namer.object = CapabilityHandle::from_word(made);
+        for _ in 0..names {
+            namer.derive_slowly();
+        }
+        namer
+    }
+
+    /// Derives one and gives it up, the fast way.
+    pub fn fast(&mut self) {
+        let Request { arguments: [from, rights, badge, ..], .. } = self.copy();
+        let made = self.kernel.fast(&mut self.cpu, FastCall::CapabilityCopy, [from, rights, badge]);
+        let Some(FastReply::Answered(made)) = made else { panic!("nothing is in the way") };
+        let gone = self.kernel.fast(&mut self.cpu, FastCall::CapabilityDelete, [made.value, 0, 0]);
+        assert!(gone.is_some(), "nothing is in the way");
+    }
+
+    /// The same the slow way.
+    pub fn slowly(&mut self) {
+        let capability = CapabilityHandle::from_word(self.derive_slowly());
+        self.slow(Call::CapabilityDelete { capability }.encode());
+    }
+
+    fn derive_slowly(&mut self) -> u64 {
+        self.slow(self.copy())
+    }
+
+    fn copy(&self) -> Request {
+        let rights = CapabilityRights::INSPECT;
+        Call::CapabilityCopy { capability: self.object, rights, badge: Word(0) }.encode()
+    }
+
+    fn slow(&mut self, request: Request) -> u64 {
+        self.cpu.registers().request = request;
+        assert_eq!(self.kernel.enter(&mut self.cpu, Trap::Syscall), Resume::User);
+        self.cpu.peek().reply.value
+    }
+}
