@@ -11,10 +11,10 @@ use crate::ops::{Op, Programs, WORDS, first_window};
 use crate::source::Source;
 use crate::world::World;
 
+mod copies;
 mod drivers;
 mod endless;
 mod meetings;
-mod names;
 mod notices;
 mod operations;
 mod plans;
@@ -221,12 +221,12 @@ pub const KINDS: &[Kind] = &[
         draw: turns::turns,
     },
     Kind {
-        name: "names",
+        name: "copies",
         about: "1 or 2 CPUs, threads that copy and delete what they call objects, endpoints and each other, and seldom anything else",
         steps: 1_500,
         compared: Some(8),
         ends: false,
-        draw: names::names,
+        draw: copies::copies,
     },
 ];
 

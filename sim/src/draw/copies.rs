@@ -10,7 +10,7 @@ use crate::source::Source;
 
 const PROGRAMS: u32 = 3;
 
-pub(super) fn names(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
+pub(super) fn copies(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     let cpus = cpus.unwrap_or(between(source, 1, 2) as u16);
     let seldom = between(source, 3, 9);
     let mut first = vec![Op::EndpointCreate, Op::EndpointCreate, Op::ObjectCreate, Op::ThreadSelf];
