@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use coldframe_hal::{FRAME_WORDS, Frame, FrameRun, PhysicalAddress, PhysicalMemory};
-use coldframe_memory::{FrameError, Frames, Limits, MemoryMap};
+use coldframe_memory::{Content, FrameError, Frames, Limits, MemoryMap};
 
 use crate::source::Source;
 
@@ -65,7 +65,21 @@ impl PhysicalMemory for Garbage {
         self.frame(to).copy_from_slice(&copy);
     }
 
-    fn share_kernel_half(&mut self, _root: Frame) {}
+    fn share_kernel_half(&mut self, root: Frame) {
+        self.write_word(root.word(KERNEL_WORD), KERNEL_HALF);
+    }
+}
+
+/// A word of the kernel's half, and what stands there.
+const KERNEL_WORD: usize = FRAME_WORDS - 1;
+const KERNEL_HALF: u64 = 3;
+
+/// What a frame holds that is said to hold this.
+fn word_of(content: Content, word: usize) -> u64 {
+    match content {
+        Content::Root if word == KERNEL_WORD => KERNEL_HALF,
+        Content::Root | Content::Zeros => 0,
+    }
 }
 
 /// What is asked of an allocator. A `pick` names one of the frames that are out.
@@ -76,12 +90,20 @@ pub enum Op {
     TakeMany {
         most: usize,
     },
+    TakeZeroed,
+    TakeHolding {
+        content: Content,
+    },
     TakeRun {
         count: u64,
         limits: Limits,
     },
     Give {
         pick: u32,
+    },
+    GiveHolding {
+        pick: u32,
+        content: Content,
     },
     GiveRun {
         pick: u32,
@@ -166,32 +188,73 @@ impl Beside {
                     self.goes_out(frame.0)?;
                 }
             }
+            Op::TakeZeroed => {
+                let taken = self.frames.take_zeroed(&mut self.memory).map(|frame| (frame, true));
+                self.comes_with(taken, Content::Zeros)?;
+            }
+            Op::TakeHolding { content } => {
+                let taken = self.frames.take_holding(&mut self.memory, content);
+                self.comes_with(taken.map(|held| (held.frame, held.is_ready)), content)?;
+            }
             Op::TakeRun { count, limits } => self.take_run(count, limits)?,
             Op::AddOwner { pick } if !self.out.is_empty() => {
                 let frame = self.out[pick as usize % self.out.len()];
                 self.add_owner(frame)?;
             }
             Op::AddOwner { .. } => {}
-            Op::Give { pick } if !self.out.is_empty() => {
-                let index = pick as usize % self.out.len();
-                if !self.drop_owner(self.out[index])? {
-                    return Ok(());
-                }
-                let frame = self.out.swap_remove(index);
-                let given = self.frames.give(&mut self.memory, Frame(frame));
-                check(given == Ok(()), || format!("{frame} was out and comes back: {given:?}"))?;
-                self.free.insert(frame);
-                return self.give_wrong(frame);
+            Op::Give { pick } if !self.out.is_empty() => return self.give(pick, None),
+            Op::GiveHolding { pick, content } if !self.out.is_empty() => {
+                return self.give(pick, Some(content));
             }
             Op::GiveRun { pick, count } if !self.out.is_empty() => self.give_run(pick, count)?,
             Op::GiveWrong { frame } if !self.out.contains(&frame) && !self.sections.contains(&frame) => {
                 self.give_wrong(frame)?
             }
             Op::Reclaim { piece, count } => self.reclaim(piece, count)?,
-            Op::Give { .. } | Op::GiveRun { .. } | Op::GiveWrong { .. } => {}
+            Op::Give { .. } | Op::GiveHolding { .. } | Op::GiveRun { .. } | Op::GiveWrong { .. } => {}
         }
         let (counted, free) = (self.frames.free_count(), self.spare());
         check(counted == free, || format!("{counted} frames are said to be free, and {free} are"))
+    }
+
+    fn give(&mut self, pick: u32, content: Option<Content>) -> Result<(), String> {
+        let index = pick as usize % self.out.len();
+        if !self.drop_owner(self.out[index])? {
+            return Ok(());
+        }
+        let frame = self.out.swap_remove(index);
+        let given = match content {
+            None => self.frames.give(&mut self.memory, Frame(frame)),
+            Some(content) => {
+                for word in 0..FRAME_WORDS {
+                    self.memory.write_word(Frame(frame).word(word), word_of(content, word));
+                }
+                self.frames.give_holding(&mut self.memory, Frame(frame), content)
+            }
+        };
+        check(given == Ok(()), || format!("{frame} was out and comes back: {given:?}"))?;
+        self.free.insert(frame);
+        self.give_wrong(frame)
+    }
+
+    /// A frame that was taken holds what it is said to.
+    fn comes_with(
+        &mut self,
+        taken: Result<(Frame, bool), FrameError>,
+        content: Content,
+    ) -> Result<(), String> {
+        match taken {
+            Ok((frame, is_ready)) => {
+                let fits = |word: &usize| self.memory.read_word(frame.word(*word)) == word_of(content, *word);
+                check(!is_ready || (0..FRAME_WORDS).all(|word| fits(&word)), || {
+                    format!("{frame:?} is said to hold {content:?}")
+                })?;
+                self.goes_out(frame.0)
+            }
+            Err(error) => check(error == FrameError::Exhausted && self.spare() == 0, || {
+                format!("{error:?} although {} frames are free", self.spare())
+            }),
+        }
     }
 
     /// How many frames are free and not kept back.
@@ -237,6 +300,8 @@ impl Beside {
     }
 
     fn goes_out(&mut self, frame: u64) -> Result<(), String> {
+        // Whoever has it writes there.
+        self.memory.write_word(Frame(frame).word(frame as usize % FRAME_WORDS), frame | 1);
         self.out.push(frame);
         check(self.free.remove(&frame), || format!("{frame} was not free"))
     }
@@ -354,7 +419,8 @@ fn limits(source: &mut dyn Source) -> Limits {
 
 fn op(source: &mut dyn Source) -> Op {
     let pick = u32::MAX;
-    match source.choose(18) {
+    let content = if source.choose(3) == 0 { Content::Root } else { Content::Zeros };
+    match source.choose(24) {
         0..4 => Op::Take,
         4 => Op::TakeMany { most: source.choose(200) as usize },
         5..9 => {
@@ -365,6 +431,9 @@ fn op(source: &mut dyn Source) -> Op {
         12 | 13 => Op::GiveRun { pick: source.choose(pick), count: 1 + u64::from(source.choose(150)) },
         14 => Op::GiveWrong { frame: address(source) },
         15 | 16 => Op::AddOwner { pick: source.choose(pick) },
+        17 | 18 => Op::TakeZeroed,
+        19 => Op::TakeHolding { content },
+        20..23 => Op::GiveHolding { pick: source.choose(pick), content },
         _ => Op::Reclaim { piece: source.choose(pick), count: 1 + u64::from(source.choose(80)) },
     }
 }

@@ -17,7 +17,7 @@ mod user;
 
 pub use budget::{Budget, OverBudget};
 pub use flush::Flush;
-pub use frames::{FrameError, Frames, Limits};
+pub use frames::{Content, FrameError, Frames, Held, Limits};
 pub use map::{MAX_RUNS, MapFull, MemoryMap};
 pub use means::{Means, POISON};
 pub use space::{

@@ -2,8 +2,8 @@
 
 use coldframe_hal::{FRAME_WORDS, Frame, FrameRun, PhysicalMemory};
 
-use crate::frames::Limits;
-use crate::{Budget, Frames, SpaceError};
+use crate::frames::{Content, Held, Limits, holds_zeros};
+use crate::{Budget, FrameError, Frames, SpaceError};
 
 /// What frames that have been given back hold in checked builds.
 pub const POISON: u64 = 0x5f72_6565_645f_6f66;
@@ -25,14 +25,29 @@ impl<M: PhysicalMemory> Means<'_, M> {
     /// # Errors
     /// If the budget or the machine has none left.
     pub fn take_zeroed(&mut self) -> Result<Frame, SpaceError> {
-        self.budget.charge(1)?;
-        match self.frames.take_zeroed(self.memory) {
-            Ok(frame) => Ok(frame),
-            Err(error) => {
-                self.budget.refund(1);
-                Err(error.into())
-            }
+        self.pay(|frames, memory| frames.take_zeroed(memory))
+    }
+
+    /// A top-level table with the kernel's half and nothing else, paid for.
+    pub(crate) fn take_root(&mut self) -> Result<Frame, SpaceError> {
+        let Held { frame, is_ready } =
+            self.pay(|frames, memory| frames.take_holding(memory, Content::Root))?;
+        if !is_ready {
+            self.memory.zero_frame(frame);
+            self.memory.share_kernel_half(frame);
         }
+        Ok(frame)
+    }
+
+    fn pay<T>(
+        &mut self,
+        take: impl FnOnce(&mut Frames, &mut M) -> Result<T, FrameError>,
+    ) -> Result<T, SpaceError> {
+        self.budget.charge(1)?;
+        take(self.frames, self.memory).map_err(|error| {
+            self.budget.refund(1);
+            error.into()
+        })
     }
 
     /// Aligned frames that follow each other, with whatever is in them, paid for.
@@ -50,6 +65,18 @@ impl<M: PhysicalMemory> Means<'_, M> {
     /// A frame goes back, and its price.
     pub fn give(&mut self, frame: Frame) {
         self.give_run(FrameRun { start: frame, count: 1 });
+    }
+
+    /// A frame goes back that holds this, and its price.
+    pub(crate) fn give_holding(&mut self, frame: Frame, content: Content) {
+        debug_assert!(
+            content != Content::Zeros || holds_zeros(self.memory, frame),
+            "{frame:?} is not what it is said to be (MEM-24)"
+        );
+        if let Err(error) = self.frames.give_holding(self.memory, frame, content) {
+            unreachable!("a page table is a frame that is out (MEM-4): {error:?}");
+        }
+        self.budget.refund(1);
     }
 
     /// Frames go back, and their price. In checked builds whoever still reads there reads what nobody wrote.

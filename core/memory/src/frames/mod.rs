@@ -6,6 +6,7 @@
 //! the word that was used last is looked at first, and that is only a hint.
 
 mod block;
+mod known;
 mod owners;
 mod regions;
 mod tree;
@@ -17,6 +18,9 @@ use coldframe_hal::{FRAME_WORDS, Frame, FrameRun, PhysicalAddress, PhysicalMemor
 
 use block::BARREN_ORDERS;
 pub use block::Limits;
+use known::Known;
+pub(crate) use known::holds_zeros;
+pub use known::{Content, Held};
 use owners::SECTIONS;
 use regions::Regions;
 use tree::Tree;
@@ -103,6 +107,7 @@ pub struct Frames {
     /// Which zones have been reached: bitmap and record of the others were never written.
     reached: Tree,
     hint: Hint,
+    known: Known,
     sure: Sure,
     /// Every zone with RAM below this one has been reached.
     pristine: u64,
@@ -151,6 +156,7 @@ impl Frames {
             whole: tree(1),
             reached: tree(2),
             hint: Hint { word: bitmaps, frame: Frame(0) },
+            known: Known::nothing(bitmaps),
             sure: Sure::default(),
             pristine: 0,
             barren: [0; BARREN_ORDERS],
@@ -226,16 +232,6 @@ impl Frames {
         frame
     }
 
-    /// Hands out one frame, all zero.
-    ///
-    /// # Errors
-    /// `Exhausted` if none is free.
-    pub fn take_zeroed(&mut self, memory: &mut impl PhysicalMemory) -> Result<Frame, FrameError> {
-        let frame = self.take(memory)?;
-        memory.zero_frame(frame);
-        Ok(frame)
-    }
-
     /// Hands out as many frames as there is room for, or as there are; says how many.
     pub fn take_many(&mut self, memory: &mut impl PhysicalMemory, into: &mut [Frame]) -> usize {
         for (taken, place) in into.iter_mut().enumerate() {
@@ -259,11 +255,13 @@ impl Frames {
             self.place_of(memory, frame)?
         };
         let word = memory.read_word(place);
-        let more = word | 1 << (frame.0 % 64);
+        let bit = 1 << (frame.0 % 64);
+        let more = word | bit;
         if more == word {
             return Err(FrameError::DoubleFree(frame));
         }
         memory.write_word(place, more);
+        self.known.forget(place, bit);
         self.hint = Hint { word: place, frame };
         self.free += 1;
         if word == 0 || more == u64::MAX {
@@ -339,6 +337,7 @@ impl Frames {
             let old = memory.read_word(place);
             let new = old | bits_of(part);
             memory.write_word(place, new);
+            self.known.forget(place, bits_of(part));
             self.hint = Hint { word: place, frame: part.start };
             if old == 0 || new == u64::MAX {
                 self.note(memory, part.start, old, new);

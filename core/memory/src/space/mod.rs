@@ -26,7 +26,7 @@ pub(crate) use tables::Tables;
 pub use tables::Unlinked;
 pub use teardown::Teardown;
 
-use crate::{FrameError, Means, OverBudget};
+use crate::{Content, FrameError, Means, OverBudget};
 
 /// How many entries one step of a long operation looks at.
 pub const STEP: usize = 64;
@@ -145,11 +145,19 @@ pub struct AddressSpace<F> {
     cursor: u64,
     /// A large page that is being zeroed, before it is mapped.
     filling: Option<Filling>,
+    /// What the first table holds as long as nothing is in the space.
+    empty: Content,
 }
 
 impl<F> Clone for AddressSpace<F> {
     fn clone(&self) -> Self {
-        Self { tables: self.tables, reached: self.reached, cursor: self.cursor, filling: self.filling }
+        Self {
+            tables: self.tables,
+            reached: self.reached,
+            cursor: self.cursor,
+            filling: self.filling,
+            empty: self.empty,
+        }
     }
 }
 
@@ -159,9 +167,16 @@ impl<F: Format> AddressSpace<F> {
     /// # Errors
     /// If there is no frame for its first table.
     pub fn new(means: &mut Means<'_, impl PhysicalMemory>) -> Result<Self, SpaceError> {
-        let root = means.take_zeroed()?;
-        means.memory.share_kernel_half(root);
-        Ok(Self { tables: Tables::new(root), reached: Pages::NOWHERE, cursor: 0, filling: None })
+        let root = means.take_root()?;
+        debug_assert!(
+            holds_nothing::<F>(means.memory, root),
+            "an old table is no new one before it is empty (MEM-24)"
+        );
+        Ok(Self::with(root, Content::Root))
+    }
+
+    const fn with(root: Frame, empty: Content) -> Self {
+        Self { tables: Tables::new(root), reached: Pages::NOWHERE, cursor: 0, filling: None, empty }
     }
 
     /// Its first table.
@@ -247,5 +262,11 @@ fn release(means: &mut Means<'_, impl PhysicalMemory>, leaf: Leaf, level: u32) {
 
 /// A space that was made and never used goes back at once.
 pub fn unmake<F: Format>(space: AddressSpace<F>, means: &mut Means<'_, impl PhysicalMemory>) {
-    means.give(space.tables.root);
+    means.give_holding(space.tables.root, space.empty);
+}
+
+/// Whether the user half of a top-level table is empty.
+fn holds_nothing<F: Format>(memory: &impl PhysicalMemory, root: Frame) -> bool {
+    let top = F::USER_END.div_ceil(span(F::LEVELS - 1));
+    memory.zeros_from(root.word(0), top) == top
 }

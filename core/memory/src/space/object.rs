@@ -11,7 +11,7 @@ use super::fault::{Repair, allowed};
 use super::sweep::{AGAIN, NEXT};
 use super::tables::{Spot, Tables};
 use super::{AddressSpace, Pages, SpaceError, frames_at};
-use crate::Means;
+use crate::{Content, Means};
 
 /// The largest page that hardware has on every format.
 const LARGEST: u32 = 2;
@@ -42,7 +42,7 @@ impl<F: Format> AddressSpace<F> {
     /// If there is no frame for it.
     pub fn detached(means: &mut Means<'_, impl PhysicalMemory>) -> Result<Self, SpaceError> {
         let root = means.take_zeroed()?;
-        Ok(Self { tables: Tables::new(root), reached: Pages::NOWHERE, cursor: 0, filling: None })
+        Ok(Self::with(root, Content::Zeros))
     }
 
     /// The frame of an object's page; a zeroed one, if it has none yet.

@@ -7,7 +7,7 @@ use coldframe_hal::paging::{Entry, Format, index, span};
 use coldframe_hal::{FRAME_WORDS, Frame, PhysicalAddress, PhysicalMemory};
 
 use super::SpaceError;
-use crate::Means;
+use crate::{Content, Means};
 
 /// No format has more levels.
 pub(crate) const MAX_LEVELS: usize = 5;
@@ -56,7 +56,8 @@ impl Unlinked {
         let mut next = self.first;
         while let Some(table) = next {
             next = linked(means.memory.read_word(table.word(0)));
-            means.give(table);
+            means.memory.write_word(table.word(0), 0);
+            means.give_holding(table, Content::Zeros);
         }
     }
 }

@@ -5,7 +5,7 @@ use coldframe_hal::{FRAME_WORDS, PhysicalAddress, PhysicalMemory};
 
 use super::tables::MAX_LEVELS;
 use super::{AddressSpace, Pages, STEP, release};
-use crate::Means;
+use crate::{Content, Means};
 
 /// How many empty entries count as one: most tables are nearly empty, and looking is cheap.
 const PASSED_AT_ONCE: u64 = 64;
@@ -29,7 +29,7 @@ impl<F: Format> AddressSpace<F> {
         self.cursor = self.cursor.max(self.reached.start);
         for _ in 0..STEP {
             if self.cursor >= F::USER_END {
-                means.give(self.root());
+                means.give_holding(self.root(), self.empty);
                 return Teardown::Done;
             }
             self.take_down_entry(means);
@@ -53,7 +53,8 @@ impl<F: Format> AddressSpace<F> {
                     means.memory.write_word(slot, 0);
                     release(means, leaf, level);
                 }
-                Entry::Empty | Entry::Lazy(_) | Entry::Promised(_) | Entry::Arriving => {}
+                Entry::Lazy(_) | Entry::Promised(_) | Entry::Arriving => means.memory.write_word(slot, 0),
+                Entry::Empty => {}
             }
             break;
         }
@@ -73,7 +74,7 @@ impl<F: Format> AddressSpace<F> {
             // The cursor has left this table.
             let parent = path[level as usize + 1].word(index(self.cursor - 1, level + 1));
             means.memory.write_word(parent, 0);
-            means.give(path[level as usize]);
+            means.give_holding(path[level as usize], Content::Zeros);
             level += 1;
         }
     }
