@@ -16,6 +16,7 @@ fn the_tree_of_qemu_is_read() {
     let facts = device_tree::read(VIRT, &[kernel]).expect("the tree is fine");
     assert_eq!(facts.cpus.ids(), [0, 1, 2, 3]);
     assert_eq!(facts.timebase, 10_000_000);
+    assert!(facts.own_timers);
     assert_eq!(facts.serial, 0x1000_0000);
     assert_eq!(facts.finisher, Some(0x10_0000));
     assert_eq!(facts.ram.frames(), 65_536 - 1);
@@ -29,6 +30,14 @@ fn the_tree_of_qemu_is_read() {
     assert_eq!([0, 1, 3, 4].map(|hart| plic.context_of(hart)), [Some(1), Some(3), Some(7), None]);
     let ram: Vec<_> = facts.memory().collect();
     assert_eq!(ram, [Bytes { start: 0x8000_0000, length: 256 << 20 }]);
+}
+
+#[test]
+fn firmware_sets_the_timers_of_harts_that_cannot() {
+    let mut tree = VIRT.to_vec();
+    let at = tree.windows(5).rposition(|part| part == b"_sstc").expect("the last hart has it");
+    tree[at + 1..at + 5].copy_from_slice(b"zzzz");
+    assert!(!device_tree::read(&tree, &[]).expect("the tree is fine").own_timers);
 }
 
 #[test]

@@ -62,6 +62,8 @@ pub struct Facts {
     pub cpus: CpuList,
     /// How fast `time` counts.
     pub timebase: u64,
+    /// Whether every hart has a timer that the kernel itself sets (extension Sstc); otherwise firmware does.
+    pub own_timers: bool,
     /// The registers of the serial port.
     pub serial: u64,
     /// A word that ends the emulation with an exit code.
@@ -124,6 +126,7 @@ pub fn read(bytes: &[u8], also_used: &[Bytes]) -> Result<Facts, TreeError> {
         ram: MemoryMap::default(),
         cpus: CpuList::default(),
         timebase: 0,
+        own_timers: true,
         serial: 0,
         finisher: None,
         archive: None,
@@ -204,8 +207,20 @@ fn read_cpus(node: &FdtNode<'_>, facts: &mut Facts) {
             && let Some(id) = number(&cpu, "reg").and_then(|id| u32::try_from(id).ok())
         {
             facts.cpus.push(id);
+            facts.own_timers &= has_extension(&cpu, "sstc");
         }
     }
+}
+
+/// Whether a hart has an extension of several letters: by the list of them, or by the older string of all.
+fn has_extension(cpu: &FdtNode<'_>, name: &str) -> bool {
+    let has = |property: &str, separator: u8| {
+        cpu.property(property).is_some_and(|property| {
+            let mut extensions = property.value().split(|byte| *byte == separator || *byte == 0);
+            extensions.any(|extension| extension.eq_ignore_ascii_case(name.as_bytes()))
+        })
+    };
+    has("riscv,isa-extensions", 0) || has("riscv,isa", b'_')
 }
 
 /// A hart and what other nodes call its interrupt controller.

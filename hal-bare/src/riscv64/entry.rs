@@ -108,7 +108,7 @@ extern "C" fn start_first(hart: u64, tree: u64) -> ! {
         Ok(facts) => facts,
         Err(error) => panic!("the device tree cannot be used: {error:?}"),
     };
-    super::set_devices(facts.timebase, facts.serial, facts.finisher);
+    super::set_devices(&facts);
     facts.cpus.put_first(hart as u32);
     HARTS[0].store(hart as u32, core::sync::atomic::Ordering::SeqCst);
     let own = facts.plic.as_ref().map(|plic| Bytes { start: plic.start, length: plic.length });

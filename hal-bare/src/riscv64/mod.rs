@@ -1,4 +1,4 @@
-//! RISC-V: S-mode above OpenSBI, harts by HSM, timers by SBI, Sv39.
+//! RISC-V: S-mode above OpenSBI, harts by HSM, timers by Sstc or SBI, Sv39.
 
 mod entry;
 mod kernel_map;
@@ -6,7 +6,7 @@ mod plic;
 mod sbi;
 mod user;
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use coldframe_abi::{CpuId, ExitCode, Instant};
 use coldframe_hal::paging::Format;
@@ -20,6 +20,7 @@ pub(crate) use kernel_map::{
 pub(crate) use user::{Call, Registers, UserExit, run_user, yield_leaf};
 
 use crate::boot::TickRate;
+use crate::boot::device_tree::Facts;
 use crate::console::say;
 use crate::rate::RateCell;
 
@@ -31,6 +32,8 @@ const TIMER: u64 = 5;
 const EXTERNAL: u64 = 9;
 
 static TIMEBASE: RateCell = RateCell::new();
+/// Whether harts have timers that the kernel sets itself.
+static OWN_TIMERS: AtomicBool = AtomicBool::new(false);
 static SERIAL: AtomicU64 = AtomicU64::new(0);
 static FINISHER: AtomicU64 = AtomicU64::new(0);
 static HARTS: [AtomicU32; MAX_CPUS] = [const { AtomicU32::new(u32::MAX) }; MAX_CPUS];
@@ -46,16 +49,18 @@ macro_rules! read_csr {
 use read_csr;
 
 /// Keeps where the devices are that the kernel itself uses.
-fn set_devices(timebase: u64, serial: u64, finisher: Option<u64>) {
-    TIMEBASE.set("the time base of the device tree", timebase);
-    SERIAL.store(serial, Ordering::Relaxed);
-    FINISHER.store(finisher.unwrap_or(0), Ordering::Relaxed);
+fn set_devices(facts: &Facts) {
+    TIMEBASE.set("the time base of the device tree", facts.timebase);
+    OWN_TIMERS.store(facts.own_timers, Ordering::Relaxed);
+    SERIAL.store(facts.serial, Ordering::Relaxed);
+    FINISHER.store(facts.finisher.unwrap_or(0), Ordering::Relaxed);
 }
 
 /// Readies this CPU for user mode.
 pub(crate) fn set_up_cpu(cpu: CpuId) {
     activate(kernel_root(), Tag::NONE);
     user::set_trap_vector();
+    disarm();
     plic::set_up_cpu(cpu);
     // These interrupts end user mode and `wfi`; the kernel itself runs with interrupts off.
     // SAFETY: sie only selects which interrupts can become pending for S-mode.
@@ -81,11 +86,22 @@ pub(crate) fn now() -> Instant {
 }
 
 pub(crate) fn arm(deadline: Instant) {
-    sbi::set_timer(TIMEBASE.get().ticks_at(deadline));
+    set_timer(TIMEBASE.get().ticks_at(deadline));
 }
 
 pub(crate) fn disarm() {
-    sbi::set_timer(u64::MAX);
+    set_timer(u64::MAX);
+}
+
+/// Asks for a timer interrupt at a moment of `time`; one that is pending goes if the moment is to come.
+fn set_timer(ticks: u64) {
+    if OWN_TIMERS.load(Ordering::Relaxed) {
+        // SAFETY: all harts have `stimecmp`, by this number (the device tree says so, and firmware has let S-mode at
+        // it then); it only says when the next timer interrupt is pending.
+        unsafe { core::arch::asm!("csrw 0x14d, {}", in(reg) ticks, options(nomem, nostack)) };
+    } else {
+        sbi::set_timer(ticks);
+    }
 }
 
 pub(crate) fn activate(root: Frame, tag: Tag) {
