@@ -27,8 +27,8 @@ pub struct HostRegisters {
 }
 
 impl UserRegisters for HostRegisters {
-    fn start(entry: u64, stack: u64, argument: u64) -> Self {
-        Self { program_counter: entry, stack, argument, ..Self::default() }
+    fn begin(&mut self, entry: u64, stack: u64, argument: u64) {
+        (self.program_counter, self.stack, self.argument) = (entry, stack, argument);
     }
 
     fn request(&self) -> Request {

@@ -75,6 +75,13 @@ impl CpuSet {
         self.0.iter().fold(0, |all, bank| all | bank) == 0
     }
 
+    /// Whether every CPU is a member that there can be.
+    #[must_use]
+    #[inline]
+    pub fn is_all(&self) -> bool {
+        self.0.iter().fold(u64::MAX, |all, bank| all & bank) == u64::MAX
+    }
+
     /// The member with the lowest number.
     #[must_use]
     #[inline]

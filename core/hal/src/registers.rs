@@ -4,10 +4,19 @@ use coldframe_abi::{Carries, Message, Reply, Request};
 
 /// The saved registers of a thread in user mode, with all that a ground must keep for it (FPU state included).
 pub trait UserRegisters: Clone + Default + 'static {
-    /// Registers with which a new thread starts.
+    /// Makes them those with which a new thread starts.
     ///
+    /// Precondition: they are at their default.
     /// Postcondition: all that is not named here is zero; the status word lets user mode be interrupted.
-    fn start(entry: u64, stack: u64, argument: u64) -> Self;
+    fn begin(&mut self, entry: u64, stack: u64, argument: u64);
+
+    /// Registers with which a new thread starts.
+    #[must_use]
+    fn start(entry: u64, stack: u64, argument: u64) -> Self {
+        let mut registers = Self::default();
+        registers.begin(entry, stack, argument);
+        registers
+    }
 
     /// The call that the thread made.
     ///

@@ -95,10 +95,10 @@ impl<M: Machine> Kernel<M> {
             }
         }
         let process = self.free_process;
+        // Whoever gave the row back has left nothing else in it (`give_process_row`).
         let row = self.process(process);
-        let (generation, next) = (row.generation + 1, row.next_sibling);
-        *row = Process { generation, ..Process::default() };
-        self.free_process = next;
+        (row.generation, row.ended) = (row.generation + 1, None);
+        self.free_process = core::mem::replace(&mut self.process(process).next_sibling, NONE);
         Ok(process)
     }
 

@@ -170,18 +170,19 @@ impl<M: Machine> Kernel<M> {
         row.waits_for = WaitsFor::Nothing;
         let process = row.process;
         let joiner = core::mem::replace(&mut row.joiner, NONE);
+        let nobody_can_ask = row.capabilities == 0;
         // What one hears of it whose own process has ended is lost: the result stays for another.
         if joiner != NONE && !self.has_ended(joiner) {
             self.forget_thread(thread);
             self.wake(cpu, joiner, Ok(result), Wake::Event);
-        } else if self.thread(thread).capabilities == 0 {
-            // Nobody can ask for its result.
+        } else if nobody_can_ask {
             self.forget_thread(thread);
         }
-        self.process(process).alive_threads -= 1;
-        if self.process(process).ended.is_some() {
+        let row = self.process(process);
+        row.alive_threads -= 1;
+        if row.ended.is_some() {
             self.call_reaper(cpu, process);
-        } else if self.process(process).alive_threads == 0 {
+        } else if row.alive_threads == 0 {
             self.end_process(cpu, process, coldframe_abi::ExitCode(0));
         }
     }

@@ -40,7 +40,7 @@ impl Scheduler<'_> {
             runs_on: thread,
             time,
             affinity,
-            unbound: affinity == CpuSet::ALL,
+            unbound: affinity.is_all(),
             cpu,
             place: Place::Held,
             ..crate::Row::default()
@@ -147,7 +147,7 @@ impl Scheduler<'_> {
         self.placed_anew(holder, here, now, |scheduler| {
             let row = &mut scheduler.rows[thread as usize];
             change(&mut row.own, &mut row.affinity);
-            row.unbound = row.affinity == CpuSet::ALL;
+            row.unbound = row.affinity.is_all();
             row.own.boost = 0;
             let class = scheduler.level_of(holder).class();
             let own = &mut scheduler.rows[thread as usize].own;

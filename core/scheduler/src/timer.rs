@@ -113,30 +113,36 @@ impl Timers<'_> {
     #[must_use]
     #[inline]
     pub fn next(&self, cpu: CpuId) -> Option<Instant> {
-        Class::ALL.iter().filter_map(|class| self.next_of(wheel_of(cpu, *class))).min()
+        let first = usize::from(wheel_of(cpu, Class::ALL[0]));
+        let wheels = &self.wheels[first..first + Class::ALL.len()];
+        wheels.iter().filter(|wheel| wheel.digits != 0).map(|wheel| self.first_of(wheel)).min()
     }
 
-    #[inline]
-    fn next_of(&self, wheel: u16) -> Option<Instant> {
-        let record = &self.wheels[usize::from(wheel)];
-        if record.digits == 0 {
-            return None;
-        }
+    /// When the first timer of a wheel is due that has one.
+    fn first_of(&self, record: &Wheel) -> Instant {
         if record.open != UNARMED {
-            return Some(record.time);
+            return record.time;
         }
         let digit = record.digits.trailing_zeros() as usize;
         let slot = record.occupied[digit].trailing_zeros() as usize;
         if record.unsorted[digit] >> slot & 1 == 1 {
-            return Some(slot_start(record.time, digit, slot));
+            return slot_start(record.time, digit, slot);
         }
-        Some(self.timers[record.heads[digit * SLOTS + slot] as usize].deadline)
+        self.timers[record.heads[digit * SLOTS + slot] as usize].deadline
     }
 
     /// Hands out one due timer of a CPU, the most urgent class first, and unarms it. `steps` counts down with each
     /// timer touched; at zero there may be more that are due.
     pub fn expire(&mut self, cpu: CpuId, now: Instant, steps: &mut u32) -> Option<u32> {
-        Class::ALL.iter().rev().find_map(|class| self.expire_of(wheel_of(cpu, *class), now, steps))
+        for class in Class::ALL.iter().rev() {
+            let wheel = wheel_of(cpu, *class);
+            if self.wheels[usize::from(wheel)].digits != 0
+                && let Some(due) = self.expire_of(wheel, now, steps)
+            {
+                return Some(due);
+            }
+        }
+        None
     }
 
     fn expire_of(&mut self, wheel: u16, now: Instant, steps: &mut u32) -> Option<u32> {

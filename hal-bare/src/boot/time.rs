@@ -61,8 +61,14 @@ impl TickRate {
     /// What the counter shows once a moment is reached: never too early.
     #[must_use]
     pub fn ticks_at(self, moment: Instant) -> u64 {
-        let ticks = (u128::from(moment.0) * u128::from(self.hertz)).div_ceil(NANOS_PER_SECOND);
-        u64::try_from(ticks).unwrap_or(u64::MAX)
+        const SECOND: u64 = NANOS_PER_SECOND as u64;
+        let (seconds, rest) = (moment.0 / SECOND, moment.0 % SECOND);
+        let part = match rest.checked_mul(self.hertz) {
+            Some(product) => product.div_ceil(SECOND),
+            // What no word holds is divided by a function of the library: only counters of more than 18 GHz.
+            None => (u128::from(rest) * u128::from(self.hertz)).div_ceil(NANOS_PER_SECOND) as u64,
+        };
+        seconds.saturating_mul(self.hertz).saturating_add(part)
     }
 
     /// How many ticks pass in a span: never too few.

@@ -264,9 +264,8 @@ impl Registers {
 }
 
 impl UserRegisters for Registers {
-    fn start(entry: u64, stack: u64, argument: u64) -> Self {
-        let general = General { rip: entry, rsp: stack, rdi: argument, ..General::default() };
-        Self { general, ..Self::default() }
+    fn begin(&mut self, entry: u64, stack: u64, argument: u64) {
+        (self.general.rip, self.general.rsp, self.general.rdi) = (entry, stack, argument);
     }
 
     fn request(&self) -> Request {

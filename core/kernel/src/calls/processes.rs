@@ -13,7 +13,7 @@ use super::{Caller, Outcome};
 use crate::boot::BootError;
 use crate::capabilities::{OF_PROCESS, OF_THREAD};
 use crate::work::told;
-use crate::{Bell, Kernel, LentName, Life, Registers, WaitsFor};
+use crate::{Bell, Kernel, LentName, Life, WaitsFor};
 
 impl<M: Machine> Kernel<M> {
     pub(super) fn process_create(&mut self, caller: Caller, frames: u64) -> Result<u64, Error> {
@@ -81,7 +81,7 @@ impl<M: Machine> Kernel<M> {
         self.set_capability(name, own, target, OF_THREAD, 0);
         let row = self.thread(thread);
         row.life = Life::Alive;
-        row.registers = Registers::<M>::start(entry.0, stack.0, argument);
+        row.registers.begin(entry.0, stack.0, argument);
         self.thread(thread).handler = self.process(process).handler;
         // In the maker's group: to make processes makes no time.
         self.start_thread(cpu, caller.thread, thread);

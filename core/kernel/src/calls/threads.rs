@@ -55,7 +55,7 @@ impl<M: Machine> Kernel<M> {
         self.name_thread(thread, capability);
         let row = self.thread(thread);
         row.life = Life::Alive;
-        row.registers = Registers::<M>::start(entry.0, stack.0, argument);
+        row.registers.begin(entry.0, stack.0, argument);
         self.thread(thread).handler = self.thread(caller.thread).handler;
         self.start_thread(cpu, caller.thread, thread);
         Ok(self.handle_of(capability).to_word())
