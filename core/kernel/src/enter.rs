@@ -64,11 +64,12 @@ impl<M: Machine> Kernel<M> {
                 return Resume::User;
             }
         }
-        if !is_asked_for(trap) || self.is_due(here, now) {
+        if !(is_asked_for(trap) || trap == Trap::Again) || self.is_due(here, now) {
             self.expire_timers(cpu, now);
         }
         let waking = self.wake_waiters(cpu);
         self.obey_orders(cpu, now);
+        let asked = (self.change.0, self.current(cpu));
         self.wake_undertaker(cpu);
         // Before the scheduler decides: leaving may wake the reaper, and that may be placed here.
         match self.current(cpu) {
@@ -88,8 +89,9 @@ impl<M: Machine> Kernel<M> {
             Some(_) => {}
         }
         let untouched = self.settle(cpu, now);
-        // Who was queued may have been told meanwhile not to run: one a step, so that a step stays short.
-        let obeyed = self.obey_orders(cpu, now);
+        // Who was queued may have been told meanwhile not to run: one a step, so that a step stays short. If nothing has
+        // changed, it is who was asked before.
+        let obeyed = (self.change.0, self.current(cpu)) != asked && self.obey_orders(cpu, now);
         if obeyed {
             let loaded = self.of_cpu(cpu).loaded;
             self.switch(cpu, loaded, NONE);
@@ -182,7 +184,8 @@ impl<M: Machine> Kernel<M> {
         if thread == reaper::THREAD {
             return false;
         }
-        let (suspended, process) = (self.thread(thread).suspended, self.thread(thread).process);
+        let row = self.thread(thread);
+        let (suspended, process) = (row.suspended, row.process);
         if self.process(process).ended.is_some() {
             let loose = self.scheduler().stop(cpu.id(), now);
             if self.thread(thread).cargo.is_lent() {
