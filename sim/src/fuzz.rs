@@ -18,7 +18,7 @@ pub fn syscalls(bytes: &[u8]) -> Result<(), Violation> {
 }
 
 /// Runs the world that a source describes, of whichever kind.
-pub fn played(source: &mut impl Source) -> Outcome {
+pub fn played(source: &mut dyn Source) -> Outcome {
     let kind = &KINDS[source.choose(KINDS.len() as u32) as usize];
     run(Subject::Drawn(kind), source, Options { steps: Some(STEPS), ..Options::default() })
 }

@@ -92,7 +92,7 @@ const SCENARIO_STEPS: u64 = 2_000_000;
 const STUCK: u64 = 5_000;
 
 /// Runs a subject to its end.
-pub fn run(subject: Subject, source: &mut impl Source, options: Options) -> Outcome {
+pub fn run(subject: Subject, source: &mut dyn Source, options: Options) -> Outcome {
     match subject {
         Subject::Drawn(kind) => {
             let limit = options.steps.unwrap_or(kind.steps);
@@ -130,7 +130,7 @@ fn install_hook() {
 }
 
 fn guarded<F: HardwareFormat, U: Userland<F>>(
-    source: &mut impl Source,
+    source: &mut dyn Source,
     limit: u64,
     (options, ends): (Options, bool),
     make: impl FnOnce(&mut dyn Source) -> World<F, U>,
@@ -182,7 +182,7 @@ fn message(payload: &(dyn std::any::Any + Send)) -> String {
 
 fn drive<F: HardwareFormat, U: Userland<F>>(
     world: &mut World<F, U>,
-    source: &mut impl Source,
+    source: &mut dyn Source,
     limit: u64,
     steps: &mut u64,
 ) -> Result<(), Violation> {
@@ -214,7 +214,7 @@ const LAST_STEPS: u64 = 1_000_000;
 /// All programs end, and nothing is left of them: but for the first process, which has done nothing.
 fn end_in_peace<F: HardwareFormat, U: Userland<F>>(
     world: &mut World<F, U>,
-    source: &mut impl Source,
+    source: &mut dyn Source,
     steps: &mut u64,
 ) -> Result<(), Violation> {
     world.end_programs();

@@ -319,7 +319,7 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
     ///
     /// # Errors
     /// What an oracle has to say about it.
-    pub fn step(&mut self, source: &mut impl Source) -> Result<Progress, Violation> {
+    pub fn step(&mut self, source: &mut dyn Source) -> Result<Progress, Violation> {
         if self.modes.contains(&Mode::Off) {
             return Ok(Progress::Off);
         }
