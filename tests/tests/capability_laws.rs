@@ -32,6 +32,12 @@ enum Op {
     Revoke {
         which: usize,
     },
+    /// Those that were derived last go together, but for those with a badge that is refused.
+    GiveLast {
+        which: usize,
+        most: u32,
+        refused: u64,
+    },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -41,7 +47,9 @@ fn op() -> impl Strategy<Value = Op> {
         6 => (which.clone(), holder, rights).prop_map(|(of, holder, rights)| Op::Copy { of, holder, rights }),
         1 => (which.clone(), 2_usize..90).prop_map(|(of, length)| Op::Chain { of, length }),
         4 => which.clone().prop_map(|which| Op::Delete { which }),
-        1 => which.prop_map(|which| Op::Revoke { which }),
+        1 => which.clone().prop_map(|which| Op::Revoke { which }),
+        3 => (which, 0_u32..40, 1_u64..6)
+            .prop_map(|(which, most, refused)| Op::GiveLast { which, most, refused }),
     ]
 }
 
@@ -179,7 +187,43 @@ impl Kit {
                 }
                 assert_eq!(self.rows[row as usize].last_derived(), None, "revoked means gone");
             }
+            Op::GiveLast { which, most, refused } => {
+                if let Some(parent) = self.pick(which) {
+                    self.give_last(parent, most, refused);
+                }
+            }
         }
+    }
+
+    fn give_last(&mut self, parent: u32, most: u32, refused: u64) {
+        let Some(last) = self.rows[parent as usize].last_derived() else { return };
+        let holder = self.known[&last].holder;
+        let mut holdings = self.holdings[holder];
+        let mut asked = Vec::new();
+        let given = self.view().give_last(parent, &mut holdings, most, |row, capability| {
+            asked.push(row);
+            capability.badge() != refused
+        });
+        self.holdings[holder] = holdings;
+        assert!(given <= most);
+        for row in &asked[..given as usize] {
+            let known = self.known.remove(row).expect("it was there");
+            assert_eq!((known.parent, row / CHUNK), (Some(parent), last / CHUNK));
+            assert!(known.badge != refused, "who may not go stays");
+            assert!(!self.known.values().any(|other| other.parent == Some(*row)), "only leaves go");
+        }
+        // It stops only where it has to.
+        let Some(next) = self.rows[parent as usize].last_derived() else { return };
+        let used = self.chunks[(last / CHUNK) as usize].used();
+        let is_parent = self.known.values().any(|other| other.parent == Some(next));
+        assert!(
+            given == most
+                || next / CHUNK != last / CHUNK
+                || self.known[&next].badge == refused
+                || is_parent
+                || (used == 1 && holdings.chunks() > 1),
+            "{next} could have gone too"
+        );
     }
 
     fn judge(&self) {

@@ -206,11 +206,61 @@ impl Capabilities<'_> {
         (empty && holdings.chunks > 1).then_some(chunk)
     }
 
+    /// Gives back those that were derived last from `parent`, as long as they lie in one chunk that stays, nothing was
+    /// derived from them, nobody waits by them and each `may_go`, at most so many; says how many.
+    #[inline(always)]
+    pub fn give_last(
+        &mut self,
+        parent: u32,
+        holdings: &mut Holdings,
+        most: u32,
+        mut may_go: impl FnMut(u32, &Capability) -> bool,
+    ) -> u32 {
+        let mut last = self.rows[parent as usize].last;
+        let chunk = last / CHUNK;
+        let record = &mut self.chunks[chunk as usize];
+        let most = most.min(record.used - u32::from(holdings.chunks > 1));
+        let (was_full, mut free) = (record.free == NONE, record.free);
+        let mut given = 0;
+        while given < most && last / CHUNK == chunk {
+            let row = &mut self.rows[last as usize];
+            let is_plain = row.first == NONE && row.users == NONE && row.generation < u32::MAX;
+            if !is_plain || !may_go(last, row) {
+                break;
+            }
+            let (generation, previous) = (row.generation, row.previous);
+            let next = if free == NONE { Link::up(NONE) } else { Link::to(free) };
+            *row = Capability { generation, next, ..Capability::default() };
+            free = last;
+            last = previous.row();
+            given += 1;
+        }
+        if given == 0 {
+            return 0;
+        }
+        (record.used, record.free) = (record.used - given, free);
+        self.rows[parent as usize].last = last;
+        if last == NONE {
+            self.rows[parent as usize].first = NONE;
+        } else {
+            self.rows[last as usize].next = Link::up(parent);
+        }
+        if was_full {
+            self.has_room(chunk, holdings);
+        }
+        given
+    }
+
     /// Takes an empty chunk away from its holder.
     pub fn dismiss(&mut self, chunk: u32, holdings: &mut Holdings) {
         let record = &self.chunks[chunk as usize];
         let opened = (chunk * CHUNK) as usize..(chunk * CHUNK + record.opened) as usize;
-        let highest = self.rows[opened].iter().map(|row| row.generation).max().unwrap_or(0);
+        let mut highest = 0;
+        for row in &mut self.rows[opened] {
+            highest = highest.max(row.generation);
+            // As if nobody had had it: of what a row holds that is given back, this is all that it was not made with.
+            (row.generation, row.next) = (0, Link::up(NONE));
+        }
         if record.free != NONE {
             self.has_no_room(chunk, holdings);
         }

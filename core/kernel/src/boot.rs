@@ -13,7 +13,7 @@ use crate::kernel::Change;
 use crate::rounds::FlushTable;
 use crate::tables::grow_paid;
 use crate::translation::Tags;
-use crate::{Kernel, LentName, Life, ProcessId, Registers, reaper};
+use crate::{Kernel, LentName, Life, ProcessId, reaper};
 
 /// Why the kernel or a first process could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,12 +116,15 @@ impl<M: Machine> Kernel<M> {
             free_interrupted: NONE,
             due_upcalls: 0,
             free_chunk: NONE,
+            spare_chunk: NONE,
+            spare_chunks: 0,
             free_process: NONE,
             orphan_first: NONE,
             unshown_first: NONE,
             alive_processes: 0,
             reap_first: NONE,
             own: Budget::default(),
+            boot_frames: 0,
             budget: Budget::default(),
             clock_page,
             firmware,
@@ -148,6 +151,7 @@ impl<M: Machine> Kernel<M> {
         grow_paid(per_cpu, count, machine, frames)?;
         grow_paid(lines, line_count, machine, frames)?;
         kernel.heads.rows_mut().fill(NONE);
+        kernel.boot_frames = kernel.table_frames();
         kernel.own = Budget::new(kernel.frames.free_count() / KERNEL_SHARE);
         let reaper = kernel.take_thread_row()?;
         assert_eq!(reaper, reaper::THREAD, "the reaper is the first thread");
@@ -320,7 +324,7 @@ impl<M: Machine> Kernel<M> {
         self.join_process(thread, process.0);
         let row = self.thread(thread);
         row.life = Life::Alive;
-        row.registers = Registers::<M>::start(entry.0, stack.0, argument);
+        row.registers.begin(entry.0, stack.0, argument);
         let context = Context::new(Class::Normal, Priority(128), group);
         let mut scheduler = self.scheduler();
         scheduler.create(thread, context, CpuSet::ALL, CpuId(0));

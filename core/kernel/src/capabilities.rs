@@ -32,6 +32,13 @@ pub(crate) const OF_LINE: CapabilityRights = CapabilityRights::INSPECT.and(Capab
 /// What whoever maps may do with the mapping. There is one capability to each: no copy.
 pub(crate) const OF_MAPPING: CapabilityRights = CapabilityRights::INSPECT.and(CapabilityRights::MANAGE);
 
+/// If no more rows of a chunk than this have been in use, taking them back is no step of its own.
+const FEW: u32 = 8;
+
+/// How many chunks of nobody the kernel keeps: processes that come and go write no rows then, and no page table of the
+/// kernel changes for them.
+const SPARE_CHUNKS: u32 = 8;
+
 impl<M: Machine> Kernel<M> {
     #[inline]
     pub(crate) fn capabilities(&mut self) -> Capabilities<'_> {
@@ -269,7 +276,14 @@ impl<M: Machine> Kernel<M> {
     }
 
     fn take_chunk(&mut self) -> Result<u32, SpaceError> {
-        let Self { machine, frames, capabilities, chunks, free_chunk, own, .. } = self;
+        let Self { machine, frames, capabilities, chunks, free_chunk, spare_chunk, own, .. } = self;
+        if *spare_chunk != NONE {
+            let chunk = *spare_chunk;
+            *spare_chunk = chunks.rows()[chunk as usize].next().unwrap_or(NONE);
+            self.spare_chunks -= 1;
+            own.refund(1);
+            return Ok(chunk);
+        }
         if *free_chunk != NONE {
             let chunk = *free_chunk;
             capabilities.lower(chunk as usize, frames.take(machine)?);
@@ -328,20 +342,26 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// A chunk goes back to whoever paid for it.
+    /// A chunk goes back, and its price to whoever paid for it. The kernel keeps a few, at its own expense.
     fn give_chunk(&mut self, process: u32, chunk: u32) {
-        let Self { machine, frames, capabilities, chunks, processes, free_chunk, .. } = self;
+        self.process(process).budget.refund(1);
+        let Self { machine, frames, capabilities, chunks, free_chunk, spare_chunk, own, .. } = self;
+        if self.spare_chunks < SPARE_CHUNKS && own.charge(1).is_ok() {
+            chunks.rows_mut()[chunk as usize].set_next_unheld(*spare_chunk);
+            *spare_chunk = chunk;
+            self.spare_chunks += 1;
+            return;
+        }
         if let Some(frame) = capabilities.lift(chunk as usize) {
             frames
                 .give(machine, frame)
                 .unwrap_or_else(|error| unreachable!("a chunk is a frame of the kernel: {error:?}"));
         }
-        processes.rows_mut()[process as usize].budget.refund(1);
         chunks.rows_mut()[chunk as usize].set_next_unheld(*free_chunk);
         *free_chunk = chunk;
     }
 
-    /// Takes a chunk of capabilities from a process that has ended; says whether there was one.
+    /// Takes a chunk of capabilities from a process that has ended; says whether that was a step.
     pub(crate) fn take_chunk_back(&mut self, cpu: &mut M::Cpu, process: u32) -> bool {
         let Some(chunk) = self.process(process).holdings.first() else { return false };
         let opened = self.chunks.rows()[chunk as usize].opened();
@@ -366,6 +386,6 @@ impl<M: Machine> Kernel<M> {
         let holdings = &mut processes.rows_mut()[process as usize].holdings;
         Capabilities { rows: capabilities.rows_mut(), chunks: chunks.rows_mut() }.dismiss(chunk, holdings);
         self.give_chunk(process, chunk);
-        true
+        opened > FEW || self.process(process).holdings.first().is_some()
     }
 }

@@ -3,7 +3,7 @@
 //! Each looks at what it names once, for the test and for the change: the slow way does that one after the other.
 
 use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Counter, Reply};
-use coldframe_capability::{CHUNK, Capabilities, Target};
+use coldframe_capability::{CHUNK, Capabilities, Holdings, Target};
 use coldframe_hal::{Machine, Store};
 
 use crate::calls::Caller;
@@ -26,7 +26,7 @@ impl<M: Machine> Kernel<M> {
         if !fits || !owner.holdings.have_room() {
             return None;
         }
-        let named = Named::<M> { objects, endpoints, threads };
+        let mut named = Named::<M> { objects, endpoints, threads };
         if !named.takes_another_name(target, rights, caller.process) {
             return None;
         }
@@ -46,24 +46,52 @@ impl<M: Machine> Kernel<M> {
         let (row, name) = (handle.slot, (handle.slot, handle.generation));
         let Self { capabilities, chunks, processes, threads, objects, endpoints, .. } = self;
         let capability = Capabilities::unlimited(capabilities.rows(), caller.process, name)?;
-        let (target, rights) = (capability.target(), capability.rights());
+        if matches!(capability.target().kind, CapabilityKind::Process | CapabilityKind::Group) {
+            return self.fast_delete_of_holder(caller, row);
+        }
         let owner = &mut processes.rows_mut()[caller.process as usize];
-        let chunk = &chunks.rows()[(row / CHUNK) as usize];
-        let chunk_stays = chunk.used() > 1 || owner.holdings.chunks() == 1;
-        if capability.users().is_some() || !chunk_stays {
-            return None;
-        }
-        let named = Named::<M> { objects, endpoints, threads };
-        if !named.loses_a_name(target, rights, row) {
-            return None;
-        }
         let mut view = Capabilities { rows: capabilities.rows_mut(), chunks: chunks.rows_mut() };
-        view.cut(row);
-        let emptied = view.give(row, &mut owner.holdings);
-        assert!(emptied.is_none(), "a chunk goes back the slow way (CAP-5)");
+        let mut named = Named::<M> { objects, endpoints, threads };
+        if !named.lets_go(&mut view, row, &mut owner.holdings) {
+            return None;
+        }
         owner.counts.add(Counter::Calls);
         threads.rows_mut()[caller.thread as usize].counts.add(Counter::Calls);
         Some(FastReply::Answered(Reply::ok(0)))
+    }
+
+    /// The same for what others belong to. Nobody hears of it: a process goes with its end, not with its last name.
+    #[inline(never)]
+    fn fast_delete_of_holder(&mut self, caller: Caller, row: u32) -> Option<FastReply> {
+        if self.capability(row).users().is_some() {
+            return None;
+        }
+        self.drop_capability(row);
+        self.count(caller.thread, Counter::Calls);
+        Some(FastReply::Answered(Reply::ok(0)))
+    }
+
+    /// Takes away what was derived from a capability, the last first, until one is met with which something goes or
+    /// of which somebody has to hear; says how many.
+    pub(crate) fn take_away_derived(&mut self, from: u32, most: u32) -> u32 {
+        let Self { capabilities, chunks, processes, threads, objects, endpoints, .. } = self;
+        let mut view = Capabilities { rows: capabilities.rows_mut(), chunks: chunks.rows_mut() };
+        let mut named = Named::<M> { objects, endpoints, threads };
+        let mut left = most;
+        while let Some(last) = view.rows[from as usize].last_derived() {
+            let Some(holder) = view.rows[last as usize].holder() else {
+                unreachable!("what was derived is somebody's (CAP-4)")
+            };
+            let holdings = &mut processes.rows_mut()[holder as usize].holdings;
+            let taken = view.give_last(from, holdings, left, |row, capability| {
+                named.loses_a_name(capability.target(), capability.rights(), row)
+            });
+            left -= taken;
+            if taken == 0 || left == 0 {
+                break;
+            }
+        }
+        most - left
     }
 }
 
@@ -75,10 +103,28 @@ struct Named<'a, M: Machine> {
 }
 
 impl<M: Machine> Named<'_, M> {
+    /// Takes a capability away if another one names the same, nobody waits by it, and its chunk stays; says whether
+    /// that was so.
+    #[inline(always)]
+    fn lets_go(&mut self, view: &mut Capabilities<'_>, row: u32, holdings: &mut Holdings) -> bool {
+        let capability = &view.rows[row as usize];
+        let chunk_stays = view.chunks[(row / CHUNK) as usize].used() > 1 || holdings.chunks() == 1;
+        if capability.users().is_some()
+            || !chunk_stays
+            || !self.loses_a_name(capability.target(), capability.rights(), row)
+        {
+            return false;
+        }
+        view.cut(row);
+        let emptied = view.give(row, holdings);
+        assert!(emptied.is_none(), "a chunk goes back the slow way (CAP-5)");
+        true
+    }
+
     /// One capability more names an object, if that is still there and the kind is a plain one.
     #[inline(always)]
     fn takes_another_name(
-        self,
+        &mut self,
         Target { kind, row, generation }: Target,
         rights: CapabilityRights,
         process: u32,
@@ -110,10 +156,11 @@ impl<M: Machine> Named<'_, M> {
         }
     }
 
-    /// One capability less names an object, if others do, and whoever waits there does not wait in vain.
+    /// One capability less names an object, if others do, and whoever waits there does not wait in vain; or it has named
+    /// nothing any more.
     #[inline(always)]
     fn loses_a_name(
-        self,
+        &mut self,
         Target { kind, row, generation }: Target,
         rights: CapabilityRights,
         capability: u32,
@@ -136,10 +183,11 @@ impl<M: Machine> Named<'_, M> {
             }
             CapabilityKind::Thread => {
                 let thread = &mut self.threads.rows_mut()[row as usize];
-                let has_others = thread.generation == generation
-                    && thread.life != Life::Free
-                    && thread.capabilities > 1
-                    && thread.capability != capability;
+                if thread.generation != generation || thread.life == Life::Free {
+                    // It has gone before its name.
+                    return true;
+                }
+                let has_others = thread.capabilities > 1 && thread.capability != capability;
                 thread.capabilities -= u32::from(has_others);
                 has_others
             }

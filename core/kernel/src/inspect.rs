@@ -62,6 +62,8 @@ pub struct Inspection<'a, M: Machine> {
     pub clock_page: Frame,
     /// How many frames the kernel's own tables have.
     pub table_frames: usize,
+    /// How many they had before they were paid for out of the kernel's own budget, or by processes.
+    pub boot_frames: usize,
 }
 
 impl<M: Machine> Kernel<M> {
@@ -91,10 +93,11 @@ impl<M: Machine> Kernel<M> {
             now: self.now,
             clock_page: self.clock_page,
             table_frames: self.table_frames(),
+            boot_frames: self.boot_frames,
         }
     }
 
-    fn table_frames(&self) -> usize {
+    pub(crate) fn table_frames(&self) -> usize {
         const CLOCK_PAGE: usize = 1;
         CLOCK_PAGE
             + self.threads.frames()
@@ -198,6 +201,7 @@ impl<M: Machine> Kernel<M> {
         (self.free_thread, self.free_group, self.alive_processes, self.reap_first, self.off).hash(hasher);
         (self.free_process, self.orphan_first, self.free_chunk, self.free_endpoint, self.free_interrupted)
             .hash(hasher);
+        (self.spare_chunk, self.spare_chunks).hash(hasher);
         (self.due_upcalls, self.unshown_first, self.firmware).hash(hasher);
         (&self.own, &self.budget, &self.tags, &self.flushes, self.waking_first, self.first_watched)
             .hash(hasher);

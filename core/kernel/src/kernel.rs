@@ -103,6 +103,9 @@ pub struct Kernel<M: Machine> {
     pub(crate) due_upcalls: u32,
     /// The first chunk of capabilities that nobody has.
     pub(crate) free_chunk: u32,
+    /// Chunks that are nobody's and have their frames, paid for by the kernel: who takes one writes none of its rows.
+    pub(crate) spare_chunk: u32,
+    pub(crate) spare_chunks: u32,
     pub(crate) free_process: u32,
     /// The first object that nobody can name any more, and that the reaper takes down.
     pub(crate) orphan_first: u32,
@@ -114,6 +117,8 @@ pub struct Kernel<M: Machine> {
     pub(crate) reap_first: u32,
     /// What the tables of the kernel may still grow by.
     pub(crate) own: Budget,
+    /// How many frames the tables had before it.
+    pub(crate) boot_frames: usize,
     /// What no process has been given to spend.
     pub(crate) budget: Budget,
     /// Where programs read what the counter means.
@@ -194,12 +199,15 @@ where
             free_interrupted: self.free_interrupted,
             due_upcalls: self.due_upcalls,
             free_chunk: self.free_chunk,
+            spare_chunk: self.spare_chunk,
+            spare_chunks: self.spare_chunks,
             free_process: self.free_process,
             orphan_first: self.orphan_first,
             unshown_first: self.unshown_first,
             alive_processes: self.alive_processes,
             reap_first: self.reap_first,
             own: self.own,
+            boot_frames: self.boot_frames,
             budget: self.budget,
             clock_page: self.clock_page,
             firmware: self.firmware,

@@ -9,8 +9,8 @@ use coldframe_scheduler::NONE;
 use crate::calls::Caller;
 use crate::{After, Kernel, Mapping, Unloading};
 
-/// How many capabilities one step of a revocation takes away.
-const REVOKED_A_STEP: usize = 64;
+/// How many capabilities one step of a revocation takes away, if there are fewer CPUs.
+const REVOKED_A_STEP: u32 = 32;
 
 /// What is done with a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -358,14 +358,20 @@ impl<M: Machine> Kernel<M> {
                 Pages::NONE,
             )
         };
-        for _ in 0..REVOKED_A_STEP {
-            let row = self.capability(capability);
-            if row.generation() != generation || row.holder().is_none() {
-                // Its holder has given it up meanwhile: what was derived from it is somebody else's to take away.
-                (work.task, work.answer) = (Task::Done, Err(Error::BadHandle));
+        let row = self.capability(capability);
+        if row.generation() != generation || row.holder().is_none() {
+            // Its holder has given it up meanwhile: what was derived from it is somebody else's to take away.
+            (work.task, work.answer) = (Task::Done, Err(Error::BadHandle));
+            return true;
+        }
+        let mut left = REVOKED_A_STEP.max(u32::from(self.cpus) + 1);
+        loop {
+            left -= self.take_away_derived(capability, left);
+            if left == 0 {
                 return true;
             }
-            let Some(last) = row.last_derived() else {
+            left -= 1;
+            let Some(last) = self.capability(capability).last_derived() else {
                 work.task = Task::Done;
                 return true;
             };
@@ -400,7 +406,6 @@ impl<M: Machine> Kernel<M> {
             self.begin_with(work, mapping);
             return true;
         }
-        true
     }
 
     /// Hands pages over to the object of a mapping, or takes them back.

@@ -162,6 +162,11 @@ pub(super) fn audit<F: HardwareFormat>(
             format!("{spent} frames have been handed on by {parent:?} to processes that have {limits}")
         })?;
     }
+    let chunks: u32 = view.processes.iter().map(|process| process.holdings().chunks()).sum();
+    let paid = view.boot_frames as u64 + view.own.used() + u64::from(chunks);
+    demand(view.table_frames as u64 == paid, FRAMES_KEPT, now, || {
+        format!("the kernel's tables have {} frames, and {paid} are paid for", view.table_frames)
+    })?;
     // What a flush keeps is on its way back, and has been taken off the account.
     let left: u64 = view.processes.iter().map(|process| process.budget().left()).sum();
     let promised = left + view.budget.left();
