@@ -246,6 +246,12 @@ impl<F: HardwareFormat> HostMachine<F> {
         }
     }
 
+    /// Whether a first table has what all spaces have in common.
+    #[must_use]
+    pub fn has_kernel_half(&self, root: Frame) -> bool {
+        self.ram.read(root.word(511)) == KERNEL_HALF
+    }
+
     /// The frame that hardware finds at a user address, and whether a program may write there.
     #[must_use]
     pub fn place_of(&self, root: Frame, address: u64) -> Option<(u64, bool)> {

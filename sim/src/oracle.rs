@@ -68,7 +68,7 @@ oracles! {
     FRAMES_KEPT "frames-kept":
         "while no flush is under way, every frame is free, kept back, the kernel's, or held by who pays for it; by several only if that is counted";
     PAGES_SAFE "pages-safe":
-        "no page is writable that is executable or shared, as a walker that is not the kernel's finds it";
+        "no page is writable that is executable or shared, as a walker that is not the kernel's finds it; the kernel's half is in every space";
     NOTHING_STALE "nothing-stale":
         "unless a flush of that space is under way, no CPU remembers of a space what is no longer true; never does it reach a free frame";
     MEMORY_KEPT "memory-kept": "a thread finds in its memory what it has put there, and each call does what it says";

@@ -101,6 +101,9 @@ pub(super) fn audit<F: HardwareFormat>(
             // What is left of it is known when the reaper has finished.
             return Ok(());
         }
+        demand(machine.has_kernel_half(space.root()), PAGES_SAFE, now, || {
+            format!("the first table of process {number} lacks the kernel's half")
+        })?;
         survey.again::<F>(machine.ram(), space.root());
         cargo::lent_by(view, number as u32, survey);
         foreign.extend(survey.pages.iter().filter(|page| page.state == 3).copied());
