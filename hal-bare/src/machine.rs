@@ -1,6 +1,6 @@
 //! The machine and its CPUs as the kernel sees them.
 
-use coldframe_abi::{Carries, CounterRate, CpuId, ExitCode, Instant, Reply};
+use coldframe_abi::{Carries, CounterRate, CpuId, DeviceMessage, ExitCode, Instant, Reply};
 use coldframe_hal::{
     Clock, Console, Cpu, CpuSet, Devices, Entropy, Event, FLUSH_SLOTS, FRAME_BYTES, FRAME_WORDS, FlushSlot,
     Flushes, Frame, FrameRun, Kicks, MAX_CPUS, Machine, PhysicalAddress, PhysicalMemory, PortSpan, Power,
@@ -166,6 +166,10 @@ impl Devices for BareMachine {
 
     fn close_line(&mut self, line: u32) {
         arch::close_line(line);
+    }
+
+    fn message_of(&self, line: u32) -> Option<DeviceMessage> {
+        arch::message_of(line)
     }
 
     fn is_for_drivers(&self, run: FrameRun) -> bool {

@@ -1,6 +1,6 @@
 //! Simulated devices: interrupt lines, what asks on them, and a page of registers.
 
-use coldframe_abi::{CpuId, Instant, Nanos};
+use coldframe_abi::{CpuId, DeviceMessage, Instant, Nanos};
 use coldframe_hal::{Frame, PhysicalAddress};
 
 use crate::Ram;
@@ -17,9 +17,19 @@ pub const FIRMWARE_WORD: u64 = u64::from_le_bytes(*b"firmware");
 pub const ASKS_AT: u64 = 0;
 /// Written by the device when its moment has come, and by its driver to silence it.
 pub const ASKS: u64 = 8;
+/// Where it writes when its moment has come, instead of asking by its wire, unless that is zero; and what.
+pub const SENDS_TO: u64 = 16;
+/// See there.
+pub const SENDS: u64 = 24;
 
+/// The first line that has no wire: its devices ask by a message.
+pub const FIRST_MESSAGE_LINE: u32 = 4;
 /// How many lines there are.
-const LINES: usize = 4;
+const LINES: usize = 6;
+/// Where devices write messages: behind everything else.
+const MESSAGES: u64 = 0xfee0_0000;
+/// What they write there for the first line that has no wire; the others follow.
+const FIRST_MESSAGE: u16 = 0x40;
 /// The line of the device that asks at a moment.
 pub const ALARM_LINE: u32 = 3;
 
@@ -40,6 +50,8 @@ struct Wire {
     /// Whether it asks for a moment only, and not until it is silenced.
     is_edge: bool,
     rhythm: Option<Rhythm>,
+    /// Whether it has been let in since it was kept out.
+    is_heard: bool,
 }
 
 /// The devices of a machine, and its interrupt controller.
@@ -54,11 +66,34 @@ impl DeviceBoard {
     }
 
     pub(crate) fn open(&mut self, line: u32, cpu: CpuId) {
-        self.wires[line as usize].open = Some(cpu);
+        let wire = &mut self.wires[line as usize];
+        (wire.open, wire.is_heard) = (Some(cpu), true);
     }
 
     pub(crate) fn close(&mut self, line: u32) {
-        self.wires[line as usize].open = None;
+        let wire = &mut self.wires[line as usize];
+        (wire.open, wire.is_heard) = (None, false);
+        // What a message has asked for goes with whoever listened.
+        wire.asks &= line < FIRST_MESSAGE_LINE;
+    }
+
+    /// By which message a device asks on a line, if that has no wire.
+    pub(crate) fn message_of(line: u32) -> Option<DeviceMessage> {
+        let number = line.checked_sub(FIRST_MESSAGE_LINE)?;
+        Some(DeviceMessage { address: MESSAGES, data: FIRST_MESSAGE + number as u16 })
+    }
+
+    /// A device writes a message: it is one for a moment, and where nobody listens it is nobody's.
+    fn comes(&mut self, to: u64, data: u64) {
+        let number = data.wrapping_sub(u64::from(FIRST_MESSAGE));
+        let line = number.wrapping_add(u64::from(FIRST_MESSAGE_LINE)) as usize;
+        if to == MESSAGES
+            && number < LINES as u64
+            && let Some(wire) = self.wires.get_mut(line)
+            && wire.is_heard
+        {
+            (wire.asks, wire.is_edge) = (true, true);
+        }
     }
 
     pub(crate) fn is_open(&self, line: u32) -> bool {
@@ -92,12 +127,15 @@ impl DeviceBoard {
 
     /// The devices do what they do until now.
     pub(crate) fn run(&mut self, now: Instant, ram: &mut Ram, registers: Frame) {
-        for wire in &mut self.wires {
+        for (line, wire) in (0..).zip(&mut self.wires) {
+            let is_message = line >= FIRST_MESSAGE_LINE;
             if let Some(Rhythm { next, every, left }) = &mut wire.rhythm
                 && *left > 0
                 && *next <= now
             {
-                wire.asks = true;
+                // A message is one for a moment, and where nobody listens it is nobody's.
+                wire.is_edge |= is_message;
+                wire.asks |= !is_message || wire.is_heard;
                 *left -= 1;
                 *next = now.after(*every);
             }
@@ -106,7 +144,10 @@ impl DeviceBoard {
         let at = ram.read(register(ASKS_AT));
         if at != 0 && at <= now.0 {
             ram.write(register(ASKS_AT), 0);
-            ram.write(register(ASKS), 1);
+            match ram.read(register(SENDS_TO)) {
+                0 => ram.write(register(ASKS), 1),
+                to => self.comes(to, ram.read(register(SENDS))),
+            }
         }
         let alarm = &mut self.wires[ALARM_LINE as usize];
         if alarm.rhythm.is_none() {

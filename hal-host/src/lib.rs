@@ -16,7 +16,10 @@ mod store;
 pub mod threads;
 
 pub use cpu::HostCpu;
-pub use devices::{ALARM_LINE, ASKS, ASKS_AT, DEVICE_FRAMES, FIRMWARE_FRAMES, FIRMWARE_WORD};
+pub use devices::{
+    ALARM_LINE, ASKS, ASKS_AT, DEVICE_FRAMES, FIRMWARE_FRAMES, FIRMWARE_WORD, FIRST_MESSAGE_LINE, SENDS,
+    SENDS_TO,
+};
 pub use machine::{Board, HostMachine, Stamped};
 pub use mmu::{AccessFault, HardwareFormat, Holding, Survey};
 pub use ports::{CLOCK_AT_START, CLOCK_PORT, CONSOLE_PORTS};

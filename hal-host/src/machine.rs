@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use coldframe_abi::{CounterRate, CpuId, ExitCode, Instant, Nanos};
+use coldframe_abi::{CounterRate, CpuId, DeviceMessage, ExitCode, Instant, Nanos};
 use coldframe_hal::{
     Console, CpuSet, Devices, Entropy, Event, FLUSH_SLOTS, FlushSlot, Flushes, Frame, FrameRun, Kicks,
     MAX_CPUS, Machine, PhysicalAddress, PhysicalMemory, PortSpan, Power, Row, Stale, TraceSink, Translation,
@@ -359,6 +359,10 @@ impl<F: HardwareFormat> Devices for HostMachine<F> {
 
     fn close_line(&mut self, line: u32) {
         self.devices.close(line);
+    }
+
+    fn message_of(&self, line: u32) -> Option<DeviceMessage> {
+        DeviceBoard::message_of(line)
     }
 
     fn is_for_drivers(&self, run: FrameRun) -> bool {

@@ -64,7 +64,17 @@ impl Arch {
         match self {
             Self::Riscv64 => &["-machine", "virt"],
             Self::X86_64 => {
-                &["-machine", "q35", "-cpu", "max", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+                &[
+                    "-machine",
+                    "q35",
+                    "-cpu",
+                    "max",
+                    "-device",
+                    "isa-debug-exit,iobase=0xf4,iosize=4",
+                    // Its alarm can ask by messages too.
+                    "-global",
+                    "hpet.msi=on",
+                ]
             }
         }
     }

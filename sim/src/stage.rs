@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use coldframe_abi::{
-    Call, Calls, Carries, ClockPage, Deadline, EndpointHandle, Error, ExitCode, GroupHandle, Instant,
-    Message, Reply, Request, Sys, UserAddress, UserRange, Word,
+    Call, Calls, Carries, ClockPage, Deadline, DeviceMessage, EndpointHandle, Error, ExitCode, GroupHandle,
+    Instant, Message, Reply, Request, Sys, UserAddress, UserRange, Word,
 };
 use coldframe_hal::paging::Rights;
 use coldframe_hal::{Clock, Cpu, Trap};
@@ -17,8 +17,8 @@ use coldframe_kernel::{Kernel, Segment};
 use coldframe_scenarios::{Alarm, CALLED, Ground, Part, Recorder, SCENARIOS, play};
 use coldframe_services::read_pc_clock;
 use hal_host::{
-    ALARM_LINE, ASKS, ASKS_AT, AccessFault, CLOCK_PORT, FIRMWARE_WORD, HardwareFormat, HostCpu, HostMachine,
-    HostRegisters,
+    ALARM_LINE, ASKS, ASKS_AT, AccessFault, CLOCK_PORT, FIRMWARE_WORD, FIRST_MESSAGE_LINE, HardwareFormat,
+    HostCpu, HostMachine, HostRegisters, SENDS, SENDS_TO,
 };
 
 use crate::world::{UserStep, Userland, World};
@@ -203,10 +203,20 @@ impl Ground for GlassGround {
     }
 
     async fn stop_alarm(&self, page: UserAddress) -> bool {
-        let has_asked = self.load(UserAddress(page.0 + ASKS)).await != 0;
+        // It forgets the moment when that has come.
+        let has_asked = self.load(UserAddress(page.0 + ASKS_AT)).await == 0;
         self.store(UserAddress(page.0 + ASKS_AT), 0).await;
         self.store(UserAddress(page.0 + ASKS), 0).await;
         has_asked
+    }
+
+    async fn message_line(&self, _: UserAddress) -> Option<u32> {
+        Some(FIRST_MESSAGE_LINE)
+    }
+
+    async fn ask_by(&self, page: UserAddress, message: DeviceMessage) {
+        self.store(UserAddress(page.0 + SENDS_TO), message.address).await;
+        self.store(UserAddress(page.0 + SENDS), message.data.into()).await;
     }
 
     fn is_firmware(&self, first: u64) -> bool {

@@ -8,6 +8,8 @@ use hal_bare::lines::{IoApic, Plic, Registers, Table};
 use proptest::prelude::*;
 
 const LINES: usize = 4;
+/// A PC has some behind them that have no wire.
+const WITH_MESSAGES: usize = LINES + 2;
 const CPUS: usize = 3;
 
 #[derive(Clone, Copy, Debug)]
@@ -21,12 +23,12 @@ enum Move {
     Take(usize),
 }
 
-fn moves() -> impl Strategy<Value = Vec<Move>> {
+fn moves(lines: usize) -> impl Strategy<Value = Vec<Move>> {
     let one = prop_oneof![
-        4 => (0..LINES).prop_map(Move::Asks),
-        2 => (0..LINES).prop_map(Move::Silent),
-        3 => (0..LINES, 0..CPUS).prop_map(|(line, cpu)| Move::Open(line, cpu)),
-        1 => (0..LINES).prop_map(Move::Close),
+        4 => (0..lines).prop_map(Move::Asks),
+        2 => (0..lines).prop_map(Move::Silent),
+        3 => (0..lines, 0..CPUS).prop_map(|(line, cpu)| Move::Open(line, cpu)),
+        1 => (0..lines).prop_map(Move::Close),
         5 => (0..CPUS).prop_map(Move::Take),
     ];
     prop::collection::vec(one, 1..200)
@@ -36,6 +38,8 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 #[derive(Clone, Copy, Debug, Default)]
 struct Expected {
     open: bool,
+    /// It has come, and has not been opened again.
+    held: bool,
     /// An edge has come that nobody has heard of.
     unheard: bool,
 }
@@ -43,19 +47,19 @@ struct Expected {
 /// An IOAPIC and the local controllers of its CPUs.
 #[derive(Clone, Debug)]
 struct Board {
-    masked: [bool; LINES],
-    routes: [usize; LINES],
+    masked: [bool; WITH_MESSAGES],
+    routes: [usize; WITH_MESSAGES],
     level: u64,
-    asks: [bool; LINES],
+    asks: [bool; WITH_MESSAGES],
     /// The interrupts that wait at each CPU.
-    pending: [[bool; LINES]; CPUS],
+    pending: [[bool; WITH_MESSAGES]; CPUS],
     /// A level interrupt has been taken, and its end has not been told.
-    remote: [bool; LINES],
+    remote: [bool; WITH_MESSAGES],
 }
 
 impl Board {
     fn is_level(&self, line: usize) -> bool {
-        self.level >> line & 1 == 1
+        line < LINES && self.level >> line & 1 == 1
     }
 
     fn deliver_level(&mut self, line: usize) {
@@ -69,6 +73,9 @@ impl Board {
         self.asks[line] = true;
         if self.is_level(line) {
             self.deliver_level(line);
+        } else if line >= LINES {
+            // A message goes to the first CPU, whoever may want it.
+            self.pending[0][line] = true;
         } else if !self.masked[line] {
             // Each time that the device asks is an edge; one at a masked line is lost.
             self.pending[self.routes[line]][line] = true;
@@ -85,6 +92,7 @@ impl Board {
 
 impl Table for Board {
     fn set(&mut self, line: u32, cpu: u32, triggers: Triggers, masked: bool) {
+        assert!((line as usize) < LINES, "a line without a wire is nothing to the controller");
         self.level = triggers.level;
         (self.masked[line as usize], self.routes[line as usize]) = (masked, cpu as usize);
         self.deliver_level(line as usize);
@@ -162,42 +170,43 @@ impl Registers for FakePlic {
 
 proptest! {
     #[test]
-    fn lines_of_a_pc_come_when_they_are_open(moves in moves(), level in 0_u64..16) {
+    fn lines_of_a_pc_come_when_they_are_open(moves in moves(WITH_MESSAGES), level in 0_u64..64) {
         let triggers = Triggers { level, low: 0 };
         let mut board = Board {
-            masked: [false; LINES],
-            routes: [0; LINES],
+            masked: [false; WITH_MESSAGES],
+            routes: [0; WITH_MESSAGES],
             level,
-            asks: [false; LINES],
-            pending: [[false; LINES]; CPUS],
-            remote: [false; LINES],
+            asks: [false; WITH_MESSAGES],
+            pending: [[false; WITH_MESSAGES]; CPUS],
+            remote: [false; WITH_MESSAGES],
         };
-        let mut lines = IoApic::new(triggers);
-        lines.mask(LINES as u32, &mut board);
-        let mut expected = [Expected::default(); LINES];
-        let take = |board: &mut Board, lines: &mut IoApic, expected: &mut [Expected; LINES], cpu: usize| {
-            let Some(line) = (0..LINES).find(|line| board.pending[cpu][*line]) else { return false };
+        let mut lines = IoApic::new(triggers, LINES as u32);
+        lines.mask(&mut board);
+        let mut expected = [Expected::default(); WITH_MESSAGES];
+        let take = |board: &mut Board, lines: &mut IoApic, expected: &mut [Expected; WITH_MESSAGES], cpu: usize| {
+            let Some(line) = (0..WITH_MESSAGES).find(|line| board.pending[cpu][*line]) else { return false };
             board.pending[cpu][line] = false;
             let heard = lines.arrives(line as u32, board);
             board.end(line);
             assert_eq!(heard, expected[line].open, "line {line} is heard of while it is open, and only then");
             if heard {
-                expected[line] = Expected::default();
+                expected[line] = Expected { held: true, ..Expected::default() };
             }
             true
         };
-        let moves = moves.into_iter().chain((0..LINES).map(|line| Move::Open(line, 0)));
+        let moves = moves.into_iter().chain((0..WITH_MESSAGES).map(|line| Move::Open(line, 0)));
         for step in moves {
             match step {
                 Move::Asks(line) => {
                     // What comes where nobody listens is nobody's.
-                    expected[line].unheard |= !board.masked[line];
+                    let Expected { open, held, .. } = expected[line];
+                    expected[line].unheard |= if line < LINES { !board.masked[line] } else { open || held };
                     board.asks(line);
                 }
                 Move::Silent(line) => board.asks[line] = false,
                 Move::Open(line, cpu) => {
                     lines.open(line as u32, cpu as u32, &mut board);
-                    expected[line].open = true;
+                    (expected[line].open, expected[line].held) = (true, false);
                 }
                 Move::Close(line) => {
                     lines.close(line as u32, &mut board);
@@ -216,7 +225,7 @@ proptest! {
     }
 
     #[test]
-    fn lines_of_a_plic_come_when_they_are_open(moves in moves()) {
+    fn lines_of_a_plic_come_when_they_are_open(moves in moves(LINES)) {
         let fake = FakePlic(RefCell::default());
         let plic = Plic::new();
         plic.set_up(LINES as u32 + 1, (0..CPUS as u32).map(|cpu| Some(cpu * 2 + 1)), &fake);

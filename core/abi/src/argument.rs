@@ -1,9 +1,10 @@
 //! How one argument becomes words and is decoded again, once, at the door.
 
 use crate::{
-    CapabilityHandle, CapabilityRights, CapabilityState, Class, Counter, CpuId, Deadline, EndpointHandle,
-    Error, ExitCode, GroupHandle, Instant, LineHandle, MappingHandle, MemoryUse, Nanos, ObjectHandle,
-    PageRights, PageState, Priority, ProcessHandle, ReplyHandle, ThreadHandle, UserAddress, UserRange, Word,
+    CapabilityHandle, CapabilityRights, CapabilityState, Class, Counter, CpuId, Deadline, DeviceMessage,
+    EndpointHandle, Error, ExitCode, GroupHandle, Instant, LineHandle, MappingHandle, MemoryUse, Nanos,
+    ObjectHandle, PageRights, PageState, Priority, ProcessHandle, ReplyHandle, ThreadHandle, UserAddress,
+    UserRange, Word,
 };
 
 /// The words of a call as they stand in registers.
@@ -70,6 +71,8 @@ pub enum Kind {
     PageState,
     /// How much memory a process has and may have.
     MemoryUse,
+    /// By which message a device asks.
+    DeviceMessage,
 }
 
 impl Kind {
@@ -103,6 +106,7 @@ impl Kind {
             Self::PageRights => "page rights",
             Self::PageState => "page state",
             Self::MemoryUse => "memory use",
+            Self::DeviceMessage => "message of a device",
         }
     }
 
@@ -185,7 +189,8 @@ macro_rules! packed {
 packed!(
     ProcessHandle => Process, CapabilityHandle => Capability, CapabilityState => CapabilityState,
     ObjectHandle => Object, MappingHandle => Mapping, EndpointHandle => Endpoint,
-    ReplyHandle => Reply, LineHandle => Line, ThreadHandle => Thread, GroupHandle => Group, PageState => PageState, MemoryUse => MemoryUse);
+    ReplyHandle => Reply, LineHandle => Line, ThreadHandle => Thread, GroupHandle => Group, PageState => PageState, MemoryUse => MemoryUse,
+    DeviceMessage => DeviceMessage);
 
 impl Argument for () {
     const KIND: Kind = Kind::Nothing;

@@ -24,7 +24,7 @@ pub use message::{Arrival, Carries, MESSAGE_WORDS, MOST_CARRIED, MOST_PAGES, MOS
 pub use table::{Call, Calls, Description, Number, Parameter, Sys, TABLE};
 pub use words::{
     Authority, CapabilityHandle, CapabilityKind, CapabilityRights, CapabilityState, Class, Counter, CpuId,
-    Deadline, EndpointHandle, ExitCode, FLOAT_REGISTERS, GroupHandle, Instant, LineHandle, MappingHandle,
-    MemoryUse, Nanos, ObjectHandle, PageKind, PageRights, PageState, Priority, ProcessHandle, Reach,
-    ReplyHandle, ThreadHandle, UserAddress, UserRange, Word,
+    Deadline, DeviceMessage, EndpointHandle, ExitCode, FLOAT_REGISTERS, GroupHandle, Instant, LineHandle,
+    MappingHandle, MemoryUse, Nanos, ObjectHandle, PageKind, PageRights, PageState, Priority, ProcessHandle,
+    Reach, ReplyHandle, ThreadHandle, UserAddress, UserRange, Word,
 };

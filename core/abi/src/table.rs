@@ -4,9 +4,9 @@ use core::future::Future;
 
 use crate::{
     Argument, CapabilityHandle, CapabilityRights, CapabilityState, Class, Counter, CpuId, Deadline,
-    EndpointHandle, Error, ExitCode, GroupHandle, Instant, Kind, LineHandle, MappingHandle, MemoryUse,
-    Message, Nanos, ObjectHandle, PageRights, PageState, Priority, ProcessHandle, Reply, ReplyHandle,
-    Request, ThreadHandle, UserAddress, UserRange, Word,
+    DeviceMessage, EndpointHandle, Error, ExitCode, GroupHandle, Instant, Kind, LineHandle, MappingHandle,
+    MemoryUse, Message, Nanos, ObjectHandle, PageRights, PageState, Priority, ProcessHandle, Reply,
+    ReplyHandle, Request, ThreadHandle, UserAddress, UserRange, Word,
 };
 
 /// One argument of a call.
@@ -579,4 +579,7 @@ syscalls! {
 
     #[doc = "Makes a memory object, to be read, of what firmware says of the machine; there is one, once."]
     92 object_firmware ObjectFirmware() -> ObjectHandle; errors [NotAllowed, BadState, NoMemory, OverBudget];
+
+    #[doc = "Says by which message a device asks on an interrupt line that has no wire."]
+    93 line_message LineMessage(line: LineHandle as [INSPECT]) -> DeviceMessage; errors [BadHandle, BadState];
 }

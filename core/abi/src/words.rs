@@ -245,6 +245,29 @@ impl MemoryUse {
     }
 }
 
+/// By which message a device asks on an interrupt line that has no wire: what it writes, and where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct DeviceMessage {
+    /// The physical address: no more than 48 bits of it.
+    pub address: u64,
+    /// What is written there.
+    pub data: u16,
+}
+
+impl DeviceMessage {
+    /// As the word that a call answers with.
+    #[must_use]
+    pub const fn to_word(self) -> u64 {
+        self.address << 16 | self.data as u64
+    }
+
+    /// From the word that a call has answered with.
+    #[must_use]
+    pub const fn from_word(word: u64) -> Self {
+        Self { address: word >> 16, data: word as u16 }
+    }
+}
+
 /// What a capability names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]

@@ -1,6 +1,6 @@
 //! The traits by concern. A ground implements them by values: two machines fit in one test.
 
-use coldframe_abi::{Carries, CounterRate, CpuId, ExitCode, Instant, Reply};
+use coldframe_abi::{Carries, CounterRate, CpuId, DeviceMessage, ExitCode, Instant, Reply};
 
 use crate::{
     CpuSet, FlushSlot, Frame, FrameRun, PhysicalAddress, PortSpan, Row, Stale, Store, Tag, TraceSink,
@@ -132,6 +132,11 @@ pub trait Devices {
     /// Precondition: there is such a line.
     /// Postcondition: a trap that is already on its way may still arrive; no other does.
     fn close_line(&mut self, line: u32);
+
+    /// By which message a device asks on a line, if that has no wire.
+    ///
+    /// Precondition: there is such a line.
+    fn message_of(&self, line: u32) -> Option<DeviceMessage>;
 
     /// Whether programs that drive devices may reach these frames: none is RAM, or what the kernel itself drives.
     fn is_for_drivers(&self, run: FrameRun) -> bool;

@@ -8,7 +8,7 @@ mod user;
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use coldframe_abi::{CpuId, ExitCode, Instant};
+use coldframe_abi::{CpuId, DeviceMessage, ExitCode, Instant};
 use coldframe_hal::paging::Format;
 use coldframe_hal::paging::Sv39;
 use coldframe_hal::{Access, FRAME_BYTES, Forget, Frame, MAX_CPUS, PortSpan, Stale, Tag, Trap};
@@ -164,6 +164,11 @@ pub(crate) fn read_ports(_: PortSpan) -> u32 {
 
 pub(crate) fn write_ports(_: PortSpan, _: u32) {
     unreachable!("no ports are for drivers here")
+}
+
+/// A PLIC knows no messages.
+pub(crate) const fn message_of(_: u32) -> Option<DeviceMessage> {
+    None
 }
 
 pub(crate) fn lines() -> u32 {

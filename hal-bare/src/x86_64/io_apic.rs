@@ -15,12 +15,11 @@ const MASKED: u64 = 1 << 16;
 /// The pair of registers through which all others are reached: only whoever has the lock uses it.
 struct Hardware {
     base: u64,
-    lines: u32,
 }
 
 /// Taken with interrupts off, for a few accesses, and no other lock is taken under it.
 static CONTROLLER: Lock<(IoApic, Hardware)> =
-    Lock::new((IoApic::new(Triggers { level: 0, low: 0 }), Hardware { base: 0, lines: 0 }));
+    Lock::new((IoApic::new(Triggers { level: 0, low: 0 }, 0), Hardware { base: 0 }));
 
 impl Hardware {
     fn register(&self, offset: u64) -> *mut u32 {
@@ -60,17 +59,23 @@ impl Table for Hardware {
     }
 }
 
-/// Takes charge of the controller; all lines are closed.
+/// Takes charge of the controller; all lines are closed. Those behind its own are for messages.
 pub(super) fn set_up(base: u64, triggers: Triggers) {
     let (lines, hardware) = &mut *CONTROLLER.lock();
     hardware.base = base;
-    hardware.lines = ((hardware.read(VERSION) >> 16 & 0xff) + 1).min(MOST_LINES);
-    *lines = IoApic::new(triggers);
-    lines.mask(hardware.lines, hardware);
+    let wires = ((hardware.read(VERSION) >> 16 & 0xff) + 1).min(MOST_LINES);
+    *lines = IoApic::new(triggers, wires);
+    lines.mask(hardware);
 }
 
+/// How many lines there are: none without a controller.
 pub(super) fn lines() -> u32 {
-    CONTROLLER.lock().1.lines
+    if CONTROLLER.lock().1.base == 0 { 0 } else { MOST_LINES }
+}
+
+/// Whether devices ask on a line by messages.
+pub(super) fn has_no_wire(line: u32) -> bool {
+    !CONTROLLER.lock().0.has_wire(line)
 }
 
 /// Lets a line in, at the CPU with this hardware id.

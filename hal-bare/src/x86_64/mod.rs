@@ -11,7 +11,7 @@ mod user;
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use coldframe_abi::{CpuId, ExitCode, Instant};
+use coldframe_abi::{CpuId, DeviceMessage, ExitCode, Instant};
 use coldframe_hal::paging::Format;
 use coldframe_hal::paging::FourLevel;
 use coldframe_hal::{Access, FRAME_BYTES, Forget, Frame, MAX_CPUS, PortSpan, Stale, Tag, Trap};
@@ -31,11 +31,11 @@ use instructions::{inb, outb};
 pub(crate) type Paging = FourLevel;
 
 /// The vectors of the interrupts that the kernel takes, and of the slow way to make a call.
-const KICK_VECTOR: u8 = 0x40;
-const TIMER_VECTOR: u8 = 0x41;
+const KICK_VECTOR: u8 = 0x30;
+const TIMER_VECTOR: u8 = 0x31;
 const CALL_VECTOR: u8 = 0x69;
 /// The vector of the first interrupt line; the others follow.
-const LINE_VECTOR: u8 = 0x42;
+const LINE_VECTOR: u8 = 0x32;
 /// The one behind the last.
 const LAST_LINE_VECTOR: u8 = LINE_VECTOR + MOST_LINES as u8;
 const SPURIOUS_VECTOR: u8 = 0xff;
@@ -119,6 +119,16 @@ fn hardware_id(cpu: CpuId) -> u32 {
 
 pub(crate) fn lines() -> u32 {
     io_apic::lines()
+}
+
+/// What a device writes to interrupt the first CPU (SDM 3, 11.11): by an edge, at the vector of the line.
+pub(crate) fn message_of(line: u32) -> Option<DeviceMessage> {
+    const TO_CONTROLLERS: u64 = 0xfee0_0000;
+    let to = u64::from(hardware_id(CpuId(0)));
+    io_apic::has_no_wire(line).then(|| DeviceMessage {
+        address: TO_CONTROLLERS | to << 12,
+        data: u16::from(LINE_VECTOR) + line as u16,
+    })
 }
 
 pub(crate) fn open_line(line: u32, cpu: CpuId) {

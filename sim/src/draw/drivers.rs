@@ -14,7 +14,7 @@ const OVER_LINES: u8 = AUTHORITIES + 5;
 const TOO_LONG: Nanos = Nanos::from_millis(120);
 
 fn line(source: &mut dyn Source) -> u8 {
-    [0, 0, 0, 1, 1, 2, 3, 4][source.choose(8) as usize]
+    [0, 0, 0, 1, 1, 2, 4, 6][source.choose(8) as usize]
 }
 
 /// What a driver does, and what others do to it.
@@ -22,7 +22,7 @@ fn driver_op(source: &mut dyn Source) -> Op {
     let (slot, line) = (source.choose(3) as u8, line(source));
     let bits = [1, 2, 4, 3, 0][source.choose(5) as usize];
     let within = [None, Some(micros(source, 60)), Some(TOO_LONG)][source.choose(3) as usize];
-    match source.choose(24) {
+    match source.choose(25) {
         0..4 => Op::LineBind { line, slot, bits },
         4..9 => {
             Op::LineDone { slot: [LAST, slot, slot][source.choose(3) as usize], mine: source.choose(3) > 0 }
@@ -35,6 +35,7 @@ fn driver_op(source: &mut dyn Source) -> Op {
         17 => Op::CapabilityCopy { slot: OVER_LINES, rights: CapabilityRights(0x43), badge: 0 },
         18 => Op::Sleep(TOO_LONG),
         19 => Op::CapabilityInspect { slot: LINES + slot % 4 },
+        20 => Op::LineMessage { slot },
         _ => signal_op(source),
     }
 }
@@ -116,7 +117,7 @@ pub(super) fn drivers(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
     programs.push(serves(1, true));
     programs[0].extend([Op::Spawn { program: keeper }, Op::Spawn { program: keeper + 1 }]);
     let mut plan = of_two_processes(source, cpus, programs);
-    plan.devices = (0..4)
+    plan.devices = (0..5)
         .map(|line| Device {
             line,
             is_edge: source.choose(2) == 0,

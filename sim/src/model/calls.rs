@@ -169,6 +169,7 @@ impl Model {
                 Expected::Answer(self.binds_line((kernel, view), caller, words, given, now)?)
             }
             Number::LineDone => Expected::Answer(self.line_done(caller, words)),
+            Number::LineMessage => Expected::Answer(self.line_message(caller, words)),
             Number::ObjectPhysical => self.object_physical((kernel, view), caller, words, given, now)?,
             Number::ThreadPointer if words[0] >= self.user_end => Expected::Answer(Err(Error::BadAddress)),
             // That the register has it is for the oracle `context-kept` to say.

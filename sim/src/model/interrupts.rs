@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use coldframe_abi::{Authority, CapabilityRights, Counter, Error, Instant, Reply};
 use coldframe_kernel::{Inspection, Kernel};
-use hal_host::{DEVICE_FRAMES, HardwareFormat, HostMachine};
+use hal_host::{DEVICE_FRAMES, FIRST_MESSAGE_LINE, HardwareFormat, HostMachine};
 
 use super::Model;
 use super::calls::{Answer, Expected, refused};
@@ -173,6 +173,19 @@ impl Model {
         let answer = self.answers_line(&mut lines, key, words[1]);
         self.interrupt_lines = lines;
         answer
+    }
+
+    /// Lines behind the first few have no wire, on this ground.
+    pub(super) fn line_message(&self, caller: u32, words: &[u64; 6]) -> Answer {
+        const MESSAGES: u64 = 0xfee0_0000;
+        const FIRST: u64 = 0x40;
+        let key = (self.process_of(caller).ok_or(Error::BadHandle)?, words[0]);
+        let is_his = |listener: &Option<Listener>| listener.is_some_and(|listener| listener.key == key);
+        let mut lines = self.interrupt_lines.iter();
+        let line = lines.find(|(_, line)| line.listeners.iter().any(is_his));
+        let (number, _) = line.ok_or(Error::BadHandle)?;
+        let behind = number.checked_sub(FIRST_MESSAGE_LINE).ok_or(Error::BadState)?;
+        Ok(MESSAGES << 16 | (FIRST + u64::from(behind)))
     }
 
     fn answers_line(&mut self, lines: &mut Lines, key: Key, mine: u64) -> Answer {

@@ -179,6 +179,9 @@ pub enum Op {
         slot: u8,
         mine: bool,
     },
+    LineMessage {
+        slot: u8,
+    },
     /// Makes a process that is killed later, whatever it has become.
     VictimCreate {
         frames: u64,

@@ -143,6 +143,7 @@ impl Programs {
             Op::LineDone { slot, mine } => {
                 Call::LineDone { line: self.names.line(slot), mine: Word(mine.into()) }
             }
+            Op::LineMessage { slot } => Call::LineMessage { line: self.names.line(slot) },
             Op::ReplyTo { slot } => Call::ReplyTo { reply: self.names.reply(slot) },
             Op::ReplyReceive { slot, within } => {
                 Call::ReplyReceive { endpoint: self.names.endpoint(slot), deadline: until(now, within) }

@@ -1,12 +1,15 @@
 //! Calls of programs that drive devices.
 
-use coldframe_abi::{Authority, CapabilityKind, CapabilityRights, EndpointHandle, Error, LineHandle};
+use coldframe_abi::{
+    Authority, CapabilityKind, CapabilityRights, DeviceMessage, EndpointHandle, Error, LineHandle,
+};
 use coldframe_capability::Target;
 use coldframe_hal::paging::Cache;
 use coldframe_hal::{Cpu, FRAME_BYTES, FrameRun, Machine, PortSpan};
 
 use super::Caller;
 use crate::capabilities::{OF_DEVICE, OF_FIRMWARE, OF_LINE};
+use crate::interrupts::listener_of;
 use crate::work::told;
 use crate::{Bell, Kernel, LentName};
 
@@ -45,6 +48,12 @@ impl<M: Machine> Kernel<M> {
             return Err(Error::BadArgument);
         }
         if self.line_is_answered(cpu, listener, mine == 1) { Ok(()) } else { Err(Error::BadState) }
+    }
+
+    pub(super) fn line_message(&self, caller: Caller, line: LineHandle) -> Result<u64, Error> {
+        let listener = self.target(caller, line, CapabilityKind::Line, CapabilityRights::INSPECT)?;
+        let (line, _) = listener_of(listener);
+        self.machine.message_of(line).map(DeviceMessage::to_word).ok_or(Error::BadState)
     }
 
     pub(super) fn object_physical(

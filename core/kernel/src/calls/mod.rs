@@ -251,6 +251,7 @@ impl<M: Machine> Kernel<M> {
                 self.line_bind(cpu, caller, line.0, endpoint, bits.0).into()
             }
             Call::LineDone { line, mine } => self.line_done(cpu, caller, line, mine.0).into(),
+            Call::LineMessage { line } => self.line_message(caller, line).into(),
             Call::ObjectPhysical { address, length } => {
                 self.object_physical(caller, address.0, length.0).into()
             }

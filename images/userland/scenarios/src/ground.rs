@@ -2,7 +2,7 @@
 
 use core::future::Future;
 
-use coldframe_abi::{ClockPage, Error, Instant, Sys, UserAddress};
+use coldframe_abi::{ClockPage, DeviceMessage, Error, Instant, Sys, UserAddress};
 
 /// Which part of which scenario a thread plays: the word that it is started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -104,6 +104,12 @@ pub trait Ground: Sys {
 
     /// Silences it, and says whether it had asked.
     fn stop_alarm(&self, page: UserAddress) -> impl Future<Output = bool>;
+
+    /// The line on which it can ask by a message, if it can.
+    fn message_line(&self, page: UserAddress) -> impl Future<Output = Option<u32>>;
+
+    /// Has it ask by this message from now on, or by its wire again if that goes nowhere.
+    fn ask_by(&self, page: UserAddress, message: DeviceMessage) -> impl Future<Output = ()>;
 
     /// Whether this is how the texts begin that firmware leaves on this machine.
     fn is_firmware(&self, first: u64) -> bool;

@@ -22,6 +22,7 @@ mod handed;
 mod interrupted;
 mod kept;
 mod lent;
+mod messaged;
 mod names;
 mod noticed;
 mod pages;
@@ -108,4 +109,5 @@ scenarios! {
     33 placed: "a program finds out by itself where there is room, around what it has not known of";
     34 started: "a process is started with arguments and an environment on its stack, and finds them";
     35 swapped: "threads yield to each other and to others that compute, and all registers of each are kept";
+    36 messaged: "a device asks by messages where it can, each is told once, and one without a listener is nobody's";
 }

@@ -189,7 +189,8 @@ fn argument(line: &mut Line, past: &mut Past, kind: Kind, word: u64) -> fmt::Res
         Kind::Reply => write!(line, "reply{}", nickname(past, word)),
         Kind::Line => write!(line, "line{}", nickname(past, word)),
         // How many pages a program has, and may have, is another number on every ground.
-        Kind::MemoryUse => line.write_str("·"),
+        // So are the messages of devices.
+        Kind::MemoryUse | Kind::DeviceMessage => line.write_str("·"),
         Kind::PageState => {
             let state = PageState::from_word(word);
             write!(line, "{:?}/{:?}", state.kind, state.rights)

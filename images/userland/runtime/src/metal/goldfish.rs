@@ -1,6 +1,6 @@
 //! The alarm of QEMU's RISC-V machine: the goldfish real-time clock (Android's goldfish virtual hardware guide).
 
-use coldframe_abi::{Instant, UserAddress};
+use coldframe_abi::{DeviceMessage, Instant, UserAddress};
 use coldframe_scenarios::Alarm;
 
 use super::registers::{read, write};
@@ -24,6 +24,14 @@ pub(super) fn time(page: UserAddress) -> Instant {
     // The lower half keeps the upper one still.
     Instant(u64::from(read(page, TIME_LOW)) | u64::from(read(page, TIME_HIGH)) << 32)
 }
+
+/// It has a wire and nothing else.
+pub(super) const fn message_line(_: UserAddress) -> Option<u32> {
+    None
+}
+
+/// See there.
+pub(super) const fn ask_by(_: UserAddress, _: DeviceMessage) {}
 
 /// It asks in a millisecond.
 pub(super) fn start(page: UserAddress) {

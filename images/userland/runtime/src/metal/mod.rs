@@ -21,8 +21,8 @@ use core::sync::atomic::{AtomicU64, Ordering, fence};
 use core::task::{Context, Poll, Waker};
 
 use coldframe_abi::{
-    Call, ClockPage, Deadline, Error, ExitCode, Instant, Message, Reply, Request, Sys, UserAddress,
-    UserRange, Word,
+    Call, ClockPage, Deadline, DeviceMessage, Error, ExitCode, Instant, Message, Reply, Request, Sys,
+    UserAddress, UserRange, Word,
 };
 use coldframe_scenarios::{Alarm, CALLED, Ground, Part, Recorder, play};
 use coldframe_sync::SeqWords;
@@ -249,6 +249,14 @@ impl Ground for Metal {
 
     async fn stop_alarm(&self, page: UserAddress) -> bool {
         alarm::stop(page)
+    }
+
+    async fn message_line(&self, page: UserAddress) -> Option<u32> {
+        alarm::message_line(page)
+    }
+
+    async fn ask_by(&self, page: UserAddress, message: DeviceMessage) {
+        alarm::ask_by(page, message);
     }
 
     fn is_firmware(&self, first: u64) -> bool {
