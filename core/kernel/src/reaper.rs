@@ -108,7 +108,9 @@ impl<M: Machine> Kernel<M> {
             return;
         }
         if process != NONE {
-            self.reap_first = self.process(process).next;
+            let row = self.process(process);
+            assert!(row.ended.is_some(), "the reaper is called for what has ended (KRN-15)");
+            self.reap_first = row.next;
             match self.reap_step(cpu, process) {
                 Step::More => {
                     self.call_reaper(cpu, process);
@@ -134,10 +136,12 @@ impl<M: Machine> Kernel<M> {
             self.end_process(cpu, child, KILLED);
             return Step::WaitsForCpu;
         }
+        let mut has_called = false;
         for _ in 0..STEP {
             let thread = self.process(process).first_thread;
             if thread == NONE {
-                return self.reap_process(cpu, process);
+                // Whoever is in the queue is not taken down before its turn: its row would be another's then.
+                return if has_called { Step::More } else { self.reap_process(cpu, process) };
             }
             if self.thread(thread).life == Life::Alive {
                 if self.rows.rows()[thread as usize].place() == Place::Running {
@@ -150,6 +154,7 @@ impl<M: Machine> Kernel<M> {
                 }
                 let loose = self.scheduler().take(thread);
                 self.end_thread(cpu, loose, 0);
+                has_called = true;
                 continue;
             }
             self.forget_thread(thread);
