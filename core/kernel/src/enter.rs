@@ -83,6 +83,10 @@ impl<M: Machine> Kernel<M> {
             // One that the CPU has just been passed to has its registers elsewhere until `settle`: it works next time.
             Some(thread) if !worked && self.of_cpu(cpu).loaded == thread && self.has_work(cpu) => {
                 self.work_step(cpu, now, thread);
+                // What it has taken away may have been what its own process lived by.
+                if self.obey_orders(cpu, now) {
+                    self.leave_dead_space(cpu);
+                }
                 // Who goes on now may not come back for long.
                 self.wake_undertaker(cpu);
             }

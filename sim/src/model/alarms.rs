@@ -62,7 +62,9 @@ impl Model {
             let is_set = set.is_some_and(|at| at == alarm.at || at.max(alarm.at) <= now);
             let known = self.thread(*thread);
             let lives = known.is_some_and(|known| !matches!(known.state, State::Ended { .. }));
-            if lives && !is_set {
+            // One whose process has ended ends with the entry that would let it run, and its alarm with it.
+            let goes = known.is_some_and(|known| view.processes[known.process as usize].ended().is_some());
+            if lives && !is_set && !(goes && alarm.at > now) {
                 rung.push((*thread, *alarm));
             }
             lives && is_set

@@ -163,7 +163,9 @@ pub(super) fn wait_can_end<F: HardwareFormat>(
     }
     if let WaitsFor::KeptReply(number) = object.waits_for() {
         let count = names_of_kept(view, thread as u32, number);
-        demand(count == 1, WAITS_END, now, || {
+        // Whoever gives it to one whose process has ended has nobody to wake.
+        let is_ending = view.processes[object.process() as usize].ended().is_some();
+        demand(count == 1 || (count == 0 && is_ending), WAITS_END, now, || {
             format!(
                 "thread {thread} waits for its kept reply {number}, to which there are {count} capabilities"
             )
