@@ -153,6 +153,11 @@ impl Names {
 
     /// A thread begins to take away all that was derived from a name.
     pub(super) fn fade(&mut self, above: Key, by: u32) {
+        // One that had this number before, and ended in the middle of it, takes nothing more away.
+        self.is_done(by);
+        for key in self.fading(by) {
+            self.stays(key);
+        }
         self.revocations.push((above, by));
         let mut open = vec![above];
         while let Some(key) = open.pop() {
