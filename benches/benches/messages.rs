@@ -80,6 +80,16 @@ fn yield_slowly(mut yielders: Yielders) -> Yielders {
 }
 
 #[library_benchmark]
+#[bench::fewer(Namer::revoking(40_000))]
+#[bench::many(Namer::revoking(100_000))]
+fn step_of_a_revocation(mut namer: Namer) -> Namer {
+    for _ in 0..TIMES {
+        namer.revoke_a_step();
+    }
+    namer
+}
+
+#[library_benchmark]
 #[bench::ten(Namer::with(10))]
 #[bench::many(Namer::with(100_000))]
 fn derive_and_give_up_fast(mut namer: Namer) -> Namer {
@@ -109,6 +119,7 @@ library_benchmark_group!(
         interrupt_and_answer,
         yield_fast,
         yield_slowly,
+        step_of_a_revocation,
         derive_and_give_up_fast,
         derive_and_give_up_slowly
     ]

@@ -37,6 +37,23 @@ impl Namer {
         namer
     }
 
+    /// With so many other names for an object, which it has begun to take away.
+    ///
+    /// # Panics
+    /// If the simulated machine is too small for them.
+    #[must_use]
+    pub fn revoking(names: u32) -> Self {
+        let mut namer = Self::with(names);
+        namer.cpu.registers().request = Call::CapabilityRevoke { capability: namer.object }.encode();
+        assert_eq!(namer.kernel.enter(&mut namer.cpu, Trap::Syscall), Resume::Again);
+        namer
+    }
+
+    /// Takes a few of them away.
+    pub fn revoke_a_step(&mut self) {
+        assert_eq!(self.kernel.enter(&mut self.cpu, Trap::Again), Resume::Again);
+    }
+
     /// Derives one and gives it up, the fast way.
     pub fn fast(&mut self) {
         let Request { arguments: [from, rights, badge, ..], .. } = self.copy();

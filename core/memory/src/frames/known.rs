@@ -1,11 +1,11 @@
 //! What is known of free frames: what whoever had them has left in them, so that the next one need not write it again.
 //!
 //! Only frames that share a word of the bitmap are known, those of the last that went back with a word about it; and
-//! that is only a hint. A frame of which nobody says anything when it goes back is known no more (MEM-24).
+//! that is only a hint. If one goes back of which nobody says anything, nothing is known any more (MEM-24).
 
 use coldframe_hal::{Frame, PhysicalAddress, PhysicalMemory};
 
-use super::{FrameError, Frames};
+use super::{FrameError, Frames, Hint};
 
 /// What a free frame may be known to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,9 @@ pub struct Held {
     pub is_ready: bool,
 }
 
+/// Stands for no word of a bitmap.
+const NOWHERE: PhysicalAddress = PhysicalAddress(u64::MAX);
+
 /// Which frames are known: a bit for each of those that share a word of the bitmap, by content. Bits of frames that
 /// are out mean nothing.
 #[derive(Clone, Copy, Debug)]
@@ -40,18 +43,14 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Of no frame, beside a word of the bitmap.
-    pub(super) const fn nothing(word: PhysicalAddress) -> Self {
-        Self { word, near: Frame(0), holding: [0; CONTENTS] }
-    }
+    /// Of no frame.
+    pub(super) const NOTHING: Self = Self { word: NOWHERE, near: Frame(0), holding: [0; CONTENTS] };
 
-    /// Nobody knows what frames hold that go back.
+    /// Somebody gives frames back and does not say what they hold: they may be among those that are known. It is one
+    /// store, for whoever gives a frame back pays for it.
     #[inline(always)]
-    pub(super) const fn forget(&mut self, word: PhysicalAddress, bits: u64) {
-        if word.0 == self.word.0 {
-            self.holding[0] &= !bits;
-            self.holding[1] &= !bits;
-        }
+    pub(super) const fn forget(&mut self) {
+        self.word = NOWHERE;
     }
 }
 
@@ -68,13 +67,14 @@ impl Frames {
         frame: Frame,
         content: Content,
     ) -> Result<(), FrameError> {
-        self.give(memory, frame)?;
-        let word = self.hint.word;
+        self.return_one(memory, frame)?;
+        let Hint { word, frame: near } = self.hint;
         if word.0 != self.known.word.0 {
-            self.known = Known::nothing(word);
+            self.known = Known { word, near, ..Known::NOTHING };
         }
-        self.known.near = frame;
-        self.known.holding[content as usize] |= 1 << (frame.0 % 64);
+        let bit = 1 << (frame.0 % 64);
+        self.known.holding = self.known.holding.map(|others| others & !bit);
+        self.known.holding[content as usize] |= bit;
         Ok(())
     }
 
@@ -92,7 +92,7 @@ impl Frames {
         }
         self.free = self.free.checked_sub(1).ok_or(FrameError::Exhausted)?;
         let holding = self.known.holding[content as usize];
-        if holding != 0 {
+        if holding != 0 && self.known.word.0 != NOWHERE.0 {
             let free = memory.read_word(self.known.word);
             let fit = free & holding;
             if fit != 0 {

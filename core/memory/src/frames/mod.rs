@@ -156,7 +156,7 @@ impl Frames {
             whole: tree(1),
             reached: tree(2),
             hint: Hint { word: bitmaps, frame: Frame(0) },
-            known: Known::nothing(bitmaps),
+            known: Known::NOTHING,
             sure: Sure::default(),
             pristine: 0,
             barren: [0; BARREN_ORDERS],
@@ -249,19 +249,23 @@ impl Frames {
     /// `NotRam` or `DoubleFree`, with nothing changed.
     #[inline(always)]
     pub fn give(&mut self, memory: &mut impl PhysicalMemory, frame: Frame) -> Result<(), FrameError> {
+        self.known.forget();
+        self.return_one(memory, frame)
+    }
+
+    #[inline(always)]
+    fn return_one(&mut self, memory: &mut impl PhysicalMemory, frame: Frame) -> Result<(), FrameError> {
         let place = if frame.0.wrapping_sub(self.sure.start) < self.sure.count {
             PhysicalAddress(self.sure.bits.wrapping_add(frame.0 / 64 * 8))
         } else {
             self.place_of(memory, frame)?
         };
         let word = memory.read_word(place);
-        let bit = 1 << (frame.0 % 64);
-        let more = word | bit;
+        let more = word | 1 << (frame.0 % 64);
         if more == word {
             return Err(FrameError::DoubleFree(frame));
         }
         memory.write_word(place, more);
-        self.known.forget(place, bit);
         self.hint = Hint { word: place, frame };
         self.free += 1;
         if word == 0 || more == u64::MAX {
@@ -337,7 +341,7 @@ impl Frames {
             let old = memory.read_word(place);
             let new = old | bits_of(part);
             memory.write_word(place, new);
-            self.known.forget(place, bits_of(part));
+            self.known.forget();
             self.hint = Hint { word: place, frame: part.start };
             if old == 0 || new == u64::MAX {
                 self.note(memory, part.start, old, new);
