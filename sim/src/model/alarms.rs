@@ -63,7 +63,7 @@ impl Model {
             let known = self.thread(*thread);
             let lives = known.is_some_and(|known| !matches!(known.state, State::Ended { .. }));
             // One whose process has ended ends with the entry that would let it run, and its alarm with it.
-            let goes = known.is_some_and(|known| view.processes[known.process as usize].ended().is_some());
+            let goes = known.is_some_and(|known| view.processes[known.process].ended().is_some());
             if lives && !is_set && !(goes && alarm.at > now) {
                 rung.push((*thread, *alarm));
             }
