@@ -136,6 +136,8 @@ pub(crate) struct Model {
     complaint: Option<String>,
     /// A call is made that was made before.
     makes_again: bool,
+    /// A process was taken down when it was last asked whether whoever waits in line goes on.
+    somebody_ends: bool,
     /// How many waits there have been.
     waits: u64,
     /// Ranges that programs can print from.

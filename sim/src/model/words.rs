@@ -274,13 +274,15 @@ impl Model {
             }
         }
         self.makes_again = false;
+        // Of one that is taken down now the last step may have been among those of this entry.
+        let ends =
+            view.processes.iter().any(|process| process.ended().is_some() && process.space().is_some());
+        let reaped = std::mem::replace(&mut self.somebody_ends, ends) || ends;
         let gone: Vec<_> = self.lines.iter().filter(|waiting| !in_line(waiting.thread)).copied().collect();
         if gone.is_empty() {
             return;
         }
         let worked = self.somebody_works();
-        let reaped =
-            view.processes.iter().any(|process| process.ended().is_some() && process.space().is_some());
         for waiting in gone {
             let error = match waiting.line {
                 // Whoever goes on although nobody can have done that shows it.

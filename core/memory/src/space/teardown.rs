@@ -10,6 +10,9 @@ use crate::{Content, Means};
 /// How many empty entries count as one: most tables are nearly empty, and looking is cheap.
 const PASSED_AT_ONCE: u64 = 64;
 
+/// Where the cursor stands behind the last step: whoever has something else to do first asks again.
+const TAKEN_DOWN: u64 = u64::MAX;
+
 /// Whether a step of taking a space down was the last one.
 #[must_use = "an address space that is not wholly taken down leaks its frames"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +28,15 @@ impl<F: Format> AddressSpace<F> {
     ///
     /// Precondition: no CPU has the space active, nothing is on its way, and no mapping record names the space.
     pub fn take_down(&mut self, means: &mut Means<'_, impl PhysicalMemory>) -> Teardown {
+        if self.cursor == TAKEN_DOWN {
+            return Teardown::Done;
+        }
         self.stop_filling(means, Pages { start: 0, end: F::USER_END });
         self.cursor = self.cursor.max(self.reached.start);
         for _ in 0..STEP {
             if self.cursor >= F::USER_END {
                 means.give_holding(self.root(), self.empty);
+                self.cursor = TAKEN_DOWN;
                 return Teardown::Done;
             }
             self.take_down_entry(means);
