@@ -47,7 +47,7 @@ impl<M: Machine> Kernel<M> {
         let Self { capabilities, chunks, processes, threads, objects, endpoints, .. } = self;
         let capability = Capabilities::unlimited(capabilities.rows(), caller.process, name)?;
         if matches!(capability.target().kind, CapabilityKind::Process | CapabilityKind::Group) {
-            return self.fast_delete_of_holder(caller, row);
+            return Some(self.fast_delete_of_holder(caller, row));
         }
         let owner = &mut processes.rows_mut()[caller.process as usize];
         let mut view = Capabilities { rows: capabilities.rows_mut(), chunks: chunks.rows_mut() };
@@ -60,15 +60,13 @@ impl<M: Machine> Kernel<M> {
         Some(FastReply::Answered(Reply::ok(0)))
     }
 
-    /// The same for what others belong to. Nobody hears of it: a process goes with its end, not with its last name.
+    /// The same for what others belong to. Nobody waits by such a name, and nobody hears of it: a process goes with its
+    /// end, and not with its last name.
     #[inline(never)]
-    fn fast_delete_of_holder(&mut self, caller: Caller, row: u32) -> Option<FastReply> {
-        if self.capability(row).users().is_some() {
-            return None;
-        }
+    fn fast_delete_of_holder(&mut self, caller: Caller, row: u32) -> FastReply {
         self.drop_capability(row);
         self.count(caller.thread, Counter::Calls);
-        Some(FastReply::Answered(Reply::ok(0)))
+        FastReply::Answered(Reply::ok(0))
     }
 
     /// Takes away what was derived from a capability, the last first, until one is met with which something goes or
