@@ -513,6 +513,9 @@ impl<F: HardwareFormat> Beside<F> {
         self.cpus.iter_mut().for_each(HostCpu::deactivate);
         for space in 0..SPACES {
             while self.with(space, |space, means| space.take_down(means)) == Teardown::More {}
+            // Whoever has something else to do before it is over asks again.
+            let again = self.with(space, |space, means| space.take_down(means));
+            check(again == Teardown::Done, || format!("space {space} is taken down and is not"))?;
             let used = self.spaces[space].budget.used();
             check(used == 0, || format!("{used} frames of space {space} are never given back"))?;
         }
