@@ -101,8 +101,9 @@ pub enum Op {
     Give {
         pick: u32,
     },
+    /// One of those that went out last.
     GiveHolding {
-        pick: u32,
+        back: u32,
         content: Content,
     },
     GiveRun {
@@ -202,9 +203,12 @@ impl Beside {
                 self.add_owner(frame)?;
             }
             Op::AddOwner { .. } => {}
-            Op::Give { pick } if !self.out.is_empty() => return self.give(pick, None),
-            Op::GiveHolding { pick, content } if !self.out.is_empty() => {
-                return self.give(pick, Some(content));
+            Op::Give { pick } if !self.out.is_empty() => {
+                return self.give(pick as usize % self.out.len(), None);
+            }
+            Op::GiveHolding { back, content } if !self.out.is_empty() => {
+                let last = self.out.len() - 1;
+                return self.give(last - (back as usize).min(last), Some(content));
             }
             Op::GiveRun { pick, count } if !self.out.is_empty() => self.give_run(pick, count)?,
             Op::GiveWrong { frame } if !self.out.contains(&frame) && !self.sections.contains(&frame) => {
@@ -217,8 +221,7 @@ impl Beside {
         check(counted == free, || format!("{counted} frames are said to be free, and {free} are"))
     }
 
-    fn give(&mut self, pick: u32, content: Option<Content>) -> Result<(), String> {
-        let index = pick as usize % self.out.len();
+    fn give(&mut self, index: usize, content: Option<Content>) -> Result<(), String> {
         if !self.drop_owner(self.out[index])? {
             return Ok(());
         }
@@ -419,8 +422,8 @@ fn limits(source: &mut dyn Source) -> Limits {
 
 fn op(source: &mut dyn Source) -> Op {
     let pick = u32::MAX;
-    let content = if source.choose(3) == 0 { Content::Root } else { Content::Zeros };
-    match source.choose(24) {
+    let content = if source.choose(2) == 0 { Content::Root } else { Content::Zeros };
+    match source.choose(30) {
         0..4 => Op::Take,
         4 => Op::TakeMany { most: source.choose(200) as usize },
         5..9 => {
@@ -431,9 +434,9 @@ fn op(source: &mut dyn Source) -> Op {
         12 | 13 => Op::GiveRun { pick: source.choose(pick), count: 1 + u64::from(source.choose(150)) },
         14 => Op::GiveWrong { frame: address(source) },
         15 | 16 => Op::AddOwner { pick: source.choose(pick) },
-        17 | 18 => Op::TakeZeroed,
-        19 => Op::TakeHolding { content },
-        20..23 => Op::GiveHolding { pick: source.choose(pick), content },
+        17..20 => Op::TakeZeroed,
+        20..22 => Op::TakeHolding { content },
+        22..29 => Op::GiveHolding { back: source.choose(4), content },
         _ => Op::Reclaim { piece: source.choose(pick), count: 1 + u64::from(source.choose(80)) },
     }
 }

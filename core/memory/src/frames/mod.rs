@@ -249,8 +249,9 @@ impl Frames {
     /// `NotRam` or `DoubleFree`, with nothing changed.
     #[inline(always)]
     pub fn give(&mut self, memory: &mut impl PhysicalMemory, frame: Frame) -> Result<(), FrameError> {
+        self.return_one(memory, frame)?;
         self.known.forget();
-        self.return_one(memory, frame)
+        Ok(())
     }
 
     #[inline(always)]
