@@ -119,7 +119,9 @@ impl<M: Machine> Kernel<M> {
                 Step::WaitsForCpu | Step::Done => {}
             }
         }
-        if self.reap_first == NONE {
+        // What has just ended may have left objects behind, or news of them.
+        let is_called = self.orphan_first != NONE || self.unshown_first != NONE;
+        if self.reap_first == NONE && !is_called {
             let mut scheduler = self.scheduler();
             let loose = scheduler.stop(cpu.id(), now);
             scheduler.park(loose);
