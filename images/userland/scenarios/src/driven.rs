@@ -6,11 +6,12 @@ use coldframe_abi::{
 use crate::names::found;
 use crate::{Ground, Recorder};
 
-const PAGE: u64 = 4_096;
+pub(crate) const PAGE: u64 = 4_096;
 /// Where no ground has put anything.
-const REGISTERS: UserRange = UserRange { start: UserAddress(0x2e_0000_0000), length: PAGE };
-/// How long something is waited for that does not come, and what takes longer than a driver may.
-const IN_VAIN: Nanos = Nanos::from_millis(20);
+pub(crate) const REGISTERS: UserRange = UserRange { start: UserAddress(0x2e_0000_0000), length: PAGE };
+/// How long something is waited for that does not come.
+pub(crate) const IN_VAIN: Nanos = Nanos::from_millis(20);
+/// What takes longer than a driver may.
 const TOO_LONG: Nanos = Nanos::from_millis(400);
 
 pub(crate) async fn play<G: Ground>(sys: &Recorder<'_, G>, _: u8) -> u64 {
@@ -36,16 +37,16 @@ async fn first<G: Ground>(sys: &Recorder<'_, G>) -> Result<(), Error> {
     by_authority(sys, line, one).await
 }
 
-async fn starts<G: Ground>(sys: &Recorder<'_, G>) {
+pub(crate) async fn starts<G: Ground>(sys: &Recorder<'_, G>) {
     sys.ground().start_alarm(REGISTERS.start).await;
 }
 
-async fn stops<G: Ground>(sys: &Recorder<'_, G>) {
+pub(crate) async fn stops<G: Ground>(sys: &Recorder<'_, G>) {
     let had_asked = sys.ground().stop_alarm(REGISTERS.start).await;
     sys.note(if had_asked { "the device had asked" } else { "the device had not asked" }).await;
 }
 
-async fn after<G: Ground>(sys: &Recorder<'_, G>, span: Nanos) -> Result<Deadline, Error> {
+pub(crate) async fn after<G: Ground>(sys: &Recorder<'_, G>, span: Nanos) -> Result<Deadline, Error> {
     Ok(Deadline::at(sys.ground().clock().await?.after(span)))
 }
 

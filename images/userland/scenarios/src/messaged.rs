@@ -1,15 +1,7 @@
-use coldframe_abi::{
-    Calls, Deadline, DeviceMessage, EndpointHandle, Error, LineHandle, Nanos, PageRights, UserAddress,
-    UserRange, Word,
-};
+use coldframe_abi::{Calls, Deadline, DeviceMessage, EndpointHandle, Error, LineHandle, PageRights, Word};
 
+use crate::driven::{IN_VAIN, PAGE, REGISTERS, after, starts, stops};
 use crate::{Ground, Recorder};
-
-const PAGE: u64 = 4_096;
-/// Where no ground has put anything.
-const REGISTERS: UserRange = UserRange { start: UserAddress(0x2e_0000_0000), length: PAGE };
-/// How long something is waited for that does not come.
-const IN_VAIN: Nanos = Nanos::from_millis(20);
 
 pub(crate) async fn play<G: Ground>(sys: &Recorder<'_, G>, _: u8) -> u64 {
     u64::from(first(sys).await.is_err())
@@ -46,19 +38,6 @@ async fn first<G: Ground>(sys: &Recorder<'_, G>) -> Result<(), Error> {
     }
     sys.capability_delete(heard.into()).await?;
     sys.mapping_unmap(shown).await
-}
-
-async fn starts<G: Ground>(sys: &Recorder<'_, G>) {
-    sys.ground().start_alarm(REGISTERS.start).await;
-}
-
-async fn stops<G: Ground>(sys: &Recorder<'_, G>) {
-    let had_asked = sys.ground().stop_alarm(REGISTERS.start).await;
-    sys.note(if had_asked { "the device had asked" } else { "the device had not asked" }).await;
-}
-
-async fn after<G: Ground>(sys: &Recorder<'_, G>, span: Nanos) -> Result<Deadline, Error> {
-    Ok(Deadline::at(sys.ground().clock().await?.after(span)))
 }
 
 /// Each time is told once, and one that comes before there was an answer is told after it.
