@@ -54,6 +54,15 @@ struct Wire {
     is_heard: bool,
 }
 
+impl Wire {
+    /// A message is one for a moment, and where nobody listens it is nobody's.
+    fn message_comes(&mut self) {
+        if self.is_heard {
+            (self.asks, self.is_edge) = (true, true);
+        }
+    }
+}
+
 /// The devices of a machine, and its interrupt controller.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DeviceBoard {
@@ -83,16 +92,12 @@ impl DeviceBoard {
         Some(DeviceMessage { address: MESSAGES, data: FIRST_MESSAGE + number as u16 })
     }
 
-    /// A device writes a message: it is one for a moment, and where nobody listens it is nobody's.
+    /// A device writes somewhere.
     fn comes(&mut self, to: u64, data: u64) {
-        let number = data.wrapping_sub(u64::from(FIRST_MESSAGE));
-        let line = number.wrapping_add(u64::from(FIRST_MESSAGE_LINE)) as usize;
-        if to == MESSAGES
-            && number < LINES as u64
-            && let Some(wire) = self.wires.get_mut(line)
-            && wire.is_heard
-        {
-            (wire.asks, wire.is_edge) = (true, true);
+        let number = data.checked_sub(FIRST_MESSAGE.into()).filter(|_| to == MESSAGES);
+        let wires = &mut self.wires[FIRST_MESSAGE_LINE as usize..];
+        if let Some(wire) = number.and_then(|number| wires.get_mut(usize::try_from(number).ok()?)) {
+            wire.message_comes();
         }
     }
 
@@ -128,16 +133,17 @@ impl DeviceBoard {
     /// The devices do what they do until now.
     pub(crate) fn run(&mut self, now: Instant, ram: &mut Ram, registers: Frame) {
         for (line, wire) in (0..).zip(&mut self.wires) {
-            let is_message = line >= FIRST_MESSAGE_LINE;
             if let Some(Rhythm { next, every, left }) = &mut wire.rhythm
                 && *left > 0
                 && *next <= now
             {
-                // A message is one for a moment, and where nobody listens it is nobody's.
-                wire.is_edge |= is_message;
-                wire.asks |= !is_message || wire.is_heard;
                 *left -= 1;
                 *next = now.after(*every);
+                if line < FIRST_MESSAGE_LINE {
+                    wire.asks = true;
+                } else {
+                    wire.message_comes();
+                }
             }
         }
         let register = |at: u64| PhysicalAddress(registers.start().0 + at);
