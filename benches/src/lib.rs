@@ -6,5 +6,6 @@ pub mod messages;
 pub mod namer;
 pub mod names;
 pub mod pages;
+mod started;
 pub mod waits;
 pub mod yielders;

@@ -1,13 +1,15 @@
 //! A client and a server on one simulated CPU, as they are measured: the ways a call and its reply can take.
 
 use coldframe_abi::{
-    Call, Carries, CpuId, Deadline, EndpointHandle, LineHandle, Message, PageRights, Passage, Request,
-    UserAddress, UserRange, Word,
+    Call, Carries, Deadline, EndpointHandle, LineHandle, Message, PageRights, Passage, Request, UserAddress,
+    UserRange, Word,
 };
 use coldframe_hal::paging::Sv39;
 use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{FastCall, Kernel, Resume};
 use hal_host::{HostCpu, HostMachine};
+
+use crate::started::started;
 
 const PAGE: u64 = 4_096;
 /// A page of the client, and where the server takes pages.
@@ -34,14 +36,7 @@ impl Pair {
     /// If the simulated machine is too small for them.
     #[must_use]
     pub fn beside(senders: u32) -> Self {
-        let machine = HostMachine::<Sv39>::new(1, 1 << 18, 1);
-        let map = machine.memory_map();
-        let mut kernel = Kernel::new(machine, 1, map).unwrap_or_else(|error| panic!("{error:?}"));
-        let process = kernel.create_process().unwrap_or_else(|error| panic!("{error:?}"));
-        let zero = UserAddress(0);
-        kernel.start_process(process, zero, zero, 0).unwrap_or_else(|error| panic!("{error:?}"));
-        let mut cpu = HostCpu::new(CpuId(0));
-        assert_eq!(kernel.enter(&mut cpu, Trap::Again), Resume::User);
+        let (kernel, cpu) = started(1, 1 << 18);
         let nothing = Call::Null {}.encode();
         let [call, reply_receive, signal, receive, done] = [nothing; 5];
         let mut pair = Self { kernel, cpu, call, reply_receive, signal, receive, done };
@@ -54,7 +49,8 @@ impl Pair {
         pair.receive = Call::Receive { endpoint, deadline: Deadline::NOW }.encode();
         let line = pair.slow(Call::LineBind { line: Word(0), endpoint, bits: Word(2) }.encode());
         pair.done = Call::LineDone { line: LineHandle::from_word(line), mine: Word(1) }.encode();
-        let thread = Call::ThreadCreate { entry: zero, stack: zero, argument: Word(1) }.encode();
+        let thread =
+            Call::ThreadCreate { entry: UserAddress(0), stack: UserAddress(0), argument: Word(1) }.encode();
         let endpoint = EndpointHandle::from_word(pair.slow(Call::EndpointCreate {}.encode()));
         let elsewhere = Call::Send { endpoint, deadline: Deadline::NEVER }.encode();
         for _ in 0..senders {

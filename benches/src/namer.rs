@@ -1,10 +1,12 @@
 //! A thread on one simulated CPU that derives capabilities and gives them up.
 
-use coldframe_abi::{Call, CapabilityHandle, CapabilityRights, CpuId, Request, UserAddress, Word};
+use coldframe_abi::{Call, CapabilityHandle, CapabilityRights, Request, Word};
 use coldframe_hal::paging::Sv39;
 use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{FastCall, FastReply, Kernel, Resume};
 use hal_host::{HostCpu, HostMachine};
+
+use crate::started::started;
 
 /// A thread that has capabilities.
 pub struct Namer {
@@ -20,14 +22,7 @@ impl Namer {
     /// If the simulated machine is too small for them.
     #[must_use]
     pub fn with(names: u32) -> Self {
-        let machine = HostMachine::<Sv39>::new(1, 1 << 16, 1);
-        let map = machine.memory_map();
-        let mut kernel = Kernel::new(machine, 1, map).unwrap_or_else(|error| panic!("{error:?}"));
-        let process = kernel.create_process().unwrap_or_else(|error| panic!("{error:?}"));
-        let zero = UserAddress(0);
-        kernel.start_process(process, zero, zero, 0).unwrap_or_else(|error| panic!("{error:?}"));
-        let mut cpu = HostCpu::new(CpuId(0));
-        assert_eq!(kernel.enter(&mut cpu, Trap::Again), Resume::User);
+        let (kernel, cpu) = started(1, 1 << 16);
         let mut namer = Self { kernel, cpu, object: CapabilityHandle::from_word(0) };
         let made = namer.slow(Call::ObjectCreate { length: Word(4_096) }.encode());
         namer.object = CapabilityHandle::from_word(made);

@@ -1,10 +1,12 @@
 //! Threads of one process on one simulated CPU that yield to each other.
 
-use coldframe_abi::{Call, CpuId, UserAddress};
+use coldframe_abi::Call;
 use coldframe_hal::paging::Sv39;
 use coldframe_hal::{Cpu, Trap};
 use coldframe_kernel::{FastCall, FastReply, Kernel, Resume};
 use hal_host::{HostCpu, HostMachine};
+
+use crate::started::started;
 
 /// Some threads, of which one runs.
 pub struct Yielders {
@@ -19,16 +21,7 @@ impl Yielders {
     /// If the simulated machine is too small for them.
     #[must_use]
     pub fn new(threads: u32) -> Self {
-        let machine = HostMachine::<Sv39>::new(1, 1 << 18, 1);
-        let map = machine.memory_map();
-        let mut kernel = Kernel::new(machine, 1, map).unwrap_or_else(|error| panic!("{error:?}"));
-        let process = kernel.create_process().unwrap_or_else(|error| panic!("{error:?}"));
-        let zero = UserAddress(0);
-        for _ in 0..threads {
-            kernel.start_process(process, zero, zero, 0).unwrap_or_else(|error| panic!("{error:?}"));
-        }
-        let mut cpu = HostCpu::new(CpuId(0));
-        assert_eq!(kernel.enter(&mut cpu, Trap::Again), Resume::User);
+        let (kernel, cpu) = started(threads, 1 << 18);
         Self { kernel, cpu }
     }
 
