@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hasher};
 
 use coldframe_abi::{CpuId, Instant, Nanos, Request};
-use coldframe_hal::{Clock, Cpu, Trap};
+use coldframe_hal::{Clock, Cpu, Frame, Tag, Trap};
 use coldframe_kernel::{FastCall, Kernel, Resume, Work};
 use coldframe_memory::Filling;
 use coldframe_scheduler::Place;
@@ -142,24 +142,16 @@ fn fast_way<F: HardwareFormat>(
     on.find(done);
     let (mut slow, mut long) = (kernel.clone(), cpu.clone());
     let resume = slow.enter(&mut long, Trap::Syscall);
-    let (early, exact) = (on.armed(), long.armed());
-    let in_time = early.is_some_and(|early| rings_for_nothing_before(&slow, &long, early)) || exact.is_none();
-    demand(in_time, FAST_WAY, at, || {
-        format!("the fast way leaves the timer at {early:?}; the slow way: {exact:?}")
+    demand(is_in_time(&on, (&slow, &long)), FAST_WAY, at, || {
+        format!("the fast way leaves the timer at {:?}; the slow way: {:?}", on.armed(), long.armed())
     })?;
     // Who goes on does not come in again to find what it should have found at once.
     let (goes, should) = ((on.peek(), on.active()), (long.peek(), long.active()));
     demand(goes == should || resume != Resume::User, FAST_WAY, at, || {
         format!("the fast way goes on with {goes:x?}; the slow way: {should:x?}")
     })?;
-    let digest = |kernel: &mut Kernel<HostMachine<F>>, cpu: &mut HostCpu<F>| {
-        let resume = kernel.enter(cpu, Trap::Kick);
-        let mut hasher = DefaultHasher::new();
-        kernel.hash_effect(&mut hasher);
-        (hasher.finish(), resume, cpu.armed(), cpu.active(), *cpu.peek())
-    };
     let before = places(&fast);
-    let (one, other) = (digest(&mut fast, &mut on), digest(&mut slow, &mut long));
+    let (one, other) = (look_again(&mut fast, &mut on), look_again(&mut slow, &mut long));
     // Whoever leaves more to do has found it: another CPU has made it since this one has looked last.
     let made_more = places(&fast) != before && {
         let (mut kernel, mut cpu) = (kernel.clone(), cpu.clone());
@@ -173,22 +165,28 @@ fn fast_way<F: HardwareFormat>(
     if one == other && resume == Resume::User {
         return Ok(());
     }
-    let view = |k: &Kernel<HostMachine<F>>| {
-        let i = k.inspect();
-        (
-            format!("{:#?}", i.rows),
-            format!("{:#?}", i.queues),
-            format!("{:#?}", i.turns),
-            format!("{:#?}", i.state),
-            String::new(),
-        )
-    };
-    let (a, b, o) = (view(&fast), view(&slow), view(kernel));
-    std::fs::write("/tmp/fast.txt", format!("{}\n{}\n{}\n{}\n{}", a.0, a.1, a.2, a.3, a.4)).unwrap();
-    std::fs::write("/tmp/slow.txt", format!("{}\n{}\n{}\n{}\n{}", b.0, b.1, b.2, b.3, b.4)).unwrap();
-    std::fs::write("/tmp/old.txt", format!("{}\n{}\n{}\n{}\n{}", o.0, o.1, o.2, o.3, o.4)).unwrap();
     let detail = format!("the fast way: {one:x?}; the slow way: {resume:?}, {other:x?}");
     Err(Violation { oracle: FAST_WAY, detail, at })
+}
+
+/// The state of a kernel and of a CPU that has looked once more.
+type Looked = (u64, Resume, Option<Instant>, Option<(Frame, Tag)>, HostRegisters);
+
+/// What a kernel and a CPU come to that looks once more.
+fn look_again<F: HardwareFormat>(kernel: &mut Kernel<HostMachine<F>>, cpu: &mut HostCpu<F>) -> Looked {
+    let resume = kernel.enter(cpu, Trap::Kick);
+    let mut hasher = DefaultHasher::new();
+    kernel.hash_effect(&mut hasher);
+    (hasher.finish(), resume, cpu.armed(), cpu.active(), *cpu.peek())
+}
+
+/// Whether the timer of a CPU rings no later than one that was set exactly; it may ring for nothing before.
+fn is_in_time<F: HardwareFormat>(
+    early: &HostCpu<F>,
+    (kernel, exact): (&Kernel<HostMachine<F>>, &HostCpu<F>),
+) -> bool {
+    exact.armed().is_none()
+        || early.armed().is_some_and(|moment| rings_for_nothing_before(kernel, exact, moment))
 }
 
 /// Where every thread is.
@@ -221,7 +219,8 @@ fn rings_for_nothing_before<F: HardwareFormat>(
     }
 }
 
-/// Whether two entries have come to the same.
+/// Whether two entries have come to the same: at once, or but for a timer that rings too early, and is set anew when the CPU
+/// looks once more and finds nothing else to do.
 fn either_way<F: HardwareFormat>(
     short: Entered<'_, F>,
     long: Entered<'_, F>,
@@ -236,8 +235,18 @@ fn either_way<F: HardwareFormat>(
     if one == other {
         return Ok(());
     }
-    let detail = format!("the short way: {one:x?}; the long way: {other:x?}");
-    Err(Violation { oracle: EITHER_WAY, detail, at })
+    let ((kernel, cpu, resume), (exact, timed, should)) = (short, long);
+    let goes_on = (resume, cpu.peek(), cpu.active()) == (should, timed.peek(), timed.active());
+    let comes_to_the_same = || {
+        let (mut kernel, mut cpu) = (kernel.clone(), cpu.clone());
+        let before = places(&kernel);
+        let after = look_again(&mut kernel, &mut cpu);
+        places(&kernel) == before && after == look_again(&mut exact.clone(), &mut timed.clone())
+    };
+    let same = goes_on && cpu.armed() != timed.armed() && is_in_time(cpu, (exact, timed));
+    demand(same && comes_to_the_same(), EITHER_WAY, at, || {
+        format!("the short way: {one:x?}; the long way: {other:x?}")
+    })
 }
 
 impl<F: HardwareFormat, U: Userland<F>> World<F, U> {

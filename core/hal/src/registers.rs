@@ -47,6 +47,12 @@ pub trait UserRegisters: Clone + Default + 'static {
     /// Whether a thread that waits in a call of messages can go on with no more than the message and what a call keeps.
     fn is_light(&self) -> bool;
 
+    /// Whether the fast way out of the kernel leads to where a thread goes on that does not run.
+    #[inline]
+    fn has_way_back(&self) -> bool {
+        true
+    }
+
     /// Whether a thread that can go on has made a call and needs no more of its registers than a call keeps and what answers it.
     fn rests_in_call(&self) -> bool;
 

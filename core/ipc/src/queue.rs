@@ -44,6 +44,17 @@ impl Waiters<'_> {
         }
     }
 
+    /// The same in a queue where nobody waits, at its first place.
+    #[inline(always)]
+    pub fn enter_alone(&mut self, queue: &mut Queue, thread: u32, rank: Rank) {
+        let row = &mut self.rows[thread as usize];
+        assert!(row.next == NONE, "a thread waits in one queue (IPC-2)");
+        row.key = Key::new(0, rank);
+        (row.next, row.previous) = (thread, thread);
+        (row.below, row.above, row.is_node) = ([NONE; 2], NONE, true);
+        queue.root = thread;
+    }
+
     fn enter_among_others(&mut self, queue: &mut Queue, thread: u32) {
         let Some(first) = self.insert(queue, thread) else { return };
         let last = core::mem::replace(&mut self.rows[first as usize].previous, thread);
@@ -73,7 +84,7 @@ impl Waiters<'_> {
     /// The only one of a queue does not wait any more; says by which capability it has waited.
     ///
     /// Precondition: it is alone there.
-    #[inline]
+    #[inline(always)]
     pub fn leave_alone(&mut self, queue: &mut Queue, thread: u32) -> u32 {
         queue.root = NONE;
         let row = &mut self.rows[thread as usize];

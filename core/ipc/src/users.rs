@@ -6,7 +6,7 @@ use crate::{NONE, Waiters};
 
 impl Waiters<'_> {
     /// A thread waits by a capability (IPC-3).
-    #[inline]
+    #[inline(always)]
     pub fn begin_use(&mut self, first: &mut u32, thread: u32, capability: u32) {
         let next = core::mem::replace(first, thread);
         let row = &mut self.rows[thread as usize];
@@ -18,7 +18,7 @@ impl Waiters<'_> {
     }
 
     /// A thread does not wait by this capability any more.
-    #[inline]
+    #[inline(always)]
     pub fn end_use(&mut self, first: &mut u32, thread: u32) {
         let row = &mut self.rows[thread as usize];
         row.by = NONE;

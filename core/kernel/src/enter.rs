@@ -58,9 +58,9 @@ impl<M: Machine> Kernel<M> {
             self.look_for_signals(cpu);
         }
         let mut worked = false;
-        if quiet && before == self.change.0 && self.goes_on(here) {
+        if quiet && before == self.change.0 && self.goes_on(here) && self.take_over(cpu) {
             worked = self.begin_work(cpu, now);
-            if before == self.change.0 && !self.has_work(cpu) {
+            if before == self.change.0 && !(worked && self.has_work(cpu)) {
                 return Resume::User;
             }
         }
@@ -149,6 +149,20 @@ impl<M: Machine> Kernel<M> {
             && self.turns.rows()[row.turn() as usize].left() != Nanos::ZERO
     }
 
+    /// Puts the thread on this CPU that it has been passed to, if it has been; false if that one has something to do first.
+    #[inline]
+    fn take_over(&mut self, cpu: &mut M::Cpu) -> bool {
+        let loaded = self.of_cpu(cpu).loaded;
+        match self.current(cpu) {
+            Some(next) if next == loaded => true,
+            Some(next) if self.due_upcalls == 0 && !self.has_work(cpu) => {
+                self.switch(cpu, loaded, next);
+                true
+            }
+            _ => false,
+        }
+    }
+
     #[inline]
     fn has_work(&self, cpu: &M::Cpu) -> bool {
         self.current(cpu).is_some_and(|thread| self.threads.rows()[thread as usize].work.is_some())
@@ -228,9 +242,10 @@ impl<M: Machine> Kernel<M> {
         true
     }
 
-    /// Lets the scheduler decide, and puts its choice on the CPU; says whether everything is as it was.
+    /// Lets the scheduler decide, and puts its choice on the CPU; says whether there was nothing to decide.
     #[inline]
     fn settle(&mut self, cpu: &mut M::Cpu, now: Instant) -> bool {
+        let before = self.current(cpu);
         let (settled, kicks) = self.scheduler_as_it_is().settle(cpu.id(), now);
         if let Some(thread) = settled.preempted {
             self.trace(cpu, Event::Preempt { thread });
@@ -240,7 +255,8 @@ impl<M: Machine> Kernel<M> {
         }
         let next = settled.current.unwrap_or(NONE);
         let loaded = self.of_cpu(cpu).loaded;
-        let untouched = loaded == next && !settled.moved && settled.preempted.is_none() && kicks.is_empty();
+        let untouched =
+            before == settled.current && !settled.moved && settled.preempted.is_none() && kicks.is_empty();
         if !untouched {
             self.change.0 += 1;
         }
@@ -291,6 +307,18 @@ impl<M: Machine> Kernel<M> {
             }
         }
         self.of_cpu(cpu).armed = next;
+    }
+
+    /// Sets the timer to a moment, unless it rings before: then it is set anew, by the next entry that looks at all. What else
+    /// it rings for stays the same.
+    #[inline]
+    pub(crate) fn arm_no_later(&mut self, cpu: &mut M::Cpu, moment: Instant) {
+        let armed = &mut self.of_cpu(cpu).armed;
+        if armed.is_none_or(|armed| moment < armed) {
+            *armed = Some(moment);
+            cpu.arm(moment);
+            self.trace(cpu, Event::Arm { deadline: moment });
+        }
     }
 
     /// Lets a thread run that waited or is new.

@@ -270,6 +270,12 @@ impl<M: Machine> Kernel<M> {
     #[inline]
     pub(crate) fn timers(&mut self) -> Timers<'_> {
         self.change.0 += 1;
+        self.timers_as_they_are()
+    }
+
+    /// The same for who sets the CPU's own timer to what it changes.
+    #[inline]
+    pub(crate) fn timers_as_they_are(&mut self) -> Timers<'_> {
         Timers { timers: self.timers.rows_mut(), wheels: self.wheels.rows_mut() }
     }
 

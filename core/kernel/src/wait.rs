@@ -30,7 +30,7 @@ impl<M: Machine> Kernel<M> {
         self.thread(thread).waits_for = waits_for;
         if deadline != Deadline::NEVER {
             let class = self.rows.rows()[thread as usize].context().class();
-            self.timers().arm(wait_timer(thread), cpu.id(), class, Instant(deadline.0), now);
+            self.timers_as_they_are().arm(wait_timer(thread), cpu.id(), class, Instant(deadline.0), now);
         }
     }
 
@@ -39,9 +39,10 @@ impl<M: Machine> Kernel<M> {
         !self.thread(to).suspended && self.scheduler_as_it_is().can_hand_over(cpu.id(), from, to, hand)
     }
 
-    /// Parks the running thread, and lets another that has its answer go on in its place.
+    /// Parks the running thread, and lets another that has its answer go on in its place. For everybody else nothing has
+    /// changed, and no CPU has to look anew (SCH-13).
     ///
-    /// Precondition: `can_pass_on`.
+    /// Precondition: `can_pass_on`, and the deadline is not over.
     pub(crate) fn pass_on(
         &mut self,
         cpu: &mut M::Cpu,
@@ -52,10 +53,13 @@ impl<M: Machine> Kernel<M> {
         deadline: Deadline,
     ) {
         self.trace(cpu, Event::Block { thread: from });
-        self.timers().cancel(wait_timer(to));
+        self.timers_as_they_are().cancel(wait_timer(to));
         self.thread(to).waits_for = WaitsFor::Nothing;
         self.begin_wait(cpu, now, from, waits_for, deadline);
-        self.scheduler().hand_over(cpu.id(), from, to, hand);
+        if deadline != Deadline::NEVER {
+            self.arm_no_later(cpu, Instant(deadline.0));
+        }
+        self.scheduler_as_it_is().hand_over(cpu.id(), from, to, hand);
         self.trace(cpu, Event::Wake { thread: to, cpu: cpu.id() });
     }
 

@@ -4,13 +4,19 @@ use coldframe_abi::{Deadline, Error, Instant};
 use coldframe_hal::{Machine, Store};
 use coldframe_ipc::{Queue, Rank, Waiters};
 use coldframe_memory::Pages;
-use coldframe_scheduler::Wake;
+use coldframe_scheduler::{Row, Wake};
 
 use crate::walls::Way;
 use crate::{Kernel, Line, WaitsFor};
 
 /// How many waits at words one entry of the kernel ends.
 pub(crate) const WAKES_A_STEP: u64 = 32;
+
+/// How urgent a thread is that comes to receive: by what it owns, for what it was lent goes back.
+#[inline(always)]
+pub(crate) const fn rank_to_receive(row: &Row) -> Rank {
+    Rank::of_level(row.context().base().index())
+}
 
 impl<M: Machine> Kernel<M> {
     /// Who waits in a line.
@@ -28,12 +34,11 @@ impl<M: Machine> Kernel<M> {
         (Waiters { rows: waiters.rows_mut() }, queue)
     }
 
-    /// How urgent a thread is that comes to a line: by what it runs on, and to receive by what it owns, for what it was
-    /// lent goes back.
+    /// How urgent a thread is that comes to a line: by what it runs on, but to receive.
     #[inline(always)]
     fn rank(&mut self, thread: u32, line: Line) -> Rank {
         let level = match line {
-            Line::Receivers(_) => self.rows.rows()[thread as usize].context().base(),
+            Line::Receivers(_) => return rank_to_receive(&self.rows.rows()[thread as usize]),
             _ => self.scheduler_as_it_is().base_of(thread),
         };
         Rank::of_level(level.index())

@@ -25,7 +25,7 @@ impl Scheduler<'_> {
         queue.current == from
             && queue.online
             && coming.place == Place::Waiting
-            && coming.unbound
+            && (coming.unbound || coming.affinity.contains(cpu))
             && (hand == Hand::Out || (coming.runs_on, coming.time) == (leaving.runs_on, leaving.time))
             && self.rows[leaving.runs_on as usize].own.level() == queue.level
             && coming.own.base() <= queue.level

@@ -3,17 +3,22 @@
 use coldframe_abi::CpuId;
 use coldframe_hal::CpuSet;
 
-use crate::{Level, NONE, SEARCH_LIMIT, Scheduler};
+use crate::{Level, NONE, Row, SEARCH_LIMIT, Scheduler, State};
+
+fn allowed_by(row: &Row, state: &State) -> CpuSet {
+    let mask = row.affinity.and(&state.online);
+    if mask.is_empty() { state.online } else { mask }
+}
 
 impl Scheduler<'_> {
     /// Where a thread may run now: a mask of which no CPU is on-line counts as none at all.
+    #[inline(always)]
     pub(crate) fn allowed(&self, thread: u32) -> CpuSet {
-        let mask = self.rows[thread as usize].affinity.and(&self.state.online);
-        if mask.is_empty() { self.state.online } else { mask }
+        allowed_by(&self.rows[thread as usize], self.state)
     }
 
     /// Whether a thread may run on a CPU now.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn may_stay(&self, thread: u32, cpu: CpuId) -> bool {
         let at_home = self.rows[thread as usize].unbound && self.cpus[usize::from(cpu.0)].online;
         at_home || self.allowed(thread).contains(cpu)

@@ -33,24 +33,33 @@ impl Scheduler<'_> {
     #[inline(always)]
     pub fn charge(&mut self, cpu: CpuId, now: Instant) -> (u32, Nanos) {
         let queue = self.queue(cpu);
+        match queue.current {
+            NONE => {
+                queue.since = now;
+                (NONE, Nanos::ZERO)
+            }
+            thread => (thread, self.charge_running(cpu, thread, now)),
+        }
+    }
+
+    /// The same for a CPU of which one knows who runs there.
+    #[inline(always)]
+    pub fn charge_running(&mut self, cpu: CpuId, thread: u32, now: Instant) -> Nanos {
+        let queue = self.queue(cpu);
         let spent = now.since(queue.since);
         queue.since = now;
-        let current = queue.current;
-        if current == NONE {
-            return (NONE, Nanos::ZERO);
-        }
         let unaccounted = core::mem::take(&mut queue.unaccounted);
         if spent.0 == 0 {
-            return (current, unaccounted);
+            return unaccounted;
         }
-        let row = &mut self.rows[current as usize];
+        let row = &mut self.rows[thread as usize];
         row.run_time.0 += spent.0;
         let (turn, context) = (row.turn, row.runs_on);
         let turn = &mut self.turns[turn as usize];
         turn.left = turn.left.minus(spent);
         let context = &mut self.rows[context as usize].own;
         context.slice_left = context.slice_left.minus(spent);
-        (current, Nanos(unaccounted.0 + spent.0))
+        Nanos(unaccounted.0 + spent.0)
     }
 
     /// The same where there is no account at hand: whoever charges it next is told.
@@ -125,7 +134,7 @@ impl Scheduler<'_> {
     }
 
     /// Whether two of which one may not run everywhere may both be on this CPU, and no CPU would find anything else to do.
-    #[inline]
+    #[inline(always)]
     fn stay_together(&self, swap: Swap, cpu: CpuId) -> bool {
         let class = self.turns[swap.turn as usize].level().class_index();
         !self.state.is_less_urgent_cpu(class)

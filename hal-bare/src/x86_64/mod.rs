@@ -14,7 +14,9 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use coldframe_abi::{CpuId, DeviceMessage, ExitCode, Instant};
 use coldframe_hal::paging::Format;
 use coldframe_hal::paging::FourLevel;
-use coldframe_hal::{Access, FRAME_BYTES, Forget, Frame, MAX_CPUS, PortSpan, Stale, Tag, Trap};
+use coldframe_hal::{
+    Access, FRAME_BYTES, Forget, Frame, MAX_CPUS, PortSpan, Stale, Tag, Trap, UserRegisters,
+};
 
 pub(crate) use kernel_map::{
     DIRECT_WINDOW, catch_up_with_windows, frame_of_kernel_page, kernel_half, kernel_page, kernel_root,

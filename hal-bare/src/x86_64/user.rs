@@ -244,10 +244,6 @@ impl Registers {
         self.error
     }
 
-    pub(super) fn has_way_back(&self) -> bool {
-        self.rip < END_OF_USER
-    }
-
     /// Somebody has put something into registers that a call does not keep, or may have.
     fn needs_all(&mut self) {
         self.error = 0;
@@ -293,7 +289,12 @@ impl UserRegisters for Registers {
     }
 
     fn is_light(&self) -> bool {
-        self.more == 0 && self.has_way_back()
+        self.more == 0
+    }
+
+    #[inline]
+    fn has_way_back(&self) -> bool {
+        self.rip < END_OF_USER
     }
 
     fn rests_in_call(&self) -> bool {
