@@ -81,17 +81,30 @@ impl<M: Machine> Kernel<M> {
 
     /// What its handler has replied to a thread that had a fault.
     pub(crate) fn follow_handler(&mut self, cpu: &mut M::Cpu, handler: u32, thread: u32) {
-        let answer = FaultAnswer::from_message(&self.registers_of(cpu, handler).message());
-        let end = M::Paging::USER_END;
-        match answer {
-            FaultAnswer::Resume => self.thread(thread).fault = None,
-            FaultAnswer::ResumeAt { program_counter, stack } if program_counter < end && stack <= end => {
-                self.thread(thread).fault = None;
-                self.registers_of(cpu, thread).go_on_at(program_counter, stack);
-            }
-            FaultAnswer::ResumeAt { .. } | FaultAnswer::End => self.end_of_fault(cpu, thread),
+        match self.fault_answer(cpu, handler) {
+            FaultAnswer::End => self.end_of_fault(cpu, thread),
+            answer => self.resume_after_fault(cpu, thread, answer),
         }
         self.wake_up(cpu, thread, Wake::Start);
+    }
+
+    /// What a handler says in its reply: where nobody can go on is the end.
+    pub(crate) fn fault_answer(&mut self, cpu: &mut M::Cpu, handler: u32) -> FaultAnswer {
+        let end = M::Paging::USER_END;
+        match FaultAnswer::from_message(&self.registers_of(cpu, handler).message()) {
+            FaultAnswer::ResumeAt { program_counter, stack } if program_counter >= end || stack > end => {
+                FaultAnswer::End
+            }
+            answer => answer,
+        }
+    }
+
+    /// A thread that had a fault goes on, where its handler says.
+    pub(crate) fn resume_after_fault(&mut self, cpu: &mut M::Cpu, thread: u32, answer: FaultAnswer) {
+        self.thread(thread).fault = None;
+        if let FaultAnswer::ResumeAt { program_counter, stack } = answer {
+            self.registers_of(cpu, thread).go_on_at(program_counter, stack);
+        }
     }
 
     /// Nobody handles the fault of a thread: its process ends, the machine goes on.

@@ -1,6 +1,8 @@
 //! How messages get from one thread to another, and what becomes of those who wait for one.
 
-use coldframe_abi::{Arrival, CapabilityKind, CapabilityRights, Carries, Deadline, Error, Instant, Message};
+use coldframe_abi::{
+    Arrival, CapabilityKind, CapabilityRights, Carries, Deadline, Error, FaultAnswer, Instant, Message,
+};
 use coldframe_hal::{Cpu, Machine, UserRegisters};
 use coldframe_scheduler::{Hand, NONE, Wake};
 
@@ -148,8 +150,8 @@ impl<M: Machine> Kernel<M> {
     /// The running thread and the caller that it owes a reply, if that can go on in its place.
     pub(crate) fn can_reply_and_pass_on(&mut self, cpu: &mut M::Cpu, from: u32) -> Option<(u32, u32)> {
         let pair = self.owes_reply(cpu, from).then_some((from, self.thread(from).caller))?;
-        let fits = self.thread(pair.1).fault.is_none() && self.can_pass_on(cpu, pair, Hand::Back);
-        fits.then_some(pair)
+        let goes_on = self.thread(pair.1).fault.is_none() || self.fault_answer(cpu, from) != FaultAnswer::End;
+        (goes_on && self.can_pass_on(cpu, pair, Hand::Back)).then_some(pair)
     }
 
     /// The running thread waits to receive in a line, and replies to its caller, which goes on in its place.
@@ -162,10 +164,15 @@ impl<M: Machine> Kernel<M> {
         deadline: Deadline,
     ) {
         self.take_place(from, (line, 0), Some(by));
-        self.carry(cpu, from, to, Arrival::Sent)
-            .unwrap_or_else(|error| unreachable!("a bare message is always taken: {error:?}"));
         self.thread(from).caller = NONE;
-        self.answer_waiting(cpu, to, Ok(0));
+        if self.thread(to).fault.is_some() {
+            let answer = self.fault_answer(cpu, from);
+            self.resume_after_fault(cpu, to, answer);
+        } else {
+            self.carry(cpu, from, to, Arrival::Sent)
+                .unwrap_or_else(|error| unreachable!("a bare message is always taken: {error:?}"));
+            self.answer_waiting(cpu, to, Ok(0));
+        }
         self.pass_on(cpu, now, (from, to), Hand::Back, WaitsFor::InLine(line), deadline);
     }
 
