@@ -1,6 +1,7 @@
 //! Kernel tables on metal: a reserved range of kernel addresses each, mapped frame by frame.
 
 use core::marker::PhantomData;
+use core::num::NonZeroU64;
 
 use coldframe_hal::paging::{Entry, Format, index};
 use coldframe_hal::{FRAME_BYTES, Frame, PhysicalAddress, Row, Store};
@@ -13,39 +14,39 @@ pub(crate) const WINDOWS: usize = 18;
 /// A table in a window of its own: rows follow each other in virtual memory, whatever frames they lie in.
 pub(crate) struct WindowStore<T> {
     base: u64,
-    frames: usize,
-    /// How many frames are page tables of the window.
-    tables: usize,
     rows: usize,
-    /// Shown, all rows at their default, wherever a frame was lifted out; and how many times.
-    blank: Option<Frame>,
-    lifted: usize,
+    /// Shown, all rows at their default, wherever a frame was lifted out: its number and one.
+    blank: Option<NonZeroU64>,
+    /// How many frames' worth of rows there is.
+    frames: u32,
+    /// How many frames it has: behind its rows, as page tables of the window, and the blank one.
+    held: u32,
     row: PhantomData<T>,
 }
+
+// Half a line of the cache: a call looks at the stores of many tables.
+const _: () = assert!(size_of::<WindowStore<u64>>() == 32, "a store has 32 bytes");
 
 fn entry_at(table: Frame, at: usize) -> *mut u64 {
     let address: PhysicalAddress = table.word(at);
     core::ptr::with_exposed_provenance_mut((arch::DIRECT_WINDOW + address.0) as usize)
 }
 
+/// How many rows fit into so many frames.
+const fn rows_of<T>(frames: u32) -> usize {
+    frames as usize * FRAME_BYTES as usize / size_of::<T>()
+}
+
 impl<T: Row> WindowStore<T> {
     pub(crate) fn new(number: usize) -> Self {
         assert!(number < WINDOWS, "there are {WINDOWS} windows for kernel tables");
-        Self {
-            base: arch::window(number),
-            frames: 0,
-            tables: 0,
-            rows: 0,
-            blank: None,
-            lifted: 0,
-            row: PhantomData,
-        }
+        Self { base: arch::window(number), rows: 0, blank: None, frames: 0, held: 0, row: PhantomData }
     }
 
     /// Puts the frame where the next one is missing: behind the rows, or into the page tables that lead there.
     /// Says whether it is behind the rows now.
     fn place(&mut self, frame: Frame) -> bool {
-        let address = self.base + self.frames as u64 * FRAME_BYTES;
+        let address = self.base + u64::from(self.frames) * FRAME_BYTES;
         let mut table = arch::kernel_root();
         for level in (1..arch::Paging::LEVELS).rev() {
             let slot = entry_at(table, index(address, level));
@@ -127,16 +128,16 @@ impl<T: Row> Store<T> for WindowStore<T> {
     }
 
     fn frames(&self) -> usize {
-        self.frames + self.tables + usize::from(self.blank.is_some()) - self.lifted
+        self.held as usize
     }
 
     fn grow(&mut self, frame: Frame) {
+        self.held += 1;
         if !self.place(frame) {
-            self.tables += 1;
             return;
         }
         self.frames += 1;
-        let fit = self.frames * FRAME_BYTES as usize / size_of::<T>();
+        let fit = rows_of::<T>(self.frames);
         for row in self.rows..fit {
             // SAFETY: the row lies within the mapped frames and no valid row was there before.
             unsafe { self.pointer().add(row).write(T::default()) };
@@ -146,14 +147,15 @@ impl<T: Row> Store<T> for WindowStore<T> {
 
     fn shrink(&mut self) -> Option<Frame> {
         let last = self.frames.checked_sub(1)?;
-        let fit = last * FRAME_BYTES as usize / size_of::<T>();
+        let fit = rows_of::<T>(last);
         for row in fit..self.rows {
             // SAFETY: the row is valid and nobody uses it (precondition); it is not read again.
             unsafe { self.pointer().add(row).drop_in_place() };
         }
         self.rows = fit;
         self.frames = last;
-        let slot = self.leaf(last);
+        self.held -= 1;
+        let slot = self.leaf(last as usize);
         // SAFETY: an entry of a kernel page table, in the direct window, under the kernel lock; the rows behind it
         // are gone.
         let entry = unsafe { slot.read_volatile() };
@@ -165,21 +167,23 @@ impl<T: Row> Store<T> for WindowStore<T> {
 
     fn lift(&mut self, number: usize) -> Option<Frame> {
         assert!((FRAME_BYTES as usize).is_multiple_of(size_of::<T>()), "rows fill a frame exactly");
-        self.lifted += 1;
         let Some(blank) = self.blank else {
             let slot = self.leaf(number);
             // SAFETY: an entry of a kernel page table, in the direct window, under the kernel lock.
-            self.blank = Some(arch::frame_of_kernel_page(unsafe { slot.read_volatile() }));
+            let frame = arch::frame_of_kernel_page(unsafe { slot.read_volatile() });
+            self.blank = NonZeroU64::new(frame.0 + 1);
             self.make_default(number);
             return None;
         };
+        let blank = Frame(blank.get() - 1);
+        self.held -= 1;
         // SAFETY: the blank frame holds rows at their default, and nobody writes to it while it is shown
         // (precondition): however often it is, what is read there is true.
         Some(unsafe { self.show(number, blank) })
     }
 
     fn lower(&mut self, number: usize, frame: Frame) {
-        self.lifted -= 1;
+        self.held += 1;
         // SAFETY: the rows are written before anybody reads them.
         let _blank = unsafe { self.show(number, frame) };
         self.make_default(number);

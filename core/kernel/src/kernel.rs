@@ -66,27 +66,37 @@ impl Default for PerCpu {
 }
 
 /// A kernel and the machine that it runs.
+// What the fast ways look at comes first, in as few lines of the cache as there can be.
+#[repr(C)]
 pub struct Kernel<M: Machine> {
+    /// A call has turned the machine off.
+    pub(crate) off: bool,
+    /// How many threads are to look whether signals interrupt them.
+    pub(crate) due_upcalls: u32,
+    /// The last change of who may run, is due, or waits.
+    pub(crate) change: Change,
+    /// The tags that have been given out.
+    pub(crate) tags: Tags,
+    pub(crate) queues: M::Store<CpuQueue>,
+    pub(crate) threads: M::Store<Thread<Registers<M>>>,
+    pub(crate) processes: M::Store<Process<M::Paging>>,
+    pub(crate) capabilities: M::Store<Capability>,
+    pub(crate) endpoints: M::Store<Endpoint>,
+    pub(crate) rows: M::Store<Row>,
+    pub(crate) waiters: M::Store<Waiter>,
+    pub(crate) turns: M::Store<Turn>,
+    pub(crate) per_cpu: M::Store<PerCpu>,
+    pub(crate) timers: M::Store<Timer>,
     pub(crate) machine: M,
     pub(crate) frames: Frames,
     pub(crate) cpus: u16,
-    pub(crate) threads: M::Store<Thread<Registers<M>>>,
-    pub(crate) rows: M::Store<Row>,
-    pub(crate) turns: M::Store<Turn>,
-    pub(crate) timers: M::Store<Timer>,
-    pub(crate) waiters: M::Store<Waiter>,
     pub(crate) heads: M::Store<u32>,
-    pub(crate) queues: M::Store<CpuQueue>,
     pub(crate) wheels: M::Store<Wheel>,
-    pub(crate) per_cpu: M::Store<PerCpu>,
-    pub(crate) processes: M::Store<Process<M::Paging>>,
     pub(crate) groups: M::Store<Group>,
     pub(crate) objects: M::Store<Object<M::Paging>>,
     pub(crate) mappings: M::Store<Mapping>,
-    pub(crate) endpoints: M::Store<Endpoint>,
     pub(crate) lines: M::Store<InterruptLine>,
     pub(crate) interrupted: M::Store<Interrupted<Registers<M>>>,
-    pub(crate) capabilities: M::Store<Capability>,
     pub(crate) chunks: M::Store<Chunk>,
     pub(crate) state: State,
     /// The first of the lines at which somebody has to look some time, the soonest first.
@@ -99,8 +109,6 @@ pub struct Kernel<M: Machine> {
     pub(crate) free_mapping: u32,
     pub(crate) free_endpoint: u32,
     pub(crate) free_interrupted: u32,
-    /// How many threads are to look whether signals interrupt them.
-    pub(crate) due_upcalls: u32,
     /// The first chunk of capabilities that nobody has.
     pub(crate) free_chunk: u32,
     /// Chunks that are nobody's and have their frames, paid for by the kernel: who takes one writes none of its rows.
@@ -125,8 +133,6 @@ pub struct Kernel<M: Machine> {
     pub(crate) clock_page: Frame,
     /// What firmware has left, until somebody has it.
     pub(crate) firmware: Option<FrameRun>,
-    /// The tags that have been given out.
-    pub(crate) tags: Tags,
     /// The flushes that are under way.
     pub(crate) flushes: FlushTable,
     /// The processes some of whose threads are to be woken.
@@ -137,10 +143,6 @@ pub struct Kernel<M: Machine> {
     pub(crate) counted: u64,
     /// What is asked for in this entry, if there are any: the registers may be another's when it has been done.
     pub(crate) counts_for: Request,
-    /// A call has turned the machine off.
-    pub(crate) off: bool,
-    /// The last change of who may run, is due, or waits.
-    pub(crate) change: Change,
 }
 
 impl<M> Clone for Kernel<M>
