@@ -4,8 +4,8 @@
 mod play;
 
 use coldframe_abi::{
-    Call, CapabilityRights, CpuId, Deadline, EndpointHandle, Error, ExitCode, LineHandle, ProcessHandle,
-    UserAddress, Word,
+    Call, CapabilityRights, CpuId, Deadline, EndpointHandle, Error, ExitCode, FaultAnswer, LineHandle,
+    ProcessHandle, ThreadHandle, UserAddress, Word,
 };
 use coldframe_hal::paging::Sv39;
 use coldframe_hal::{Cpu, Trap};
@@ -130,4 +130,37 @@ fn a_thread_is_not_interrupted_for_a_set_that_it_has_not_asked_for() {
         play.ask(Call::YieldNow {});
     }
     assert_eq!(play.ask(upcall(set)).result(), Ok(0), "the set interrupts whoever asks");
+}
+
+/// A wait for what is said of a fault is not interrupted. When that has been said, the CPU is passed on to whoever had the
+/// fault, and runs its handler first.
+#[test]
+fn whoever_had_a_fault_is_interrupted_before_it_goes_on() {
+    let mut play = Play::new();
+    let [faults, notices] =
+        [(); 2].map(|()| EndpointHandle::from_word(play.ask(Call::EndpointCreate {}).value));
+    let (entry, stack) = (UserAddress(0), UserAddress(0x9000));
+    let made = play.ask(Call::ThreadCreate { entry, stack, argument: Word(GHOST) });
+    let thread = ThreadHandle::from_word(made.value);
+    assert_eq!(play.ask(Call::ThreadHandler { thread, endpoint: faults }).result(), Ok(0));
+    while play.who() != GHOST {
+        play.ask(Call::YieldNow {});
+    }
+    let (handler, stack) = (UserAddress(7), UserAddress(0x5000));
+    assert_eq!(play.ask(Call::Upcall { endpoint: notices, handler, stack }).result(), Ok(0));
+    while play.who() != DRIVER {
+        play.ask(Call::YieldNow {});
+    }
+    play.ask(Call::Receive { endpoint: faults, deadline: Deadline::NEVER });
+    assert_eq!(play.who(), GHOST);
+    assert_eq!(play.kernel.enter(&mut play.cpu, Trap::Fault { cause: 2, address: 0 }), Resume::User);
+    assert_eq!(play.who(), DRIVER, "the fault is told");
+
+    assert_eq!(play.ask(Call::Signal { endpoint: notices, bits: Word(6) }).result(), Ok(0));
+    // It looks once more and finds nothing to do: from now on its calls go the short way.
+    assert_eq!(play.ask(Call::Null {}).result(), Ok(0));
+    let again = FaultAnswer::Resume.to_message();
+    play.tell(Call::ReplyReceive { endpoint: faults, deadline: Deadline::NEVER }, again);
+    let goes_on = (play.cpu.peek().program_counter, play.who());
+    assert_eq!(goes_on, (7, 6), "it runs its handler, with the signals");
 }

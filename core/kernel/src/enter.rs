@@ -287,8 +287,8 @@ impl<M: Machine> Kernel<M> {
     /// Sets the timer to the first moment at which something would happen, if there is one.
     #[inline]
     fn rearm(&mut self, cpu: &mut M::Cpu) {
-        let slice = self.scheduler().next_event(cpu.id());
-        let timer = self.timers().next(cpu.id());
+        let slice = self.scheduler_as_it_is().next_event(cpu.id());
+        let timer = self.timers_as_they_are().next(cpu.id());
         let next = match (slice, timer) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
