@@ -190,6 +190,24 @@ fn whoever_is_in_the_middle_of_a_call_is_yielded_to_the_slow_way() {
 }
 
 #[test]
+fn whoever_signals_are_to_interrupt_is_yielded_to_the_slow_way() {
+    let mut pair = Pair::new();
+    let zero = UserAddress(0);
+    pair.slow(Call::ThreadCreate { entry: zero, stack: zero, argument: Word(2) }.encode());
+    pair.slow(Call::EndpointCreate {}.encode());
+    let endpoint = EndpointHandle::from_word(pair.cpu.peek().reply.value);
+    pair.slow(Call::YieldNow {}.encode());
+    assert_eq!(pair.cpu.peek().argument, 2);
+    let (handler, stack) = (UserAddress(7), UserAddress(0x5000));
+    pair.slow(Call::Upcall { endpoint, handler, stack }.encode());
+    pair.slow(Call::YieldNow {}.encode());
+    pair.slow(Call::Signal { endpoint, bits: Word(6) }.encode());
+    assert_eq!(pair.fast(Call::YieldNow {}.encode(), WORDS), None, "it has its handler to run first");
+    pair.slow(Call::YieldNow {}.encode());
+    assert_eq!((pair.cpu.peek().program_counter, pair.cpu.peek().argument), (7, 6), "and runs it");
+}
+
+#[test]
 fn names_come_and_go_the_fast_way_while_others_are_left() {
     let mut pair = Pair::new();
     pair.slow(Call::ObjectCreate { length: Word(PAGE) }.encode());
