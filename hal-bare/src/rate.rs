@@ -25,6 +25,9 @@ impl RateCell {
 
     #[inline]
     pub(crate) fn get(&self) -> TickRate {
-        TickRate::from_words([0, 1, 2].map(|word| self.0[word].load(Ordering::Relaxed)))
+        // Not by a function of the library: that is called, by whoever asks for the time more often than once.
+        let [hertz, nanos, shift] = &self.0;
+        let word = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
+        TickRate::from_words([word(hertz), word(nanos), word(shift)])
     }
 }

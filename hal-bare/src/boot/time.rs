@@ -26,9 +26,10 @@ impl TickRate {
         if hertz < 1_000 || hertz > 1_000_000_000_000 {
             return Err(BadFrequency(hertz));
         }
-        // As many digits as a word holds: over a hundred years that is less than a nanosecond.
+        // As many digits as a word holds, and a shift inside of one: over a hundred years that is less than a nanosecond at 1 GHz,
+        // and less than three at 10.
         let mut shift = 64 - 20;
-        while (NANOS_PER_SECOND << (shift + 1)).div_ceil(hertz as u128) <= u64::MAX as u128 {
+        while shift < 63 && (NANOS_PER_SECOND << (shift + 1)).div_ceil(hertz as u128) <= u64::MAX as u128 {
             shift += 1;
         }
         Ok(Self { hertz, nanos: (NANOS_PER_SECOND << shift).div_ceil(hertz as u128) as u64, shift })
