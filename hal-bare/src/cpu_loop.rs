@@ -29,9 +29,7 @@ pub(crate) type Leaf = extern "C" fn(&mut BareCpu) -> Fast;
 /// Which, by the number of the call.
 pub(crate) static LEAVES: [Option<Leaf>; 64] = {
     let mut leaves: [Option<Leaf>; 64] = [None; 64];
-    leaves[FastCall::Null.number() as usize] = Some(null);
     leaves[FastCall::YieldNow.number() as usize] = Some(arch::yield_leaf);
-    leaves[FastCall::Signal.number() as usize] = Some(signal);
     leaves[FastCall::Call.number() as usize] = Some(call);
     leaves[FastCall::ReplyReceive.number() as usize] = Some(reply_receive);
     leaves[FastCall::CapabilityCopy.number() as usize] = Some(capability_copy);
@@ -39,17 +37,19 @@ pub(crate) static LEAVES: [Option<Leaf>; 64] = {
     leaves
 };
 
-extern "C" fn null(cpu: &mut BareCpu) -> Fast {
-    fast(cpu, FastCall::Null)
+/// The leaf of `null`; says whether it is done.
+pub(crate) extern "C" fn null(cpu: &mut BareCpu) -> bool {
+    tried(cpu, FastCall::Null, [0; 3]).is_some()
+}
+
+/// The leaf of `signal`; says whether it is done.
+pub(crate) extern "C" fn signal(cpu: &mut BareCpu, endpoint: u64, bits: u64) -> bool {
+    tried(cpu, FastCall::Signal, [endpoint, bits, 0]).is_some()
 }
 
 /// Called with what the thread has in registers that a leaf keeps, and leaves there what the next one has.
 pub(crate) extern "C" fn yield_now(cpu: &mut BareCpu) -> Fast {
     fast(cpu, FastCall::YieldNow)
-}
-
-extern "C" fn signal(cpu: &mut BareCpu) -> Fast {
-    fast(cpu, FastCall::Signal)
 }
 
 extern "C" fn call(cpu: &mut BareCpu) -> Fast {
@@ -70,15 +70,7 @@ extern "C" fn capability_delete(cpu: &mut BareCpu) -> Fast {
 
 #[inline(always)]
 fn fast(cpu: &mut BareCpu, call: FastCall) -> Fast {
-    // A flush is answered at every trap, before the lock: the slow way does.
-    if cpu.flush_bell.has_rung() {
-        return Fast::Declined;
-    }
-    let Some(arguments) = cpu.call.arguments() else { return Fast::Declined };
-    let mut kernel = KERNEL.lock();
-    arch::catch_up_with_windows(&mut cpu.windows_seen);
-    let Some(kernel) = kernel.as_mut() else { return Fast::Declined };
-    match kernel.fast(cpu, call, arguments) {
+    match tried(cpu, call, cpu.call.arguments()) {
         None => Fast::Declined,
         Some(FastReply::Answered(reply)) => {
             cpu.call.answer(reply, Arrival::Sent);
@@ -90,6 +82,25 @@ fn fast(cpu: &mut BareCpu, call: FastCall) -> Fast {
         }
         Some(FastReply::Swapped) => Fast::Passed,
     }
+}
+
+#[inline(always)]
+fn tried(cpu: &mut BareCpu, call: FastCall, arguments: [u64; 3]) -> Option<FastReply> {
+    let mut kernel = KERNEL.lock();
+    at_once(cpu, &mut kernel)?.fast(cpu, call, arguments)
+}
+
+/// The kernel, unless this CPU has to answer a flush: the slow way does, before it asks for the lock.
+#[inline(always)]
+fn at_once<'a>(
+    cpu: &mut BareCpu,
+    locked: &'a mut Option<Kernel<BareMachine>>,
+) -> Option<&'a mut Kernel<BareMachine>> {
+    if cpu.flush_bell.has_rung() {
+        return None;
+    }
+    arch::catch_up_with_windows(&mut cpu.windows_seen);
+    locked.as_mut()
 }
 
 /// Runs one CPU for ever.

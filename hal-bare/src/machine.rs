@@ -248,6 +248,7 @@ impl Machine for BareMachine {
 }
 
 impl Clock for BareCpu {
+    #[inline(always)]
     fn now(&self) -> Instant {
         arch::now()
     }
@@ -262,6 +263,7 @@ impl Clock for BareCpu {
 }
 
 impl Translation for BareCpu {
+    #[inline(always)]
     fn activate(&mut self, root: Frame, tag: Tag) {
         arch::activate(root, tag);
     }
@@ -282,22 +284,27 @@ impl Translation for BareCpu {
 impl Cpu for BareCpu {
     type Registers = arch::Registers;
 
+    #[inline(always)]
     fn id(&self) -> CpuId {
         self.id
     }
 
+    #[inline(always)]
     fn carries(&self) -> Carries {
         self.call.carries()
     }
 
+    #[inline(always)]
     fn registers(&mut self) -> &mut arch::Registers {
         &mut self.registers
     }
 
+    #[inline(always)]
     fn hand_over(&mut self, from: &mut arch::Registers, to: &mut arch::Registers) {
         self.call.hand_over(from, to);
     }
 
+    #[inline(always)]
     fn swap(&mut self, from: &mut arch::Registers, answer: Reply, to: &arch::Registers) {
         self.call.swap(from, answer, to);
     }

@@ -4,6 +4,7 @@ mod audit;
 mod authority;
 mod cargo;
 mod context;
+mod hints;
 mod interrupts;
 mod lending;
 mod memory;
@@ -84,6 +85,9 @@ oracles! {
     KEPT_APART "kept-apart":
         "who has a host waits to be received by the host's name only; who has closed itself waits to receive where nobody else is heard; neither tries the fast way";
     EITHER_WAY "either-way": "an entry that takes the short way comes to what it would have come to the long way";
+    QUICK "quick":
+        "a CPU lets calls be tried the fast way by the thread that runs there, those that its process may try, and while nobody has asked it to look";
+    RESTS "rests": "a thread of which the kernel keeps that the CPU can be passed to it has nothing to do before it goes on";
     FAST_WAY "fast-way": "a call that is answered the fast way comes to what it would have come to, and one that is declined changes nothing";
     MODEL "model":
         "every call is answered as the reference model says, and whoever may run by its rules does, and nobody else";
@@ -194,6 +198,7 @@ impl Watch {
             audit::wait_can_end(&view, was as usize, now)?;
             queues::fits(&view, was as usize, now)?;
             walls::fits(&view, was as usize, now)?;
+            hints::rests(&view, was as usize, now)?;
             lending::fits(&view, was as usize, now)?;
             cargo::fits(kernel, &view, &cpus[cpu], resume, now)?;
             if self.entries.is_multiple_of(WORDS_EVERY) {

@@ -3,9 +3,9 @@
 use std::hash::{DefaultHasher, Hasher};
 
 use coldframe_abi::{
-    Arrival, Call, CapabilityHandle, CapabilityRights, CapabilityState, Carries, CpuId, Deadline,
+    Arrival, Call, CapabilityHandle, CapabilityRights, CapabilityState, Carries, Counter, CpuId, Deadline,
     EndpointHandle, Error, GroupHandle, Instant, MappingHandle, Message, Nanos, Number, ObjectHandle,
-    PageRights, Passage, ProcessHandle, Reply, Request, UserAddress, UserRange, Word,
+    PageRights, Passage, ProcessHandle, Reply, Request, ThreadHandle, UserAddress, UserRange, Word,
 };
 use coldframe_hal::paging::Sv39;
 use coldframe_hal::{Cpu, Trap};
@@ -56,6 +56,11 @@ impl Pair {
     fn slow(&mut self, request: Request) {
         self.cpu.registers().request = request;
         assert_eq!(self.kernel.enter(&mut self.cpu, Trap::Syscall), Resume::User);
+    }
+
+    fn slow_answer(&mut self, request: Request) -> u64 {
+        self.slow(request);
+        self.cpu.peek().reply.result().expect("it is done")
     }
 
     /// The same for a call that takes several entries.
@@ -135,15 +140,48 @@ fn a_call_and_its_reply_take_the_fast_way() {
 fn the_fast_way_declines_what_it_cannot_finish() {
     let mut pair = Pair::new();
     let (call, message) = (pair.call(), WORDS);
-    let soon = Call::Call { endpoint: pair.endpoint, deadline: Deadline(1_000_000) }.encode();
+    let over = Call::Call { endpoint: pair.endpoint, deadline: Deadline::NOW }.encode();
     let nobody = Call::Call { endpoint: EndpointHandle::from_word(0), deadline: Deadline::NEVER }.encode();
     let send = Request { number: Number::Send as u64, ..call };
     let state = pair.state();
-    for request in [soon, nobody, send, pair.reply_receive()] {
+    for request in [over, nobody, send, pair.reply_receive()] {
         assert_eq!(pair.fast(request, message), None, "{request:?}");
         assert_eq!(pair.state(), state, "{request:?} changes nothing");
     }
     assert_eq!(pair.fast(call, message), Some(0), "what it can finish it does");
+}
+
+#[test]
+fn a_call_with_a_deadline_takes_the_fast_way_and_so_does_its_reply() {
+    let mut pair = Pair::new();
+    let deadline = Deadline(1_000_000_000);
+    let call = Call::Call { endpoint: pair.endpoint, deadline }.encode();
+    let deadlines = |pair: &Pair| {
+        pair.kernel.inspect().timers.iter().filter_map(|timer| timer.deadline()).collect::<Vec<_>>()
+    };
+    for round in 0..4 {
+        assert_eq!(pair.fast(call, WORDS), Some(0), "the call of round {round}");
+        assert_eq!(deadlines(&pair), [Instant(deadline.0)], "the client waits no longer");
+        assert!(pair.cpu.armed().is_some_and(|moment| moment <= Instant(deadline.0)), "and is woken then");
+        assert_eq!(pair.fast(pair.reply_receive(), WORDS), Some(0), "the reply of round {round}");
+        assert_eq!(deadlines(&pair), [], "it has come in time");
+    }
+}
+
+#[test]
+fn calls_that_take_the_fast_way_are_counted_when_somebody_looks() {
+    let mut pair = Pair::new();
+    let me = ThreadHandle::from_word(pair.slow_answer(Call::ThreadSelf {}.encode()));
+    let count = Call::ThreadCount { thread: me, counter: Counter::Calls }.encode();
+    let before = pair.slow_answer(count);
+    for _ in 0..3 {
+        assert_eq!(pair.fast(Call::Null {}.encode(), WORDS), Some(0));
+    }
+    assert_eq!(pair.fast(pair.call(), WORDS), Some(0), "the server goes on");
+    assert_eq!(pair.fast(Call::Null {}.encode(), WORDS), Some(0), "that is none of the client's");
+    assert_eq!(pair.fast(pair.reply_receive(), WORDS), Some(0), "the client goes on");
+    assert_eq!(pair.fast(Call::Null {}.encode(), WORDS), Some(0));
+    assert_eq!(pair.slow_answer(count), before + 6, "three, the call, one, and this one");
 }
 
 #[test]

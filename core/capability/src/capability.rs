@@ -104,6 +104,7 @@ impl Capability {
 
     /// What it names.
     #[must_use]
+    #[inline]
     pub const fn target(&self) -> Target {
         self.target
     }
@@ -172,10 +173,25 @@ impl Capabilities<'_> {
     pub fn named(
         rows: &[Capability],
         holder: u32,
-        (slot, generation): (u32, u32),
+        name: (u32, u32),
         kind: CapabilityKind,
         rights: CapabilityRights,
     ) -> Result<Target, Error> {
+        Self::row_of(rows, holder, name, kind, rights).map(Capability::target)
+    }
+
+    /// The same, and what else is in the row.
+    ///
+    /// # Errors
+    /// As `named`.
+    #[inline(always)]
+    pub fn row_of(
+        rows: &[Capability],
+        holder: u32,
+        (slot, generation): (u32, u32),
+        kind: CapabilityKind,
+        rights: CapabilityRights,
+    ) -> Result<&Capability, Error> {
         let row = rows.get(slot as usize).ok_or(Error::BadHandle)?;
         if row.generation != generation || row.holder != holder || row.target.kind != kind {
             return Err(Error::BadHandle);
@@ -183,7 +199,7 @@ impl Capabilities<'_> {
         if !rights.within(row.open) {
             return Err(Error::NoRight);
         }
-        Ok(row.target)
+        Ok(row)
     }
 
     /// The same for one that `named` has refused for want of a right: it may have them all, and a limit.

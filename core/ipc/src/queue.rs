@@ -44,15 +44,23 @@ impl Waiters<'_> {
         }
     }
 
-    /// The same in a queue where nobody waits, at its first place.
+    /// The same in a queue where nobody waits, at its first place, by a capability by which nobody waits.
     #[inline(always)]
-    pub fn enter_alone(&mut self, queue: &mut Queue, thread: u32, rank: Rank) {
+    pub fn enter_alone(&mut self, queue: &mut Queue, thread: u32, rank: Rank, by: u32) {
         let row = &mut self.rows[thread as usize];
         assert!(row.next == NONE, "a thread waits in one queue (IPC-2)");
         row.key = Key::new(0, rank);
         (row.next, row.previous) = (thread, thread);
         (row.below, row.above, row.is_node) = ([NONE; 2], NONE, true);
+        row.by = by;
         queue.root = thread;
+    }
+
+    /// Whether a thread is the only one of the queue of whose tree it is the root.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_alone(&self, thread: u32) -> bool {
+        self.rows[thread as usize].is_alone(thread)
     }
 
     fn enter_among_others(&mut self, queue: &mut Queue, thread: u32) {
@@ -81,15 +89,15 @@ impl Waiters<'_> {
         }
     }
 
-    /// The only one of a queue does not wait any more; says by which capability it has waited.
+    /// The only one of a queue does not wait any more; says by which capability it has waited, by which nobody waits now.
     ///
-    /// Precondition: it is alone there.
+    /// Precondition: it is alone there, and has waited by one.
     #[inline(always)]
     pub fn leave_alone(&mut self, queue: &mut Queue, thread: u32) -> u32 {
         queue.root = NONE;
         let row = &mut self.rows[thread as usize];
         (row.next, row.previous, row.is_node) = (NONE, NONE, false);
-        row.by
+        core::mem::replace(&mut row.by, NONE)
     }
 
     /// The first of those who wait at a place.

@@ -51,7 +51,7 @@ impl Waiter {
     #[must_use]
     #[inline]
     pub const fn is_alone(&self, thread: u32) -> bool {
-        self.below[0] == NONE && self.below[1] == NONE && self.next == thread
+        (self.below[0] & self.below[1]) == NONE && self.next == thread
     }
 
     /// By which capability it waits, if by one.

@@ -9,7 +9,7 @@ use coldframe_memory::{
 };
 use coldframe_scheduler::{Context, LEVELS, NONE, State, Wake};
 
-use crate::kernel::Change;
+use crate::per_cpu::Change;
 use crate::rounds::FlushTable;
 use crate::tables::grow_paid;
 use crate::translation::Tags;
@@ -219,7 +219,8 @@ impl<M: Machine> Kernel<M> {
         let space = AddressSpace::new(&mut Means { memory: machine, frames, budget: &mut budget });
         let row = self.process(process);
         (row.budget, row.calls, row.host, row.parent) = (budget, calls, host, parent);
-        row.find_quick_calls();
+        self.find_quick_calls(process);
+        let row = self.process(process);
         match space {
             Ok(space) => row.space = Some(space),
             Err(error) => {

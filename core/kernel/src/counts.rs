@@ -22,8 +22,8 @@ impl Counts {
     }
 
     #[inline]
-    pub(crate) const fn add(&mut self, counter: Counter) {
-        self.0[counter as usize] += 1;
+    pub(crate) const fn add(&mut self, counter: Counter, times: u64) {
+        self.0[counter as usize] += times;
     }
 }
 
@@ -31,9 +31,9 @@ impl<M: Machine> Kernel<M> {
     #[inline(always)]
     pub(crate) fn count(&mut self, thread: u32, counter: Counter) {
         let row = self.thread(thread);
-        row.counts.add(counter);
+        row.counts.add(counter, 1);
         let process = row.process;
-        self.process(process).counts.add(counter);
+        self.process(process).counts.add(counter, 1);
     }
 
     /// The running thread has named what it does not have, and has been told so. Names cannot be guessed; whoever tries

@@ -129,6 +129,18 @@ impl Endpoint {
             && (self.receivers.is_empty() || !COMES.meets(rights) || self.writers > 1)
     }
 
+    /// Whether it is in no set: what comes to a member has to be brought to where that is received.
+    #[inline(always)]
+    pub(crate) const fn stands_alone(&self) -> bool {
+        self.membership.set().is_none()
+    }
+
+    /// Whether whoever calls here is heard, and here.
+    #[inline(always)]
+    pub(crate) const fn hears_all(&self) -> bool {
+        self.stands_alone() && self.circle.is_open()
+    }
+
     /// Whether there is nothing to receive.
     #[inline]
     pub(crate) const fn is_quiet(&self) -> bool {

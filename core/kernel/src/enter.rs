@@ -32,15 +32,23 @@ const fn is_asked_for(trap: Trap) -> bool {
 impl<M: Machine> Kernel<M> {
     /// The only way in. Runs to its end, never blocks, never switches stacks.
     pub fn enter(&mut self, cpu: &mut M::Cpu, trap: Trap) -> Resume {
-        if self.off {
-            return Resume::Off;
-        }
-        let now = cpu.now();
         let here = cpu.id();
+        let resume = if self.off { Resume::Off } else { self.take_trap(cpu, here, trap) };
+        match resume {
+            Resume::User => self.permit_fast_calls(here),
+            Resume::Idle | Resume::Again | Resume::Off => self.forbid_fast_calls(here),
+        }
+        resume
+    }
+
+    #[inline(always)]
+    fn take_trap(&mut self, cpu: &mut M::Cpu, here: CpuId, trap: Trap) -> Resume {
+        let now = cpu.now();
         self.now = now;
         self.trace(cpu, Event::Enter(trap));
         let quiet = self.is_quiet(here, now, trap);
         self.charge(here, now);
+        self.count_fast_calls_of(here);
         let before = self.change.0;
         if !quiet {
             self.scheduler_as_it_is().entered(here);

@@ -1,11 +1,15 @@
 //! The fast way: a few hot calls, tried before the registers are saved. It changes nothing unless it can finish, and then
 //! it comes to what `enter` would have come to (KRN-26).
 
-use coldframe_abi::{Arrival, CapabilityRights, Carries, Counter, Deadline, Nanos, Number, Reply};
+use coldframe_abi::{Arrival, CapabilityRights, Carries, Deadline, Nanos, Number, Reply};
 use coldframe_hal::{Clock, Cpu, Machine, Store, UserRegisters};
 use coldframe_scheduler::NONE;
 
 use crate::calls::Caller;
+use crate::fast_messages::endpoint_named;
+use crate::fast_tables::Tables;
+use crate::hint::Hint;
+use crate::passing::Passing;
 use crate::{Kernel, reaper};
 
 /// Who goes on after a fast call, and what it finds.
@@ -76,17 +80,6 @@ impl FastCall {
     }
 }
 
-/// The same, a bit each.
-pub const FAST_CALLS: u64 = {
-    let mut bits = 0;
-    let mut at = 0;
-    while at < FastCall::ALL.len() {
-        bits |= 1 << FastCall::ALL[at].number() as u64;
-        at += 1;
-    }
-    bits
-};
-
 /// The same thread goes on, and there is nothing to tell it.
 const DONE: FastReply = FastReply::Answered(Reply::ok(0));
 
@@ -94,46 +87,44 @@ impl<M: Machine> Kernel<M> {
     /// Tries a call of the running thread, given its first three arguments.
     #[inline(always)]
     pub fn fast(&mut self, cpu: &mut M::Cpu, call: FastCall, arguments: [u64; 3]) -> Option<FastReply> {
-        let queue = &self.queues.rows()[usize::from(cpu.id().0)];
-        let thread = queue.current()?;
-        let row = &mut self.threads.rows_mut()[thread as usize];
-        let process = row.process;
-        let owner = &mut self.processes.rows_mut()[process as usize];
-        if owner.quick_calls >> call.number() as u64 & 1 == 0 || self.off || queue.is_kicked() {
+        let here = &mut self.per_cpu.rows_mut()[usize::from(cpu.id().0)];
+        if !here.may_try(call) {
             return None;
         }
-        if call == FastCall::Null {
-            row.counts.add(Counter::Calls);
-            owner.counts.add(Counter::Calls);
-            return Some(DONE);
-        }
-        let caller = Caller { thread, process };
+        let caller = Caller { thread: here.loaded, process: here.active };
         let [first, second, _] = arguments;
         match call {
+            FastCall::Null => {
+                here.calls += 1;
+                Some(DONE)
+            }
             FastCall::YieldNow => self.fast_yield(cpu, caller),
-            FastCall::Signal => self.fast_signal(caller, first, second),
-            FastCall::CapabilityCopy => self.fast_copy(caller, arguments),
-            FastCall::CapabilityDelete => self.fast_delete(caller, first),
-            _ if second != Deadline::NEVER.0 || cpu.carries() != Carries::NONE => None,
+            FastCall::Signal => self.fast_signal(cpu, caller, first, second),
+            FastCall::CapabilityCopy => self.fast_copy(cpu, caller, arguments),
+            FastCall::CapabilityDelete => self.fast_delete(cpu, caller, first),
+            _ if cpu.carries() != Carries::NONE => None,
+            FastCall::Call if second != Deadline::NEVER.0 => {
+                self.fast_call_until(cpu, caller, first, Deadline(second))
+            }
             FastCall::Call => self.fast_call(cpu, caller, first),
+            FastCall::ReplyReceive if second != Deadline::NEVER.0 => None,
             FastCall::ReplyReceive => self.fast_reply_receive(cpu, caller, first),
-            FastCall::Null => Some(DONE),
         }
     }
 
     /// `signal` where nobody waits.
     #[inline(always)]
-    fn fast_signal(&mut self, caller: Caller, word: u64, bits: u64) -> Option<FastReply> {
+    fn fast_signal(&mut self, cpu: &M::Cpu, caller: Caller, word: u64, bits: u64) -> Option<FastReply> {
         let mut tables = self.tables();
-        let (capability, endpoint) = tables.endpoint_named(caller, word, CapabilityRights::SIGNAL)?;
-        let badge = tables.capabilities[capability as usize].badge();
-        let row = &mut tables.endpoints[endpoint as usize];
-        let is_plain = row.receivers.is_empty() && row.upcall == NONE && row.circle.is_open();
+        let named = endpoint_named(tables.capabilities, caller, word, CapabilityRights::SIGNAL).ok()?;
+        let badge = named.badge();
+        let row = &mut tables.endpoints[named.target().row as usize];
+        let is_plain = row.receivers.is_empty() && row.upcall == NONE && row.hears_all();
         if (badge != 0 && bits & !badge != 0) || row.readers == 0 || !is_plain {
             return None;
         }
         row.signals |= bits;
-        tables.count_call(caller);
+        tables.here(cpu).calls += 1;
         Some(DONE)
     }
 
@@ -144,8 +135,8 @@ impl<M: Machine> Kernel<M> {
         if self.due_upcalls != 0 || self.is_due(here, now) {
             return None;
         }
-        let mut tables = self.tables();
-        let spent = now.since(tables.scheduler.cpus[usize::from(here.0)].since());
+        let tables = self.tables();
+        let spent = tables.scheduler.cpus[usize::from(here.0)].uncharged(now);
         let swap = tables.scheduler.next_of_turn(here, spent)?;
         let next = swap.coming();
         let row = tables.threads.get(next as usize)?;
@@ -154,22 +145,20 @@ impl<M: Machine> Kernel<M> {
         let coming = &row.registers;
         let light = coming.is_light() && coming.has_way_back() && coming.rests_in_call();
         let light = light && cpu.registers().is_light();
-        let process = row.process;
         // One that was suspended while it ran, and yielded before it was kicked, is still queued.
-        let goes_on = next != reaper::THREAD
-            && !row.suspended
-            && row.work.is_none()
-            && tables.processes[process as usize].ended.is_none();
-        if !light || !goes_on || left == Nanos::ZERO || !tables.can_enter_space(here, process) {
+        let goes_on = next != reaper::THREAD && !row.suspended && row.work.is_none();
+        if !light || !goes_on || left == Nanos::ZERO {
             return None;
         }
-        tables.count_call(caller);
-        tables.charge(caller, here, now);
-        tables.scheduler.swap(here, swap);
-        tables.change.0 += 1;
-        tables.go_on(cpu, caller.thread, next, |cpu, leaving, coming| {
-            cpu.swap(leaving, Reply::ok(0), coming);
-        });
+        let Tables { threads, processes, mut scheduler, per_cpu, change, .. } = tables;
+        let row = &mut per_cpu[usize::from(here.0)];
+        row.passes = Hint::UNKNOWN;
+        let passing = Passing::<M>::between(cpu, (caller, next), row, threads, processes)?;
+        let spent = scheduler.charge_running(here, caller.thread, now);
+        scheduler.swap(here, swap);
+        change.0 += 1;
+        cpu.swap(&mut passing.leaving.registers, Reply::ok(0), &passing.coming.registers);
+        passing.finish(cpu, spent);
         self.arm_no_later(cpu, now.after(left));
         Some(FastReply::Swapped)
     }

@@ -1,38 +1,71 @@
 //! `call` and `reply_receive` the fast way: who has waited goes on at once, in place of the one that begins to wait, and the
 //! message stays in the registers.
 
-use coldframe_abi::{Arrival, CapabilityHandle, CapabilityKind, CapabilityRights, Reply};
-use coldframe_capability::Capabilities;
-use coldframe_hal::{Clock, Cpu, Machine, UserRegisters};
+use coldframe_abi::{Arrival, CapabilityHandle, CapabilityKind, CapabilityRights, Deadline, Reply};
+use coldframe_capability::{Capabilities, Capability};
+use coldframe_hal::{Clock, Cpu, Machine, Store};
+use coldframe_ipc::Rank;
 use coldframe_scheduler::{Hand, NONE};
 
 use crate::alarms::wait_timer;
 use crate::calls::Caller;
 use crate::fast::FastReply;
 use crate::fast_tables::Tables;
-use crate::words::rank_to_receive;
+use crate::hint::Rest;
+use crate::passing::{Declined, Passing};
 use crate::{Kernel, Line, WaitsFor};
+
+/// The server goes on, with what is written on the name that was called by.
+const fn called(badge: u64) -> FastReply {
+    FastReply::Passed(Reply::ok(badge), Arrival::Called)
+}
+
+/// The caller goes on.
+const REPLIED: FastReply = FastReply::Passed(Reply::ok(0), Arrival::Sent);
 
 impl<M: Machine> Kernel<M> {
     /// `call` to a server that waits alone.
     #[inline(always)]
     pub(crate) fn fast_call(&mut self, cpu: &mut M::Cpu, caller: Caller, word: u64) -> Option<FastReply> {
-        let mut tables = self.tables();
-        let (capability, endpoint) = tables.endpoint_named(caller, word, CapabilityRights::WRITE)?;
-        let row = &mut tables.endpoints[endpoint as usize];
-        let server = row.receivers.root()?;
-        let is_alone = row.circle.is_open() && tables.waiters.rows[server as usize].is_alone(server);
-        if !is_alone || !tables.can_pass(cpu, caller, server, Hand::Out) {
+        match self.tables().call(cpu, caller, word) {
+            Ok(badge) => Some(called(badge)),
+            Err(Declined::Unknown(server)) => self.call_unknown(cpu, caller, word, server),
+            Err(Declined::Slow) => None,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn call_unknown(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        word: u64,
+        server: u32,
+    ) -> Option<FastReply> {
+        self.come_to_pass(cpu, server).ok()?;
+        let passed = self.tables().call(cpu, caller, word).ok();
+        self.came_in_time(server, passed.is_some());
+        passed.map(called)
+    }
+
+    /// The same with a deadline.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn fast_call_until(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        word: u64,
+        deadline: Deadline,
+    ) -> Option<FastReply> {
+        let now = cpu.now();
+        if deadline.0 <= now.0 {
             return None;
         }
-        let badge = tables.capabilities[capability as usize].badge();
-        let by = tables.waiters.leave_alone(&mut tables.endpoints[endpoint as usize].receivers, server);
-        tables.waiters.end_use(tables.capabilities[by as usize].users_mut(), server);
-        let row = &mut tables.threads[server as usize];
-        (row.caller, row.waits_for) = (caller.thread, WaitsFor::Nothing);
-        tables.threads[caller.thread as usize].waits_for = WaitsFor::Reply(server);
-        tables.pass(cpu, caller, server, Hand::Out);
-        Some(FastReply::Passed(Reply::ok(badge), Arrival::Called))
+        let reply = self.fast_call(cpu, caller, word)?;
+        self.set_deadline(cpu, now, caller.thread, deadline);
+        Some(reply)
     }
 
     /// `reply_receive` to a caller that waits, where no message is waiting.
@@ -43,68 +76,120 @@ impl<M: Machine> Kernel<M> {
         caller: Caller,
         word: u64,
     ) -> Option<FastReply> {
-        let mut tables = self.tables();
-        let (capability, endpoint) = tables.endpoint_named(caller, word, CapabilityRights::READ)?;
-        let row = &tables.endpoints[endpoint as usize];
-        let to = tables.threads[caller.thread as usize].caller;
-        let is_quiet = row.receivers.is_empty() && row.is_quiet() && row.writers > 0;
-        if !is_quiet || to == NONE || !tables.can_pass(cpu, caller, to, Hand::Back) {
-            return None;
+        match self.tables().reply_receive(cpu, caller, word) {
+            Ok(()) => Some(REPLIED),
+            Err(Declined::Unknown(to)) => self.reply_receive_unknown(cpu, caller, word, to),
+            Err(Declined::Slow) => None,
         }
-        let rank = rank_to_receive(&tables.scheduler.rows[caller.thread as usize]);
-        let queue = &mut tables.endpoints[endpoint as usize].receivers;
-        tables.waiters.enter_alone(queue, caller.thread, rank);
-        let users = tables.capabilities[capability as usize].users_mut();
-        tables.waiters.begin_use(users, caller.thread, capability);
-        tables.threads[to as usize].waits_for = WaitsFor::Nothing;
-        let row = &mut tables.threads[caller.thread as usize];
-        (row.caller, row.waits_for) = (NONE, WaitsFor::InLine(Line::Receivers(endpoint)));
-        tables.pass(cpu, caller, to, Hand::Back);
-        Some(FastReply::Passed(Reply::ok(0), Arrival::Sent))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn reply_receive_unknown(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        word: u64,
+        to: u32,
+    ) -> Option<FastReply> {
+        self.come_to_pass(cpu, to).ok()?;
+        let passed = self.tables().reply_receive(cpu, caller, word).ok();
+        self.came_in_time(to, passed.is_some());
+        passed.map(|()| REPLIED)
+    }
+
+    /// The CPU was passed to a thread or not: what that has waited for has come before its deadline, or that stands.
+    fn came_in_time(&mut self, thread: u32, passed: bool) {
+        if self.timers.rows()[wait_timer(thread) as usize].deadline().is_none() {
+            return;
+        }
+        if passed {
+            self.timers_as_they_are().cancel(wait_timer(thread));
+        } else {
+            self.thread(thread).rests = Rest::UNKNOWN;
+        }
     }
 }
 
 impl<M: Machine> Tables<'_, M> {
-    /// The capability that names an endpoint, and which that is.
+    /// Calls, and says what is written on the name that was called by.
     #[inline(always)]
-    pub(crate) fn endpoint_named(
-        &self,
-        caller: Caller,
-        word: u64,
-        rights: CapabilityRights,
-    ) -> Option<(u32, u32)> {
-        let handle = CapabilityHandle::from_word(word);
-        let name = (handle.slot, handle.generation);
-        let found =
-            Capabilities::named(self.capabilities, caller.process, name, CapabilityKind::Endpoint, rights);
-        let endpoint = found.ok()?.row;
-        // What comes to a member of a set has to be brought to where that is received.
-        let is_alone = self.endpoints[endpoint as usize].membership.set().is_none();
-        is_alone.then_some((handle.slot, endpoint))
+    fn call(self, cpu: &mut M::Cpu, caller: Caller, word: u64) -> Result<u64, Declined> {
+        let Self { threads, processes, capabilities, endpoints, mut waiters, mut scheduler, per_cpu, .. } =
+            self;
+        let named = endpoint_named(capabilities, caller, word, CapabilityRights::WRITE)?;
+        let (badge, endpoint) = (named.badge(), &mut endpoints[named.target().row as usize]);
+        let Some(server) = endpoint.receivers.root() else { return Err(Declined::Slow) };
+        if !endpoint.hears_all() || !waiters.is_alone(server) {
+            return Err(Declined::Slow);
+        }
+        let here = &mut per_cpu[usize::from(cpu.id().0)];
+        let Some(passing) = Passing::<M>::between(cpu, (caller, server), here, threads, processes) else {
+            return Err(Declined::Slow);
+        };
+        if !passing.is_ready(cpu.id()) {
+            return Err(Declined::Unknown(server));
+        }
+        let Some(passed) = scheduler.pass(cpu.id(), cpu.now(), (caller.thread, server), Hand::Out) else {
+            return Err(Declined::Slow);
+        };
+        let by = waiters.leave_alone(&mut endpoint.receivers, server);
+        *capabilities[by as usize].users_mut() = NONE;
+        (passing.coming.caller, passing.coming.waits_for) = (caller.thread, WaitsFor::Nothing);
+        passing.leaving.waits_for = WaitsFor::Reply(server);
+        passing.leaving.rests = Rest::on(cpu.id(), passed.unbound);
+        cpu.hand_over(&mut passing.leaving.registers, &mut passing.coming.registers);
+        passing.finish(cpu, passed.spent);
+        Ok(badge)
     }
 
-    /// Whether the running thread can pass the CPU on to one that waits, and nothing else has to be done for that.
+    /// Replies, and waits to receive.
     #[inline(always)]
-    fn can_pass(&self, cpu: &mut M::Cpu, caller: Caller, to: u32, hand: Hand) -> bool {
-        let row = &self.threads[to as usize];
-        row.registers.is_light()
-            && row.registers.has_way_back()
-            && !row.suspended
-            && row.fault.is_none()
-            && row.cargo.is_empty()
-            && cpu.registers().is_light()
-            && self.timers[wait_timer(to) as usize].deadline().is_none()
-            && self.processes[row.process as usize].ended.is_none()
-            && self.can_enter_space(cpu.id(), row.process)
-            && self.scheduler.can_hand_over(cpu.id(), caller.thread, to, hand)
+    fn reply_receive(self, cpu: &mut M::Cpu, caller: Caller, word: u64) -> Result<(), Declined> {
+        let Self { threads, processes, capabilities, endpoints, mut waiters, mut scheduler, per_cpu, .. } =
+            self;
+        let named = endpoint_named(capabilities, caller, word, CapabilityRights::READ)?;
+        let number = named.target().row;
+        let endpoint = &mut endpoints[number as usize];
+        let to = threads[caller.thread as usize].caller;
+        let is_quiet = endpoint.stands_alone() && endpoint.receivers.is_empty() && endpoint.is_quiet();
+        if !is_quiet || endpoint.writers == 0 || to == NONE {
+            return Err(Declined::Slow);
+        }
+        let here = &mut per_cpu[usize::from(cpu.id().0)];
+        let Some(passing) = Passing::<M>::between(cpu, (caller, to), here, threads, processes) else {
+            return Err(Declined::Slow);
+        };
+        if !passing.is_ready(cpu.id()) {
+            return Err(Declined::Unknown(to));
+        }
+        let Some(passed) = scheduler.pass(cpu.id(), cpu.now(), (caller.thread, to), Hand::Back) else {
+            return Err(Declined::Slow);
+        };
+        let capability = CapabilityHandle::from_word(word).slot;
+        let rank = Rank::of_level(passed.level.index());
+        waiters.enter_alone(&mut endpoint.receivers, caller.thread, rank, capability);
+        *capabilities[capability as usize].users_mut() = caller.thread;
+        passing.coming.waits_for = WaitsFor::Nothing;
+        passing.leaving.caller = NONE;
+        passing.leaving.waits_for = WaitsFor::InLine(Line::Receivers(number));
+        passing.leaving.rests = Rest::on(cpu.id(), passed.unbound);
+        cpu.hand_over(&mut passing.leaving.registers, &mut passing.coming.registers);
+        passing.finish(cpu, passed.spent);
+        Ok(())
     }
+}
 
-    /// Precondition: `can_pass`.
-    #[inline(always)]
-    fn pass(&mut self, cpu: &mut M::Cpu, from: Caller, to: u32, hand: Hand) {
-        self.count_call(from);
-        self.charge(from, cpu.id(), cpu.now());
-        self.scheduler.hand_over(cpu.id(), from.thread, to, hand);
-        self.go_on(cpu, from.thread, to, |cpu, leaving, coming| cpu.hand_over(leaving, coming));
-    }
+/// The capability that names an endpoint, if it gives these rights.
+#[inline(always)]
+pub(crate) fn endpoint_named(
+    capabilities: &[Capability],
+    caller: Caller,
+    word: u64,
+    rights: CapabilityRights,
+) -> Result<&Capability, Declined> {
+    let handle = CapabilityHandle::from_word(word);
+    let name = (handle.slot, handle.generation);
+    Capabilities::row_of(capabilities, caller.process, name, CapabilityKind::Endpoint, rights)
+        .map_err(|_| Declined::Slow)
 }

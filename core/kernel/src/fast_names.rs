@@ -2,7 +2,7 @@
 //!
 //! Each looks at what it names once, for the test and for the change: the slow way does that one after the other.
 
-use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Counter, Reply};
+use coldframe_abi::{CapabilityHandle, CapabilityKind, CapabilityRights, Reply};
 use coldframe_capability::{CHUNK, Capabilities, Holdings, Target};
 use coldframe_hal::{Machine, Store};
 
@@ -13,7 +13,12 @@ use crate::{Endpoint, Kernel, Life, Object, Registers, Thread};
 impl<M: Machine> Kernel<M> {
     /// `capability_copy` of one without limits, where there is a free row.
     #[inline(always)]
-    pub(crate) fn fast_copy(&mut self, caller: Caller, [word, rights, badge]: [u64; 3]) -> Option<FastReply> {
+    pub(crate) fn fast_copy(
+        &mut self,
+        cpu: &M::Cpu,
+        caller: Caller,
+        [word, rights, badge]: [u64; 3],
+    ) -> Option<FastReply> {
         let rights = CapabilityRights(u8::try_from(rights).ok()?);
         let handle = CapabilityHandle::from_word(word);
         let name = (handle.slot, handle.generation);
@@ -34,20 +39,19 @@ impl<M: Machine> Kernel<M> {
         let Some((slot, generation)) = view.mint(&mut owner.holdings, handle.slot, rights, badge) else {
             unreachable!("there is room (CAP-5)")
         };
-        owner.counts.add(Counter::Calls);
-        threads.rows_mut()[caller.thread as usize].counts.add(Counter::Calls);
+        self.of_cpu(cpu).calls += 1;
         Some(FastReply::Answered(Reply::ok(CapabilityHandle { slot, generation }.to_word())))
     }
 
     /// `capability_delete` of one of several.
     #[inline(always)]
-    pub(crate) fn fast_delete(&mut self, caller: Caller, word: u64) -> Option<FastReply> {
+    pub(crate) fn fast_delete(&mut self, cpu: &M::Cpu, caller: Caller, word: u64) -> Option<FastReply> {
         let handle = CapabilityHandle::from_word(word);
         let (row, name) = (handle.slot, (handle.slot, handle.generation));
         let Self { capabilities, chunks, processes, threads, objects, endpoints, .. } = self;
         let capability = Capabilities::unlimited(capabilities.rows(), caller.process, name)?;
         if matches!(capability.target().kind, CapabilityKind::Process | CapabilityKind::Group) {
-            return Some(self.fast_delete_of_holder(caller, row));
+            return Some(self.fast_delete_of_holder(cpu, row));
         }
         let owner = &mut processes.rows_mut()[caller.process as usize];
         let mut view = Capabilities { rows: capabilities.rows_mut(), chunks: chunks.rows_mut() };
@@ -55,17 +59,16 @@ impl<M: Machine> Kernel<M> {
         if !named.lets_go(&mut view, row, &mut owner.holdings) {
             return None;
         }
-        owner.counts.add(Counter::Calls);
-        threads.rows_mut()[caller.thread as usize].counts.add(Counter::Calls);
+        self.of_cpu(cpu).calls += 1;
         Some(FastReply::Answered(Reply::ok(0)))
     }
 
     /// The same for what others belong to. Nobody waits by such a name, and nobody hears of it: a process goes with its
     /// end, and not with its last name.
     #[inline(never)]
-    fn fast_delete_of_holder(&mut self, caller: Caller, row: u32) -> FastReply {
+    fn fast_delete_of_holder(&mut self, cpu: &M::Cpu, row: u32) -> FastReply {
         self.drop_capability(row);
-        self.count(caller.thread, Counter::Calls);
+        self.of_cpu(cpu).calls += 1;
         FastReply::Answered(Reply::ok(0))
     }
 

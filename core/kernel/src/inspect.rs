@@ -126,6 +126,13 @@ impl<M: Machine> Kernel<M> {
         self.per_cpu.rows()[usize::from(cpu.0)].loaded
     }
 
+    /// The calls that a CPU's thread may try the fast way, a bit each, and whose address space is active there.
+    #[must_use]
+    pub fn quick_calls(&self, cpu: CpuId) -> (u64, u32) {
+        let row = &self.per_cpu.rows()[usize::from(cpu.0)];
+        (row.quick, row.active)
+    }
+
     /// Feeds all that decides the future into a hash: equal states, equal hashes.
     pub fn hash_state(&self, hasher: &mut impl Hasher)
     where

@@ -269,7 +269,7 @@ impl<M: Machine> Kernel<M> {
             }
             self.line_row(line).listeners[index].standing = Standing::Dismissed;
             if let Some(holder) = self.capability(listener.capability).holder() {
-                self.process(holder).counts.add(Counter::Dismissals);
+                self.process(holder).counts.add(Counter::Dismissals, 1);
             }
         }
     }

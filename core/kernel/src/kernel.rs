@@ -1,69 +1,20 @@
 //! The kernel's state, and the small moves that everything else is made of.
 
-use core::hash::{Hash, Hasher};
-
 use coldframe_abi::{CpuId, Instant, Nanos, Reply, Request};
 use coldframe_capability::{Capability, Chunk};
-use coldframe_hal::{Clock, Cpu, Event, Frame, FrameRun, Machine, Store, Tag, UserRegisters};
+use coldframe_hal::{Clock, Cpu, Event, Frame, FrameRun, Machine, Store, UserRegisters};
 use coldframe_ipc::Waiter;
 use coldframe_memory::{AddressSpace, Budget, Frames, Means};
 use coldframe_scheduler::timer::{Timer, Timers, Wheel};
-use coldframe_scheduler::{CpuQueue, Kick, NONE, Row, Scheduler, State, Turn};
+use coldframe_scheduler::{CpuQueue, Kick, Row, Scheduler, State, Turn};
 
+use crate::per_cpu::{Change, PerCpu};
 use crate::rounds::FlushTable;
 use crate::translation::Tags;
 use crate::{Endpoint, Group, InterruptLine, Interrupted, Mapping, Object, Process, Thread};
 
 /// The user registers of a machine.
 pub type Registers<M> = <<M as Machine>::Cpu as Cpu>::Registers;
-
-/// What the kernel keeps for each CPU beside its run queue.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct PerCpu {
-    /// Whose registers are in the CPU.
-    pub(crate) loaded: u32,
-    /// Whose address space is active.
-    pub(crate) active: u32,
-    /// What its timer is set to.
-    pub(crate) armed: Option<Instant>,
-    /// Of which generation the tags are that it may remember something under.
-    pub(crate) tag_generation: u64,
-    /// The tag of the space that it had when this generation began.
-    pub(crate) kept_tag: Tag,
-    /// After which change it has last looked who runs here, and found nothing to do.
-    pub(crate) settled: Change,
-}
-
-/// A number for each change of who may run, is due, or waits.
-///
-/// It spares work and decides nothing: states that differ in it only have the same future, and are equal.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Change(pub(crate) u64);
-
-impl PartialEq for Change {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Change {}
-
-impl Hash for Change {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
-}
-
-impl Default for PerCpu {
-    fn default() -> Self {
-        Self {
-            loaded: NONE,
-            active: NONE,
-            armed: None,
-            tag_generation: 0,
-            kept_tag: Tag::NONE,
-            settled: Change(0),
-        }
-    }
-}
 
 /// A kernel and the machine that it runs.
 // What the fast ways look at comes first, in as few lines of the cache as there can be.
@@ -321,6 +272,7 @@ impl<M: Machine> Kernel<M> {
     #[inline]
     pub(crate) fn deliver(&mut self, cpu: &M::Cpu, kick: Option<Kick>) {
         if let Some(Kick(target)) = kick {
+            self.forbid_fast_calls(target);
             self.trace(cpu, Event::Kick { cpu: target });
             self.machine.kick(target);
         }

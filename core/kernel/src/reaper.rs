@@ -43,14 +43,14 @@ impl<M: Machine> Kernel<M> {
         }
         let row = self.process(process);
         (row.ended, row.reason) = (Some(status), reason);
-        row.find_quick_calls();
+        self.find_quick_calls(process);
         // Its threads stop wherever they are.
         self.change.0 += 1;
         if self.process(process).parent == NONE {
             self.alive_processes -= 1;
             if self.alive_processes == 0 {
                 self.machine.power_off(status);
-                self.off = true;
+                self.stop_all();
             }
         }
         let active_on = self.process(process).active_on;

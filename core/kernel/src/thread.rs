@@ -1,9 +1,11 @@
 //! Threads as objects.
 
+use coldframe_abi::CpuId;
 use coldframe_scheduler::NONE;
 
 use coldframe_memory::Pages;
 
+use crate::hint::Rest;
 use crate::{Bell, Cargo, Counts, Fault, LentName, Upcall, Work};
 
 /// Whether a row of the thread table is in use.
@@ -102,6 +104,8 @@ pub struct Thread<R> {
     pub(crate) next_waiter: u32,
     pub(crate) previous_waiter: u32,
     pub(crate) is_in_line: bool,
+    /// While it waits: the CPU can be passed to it at once, and it goes on (KRN-47).
+    pub(crate) rests: Rest,
     /// The registers, while it is on no CPU.
     pub(crate) registers: R,
 }
@@ -136,6 +140,7 @@ impl<R: Default> Default for Thread<R> {
             next_waiter: NONE,
             previous_waiter: NONE,
             is_in_line: false,
+            rests: Rest::UNKNOWN,
             registers: R::default(),
         }
     }
@@ -230,6 +235,12 @@ impl<R> Thread<R> {
     #[must_use]
     pub const fn is_suspended(&self) -> bool {
         self.suspended
+    }
+
+    /// Whether it is known that a CPU can be passed to it at once, and which, if not every one.
+    #[must_use]
+    pub const fn rests(&self) -> (bool, Option<CpuId>) {
+        (self.rests.is_known(), self.rests.only_on())
     }
 
     /// The registers, as they were when it left its CPU.

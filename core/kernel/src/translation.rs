@@ -4,12 +4,10 @@
 //! before it activates another space (row V6). Spaces that are active at that moment keep their tags, and nobody else
 //! gets these before the next generation.
 
-use coldframe_abi::CpuId;
 use coldframe_hal::{Cpu, Forget, MAX_CPUS, Machine, Stale, Store, Tag, Translation};
 use coldframe_scheduler::NONE;
 
 use crate::Kernel;
-use crate::fast_tables::Tables;
 
 /// The tags that have been given out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -108,7 +106,7 @@ impl<M: Machine> Kernel<M> {
         let generation = self.tags.generation;
         let Self { per_cpu, processes, .. } = self;
         for cpu in per_cpu.rows_mut() {
-            cpu.kept_tag = Tag::NONE;
+            (cpu.kept_tag, cpu.tag_generation) = (Tag::NONE, 0);
             if cpu.active != NONE {
                 let row = &mut processes.rows_mut()[cpu.active as usize];
                 row.tag_generation = generation;
@@ -120,41 +118,5 @@ impl<M: Machine> Kernel<M> {
     /// Whether a space that some CPU had active when this generation began has kept this tag.
     fn is_kept(&self, tag: Tag) -> bool {
         self.per_cpu.rows().iter().take(self.cpus.into()).any(|cpu| cpu.kept_tag == tag)
-    }
-}
-
-impl<M: Machine> Tables<'_, M> {
-    /// Whether a CPU can change to the space of a process without forgetting anything.
-    #[inline(always)]
-    pub(crate) fn can_enter_space(&self, here: CpuId, process: u32) -> bool {
-        let (row, cpu) = (&self.processes[process as usize], &self.per_cpu[usize::from(here.0)]);
-        let generation = self.tags.generation;
-        cpu.active != NONE
-            && (self.tags.count == 0
-                || cpu.active == process
-                || (row.tag_generation == generation
-                    && cpu.tag_generation == generation
-                    && row.warm_on.contains(here)))
-    }
-
-    /// Makes the space of a process the one of this CPU.
-    ///
-    /// Precondition: `can_enter_space`.
-    #[inline(always)]
-    pub(crate) fn enter_ready_space(&mut self, cpu: &mut M::Cpu, process: u32) {
-        let here = cpu.id();
-        let active = core::mem::replace(&mut self.per_cpu[usize::from(here.0)].active, process);
-        if active == process {
-            return;
-        }
-        let left = &mut self.processes[active as usize];
-        left.active_on.remove(here);
-        assert!(left.ended.is_none(), "a dead space is left before the scheduler decides (KRN-5)");
-        let row = &mut self.processes[process as usize];
-        row.active_on.insert(here);
-        row.warm_on.insert(here);
-        if let Some(space) = &row.space {
-            cpu.activate(space.root(), if self.tags.count == 0 { Tag::NONE } else { row.tag });
-        }
     }
 }

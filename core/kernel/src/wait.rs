@@ -5,6 +5,7 @@ use coldframe_hal::{Cpu, Event, Machine, Store};
 use coldframe_scheduler::{Hand, Loose, NONE, Wake};
 
 use crate::alarms::wait_timer;
+use crate::hint::Rest;
 use crate::{Kernel, Life, WaitsFor};
 
 impl<M: Machine> Kernel<M> {
@@ -27,11 +28,23 @@ impl<M: Machine> Kernel<M> {
         waits_for: WaitsFor,
         deadline: Deadline,
     ) {
-        self.thread(thread).waits_for = waits_for;
+        let row = self.thread(thread);
+        (row.waits_for, row.rests) = (waits_for, Rest::UNKNOWN);
         if deadline != Deadline::NEVER {
-            let class = self.rows.rows()[thread as usize].context().class();
-            self.timers_as_they_are().arm(wait_timer(thread), cpu.id(), class, Instant(deadline.0), now);
+            self.arm_wait(cpu, now, thread, deadline);
         }
+    }
+
+    fn arm_wait(&mut self, cpu: &M::Cpu, now: Instant, thread: u32, deadline: Deadline) {
+        let class = self.rows.rows()[thread as usize].context().class();
+        self.timers_as_they_are().arm(wait_timer(thread), cpu.id(), class, Instant(deadline.0), now);
+    }
+
+    /// A thread that has just begun to wait, as if for ever, waits no longer than this.
+    pub(crate) fn set_deadline(&mut self, cpu: &mut M::Cpu, now: Instant, thread: u32, deadline: Deadline) {
+        self.thread(thread).rests = Rest::UNKNOWN;
+        self.arm_wait(cpu, now, thread, deadline);
+        self.arm_no_later(cpu, Instant(deadline.0));
     }
 
     /// Whether the running thread can wait and another go on in its place, with the context on which it runs.

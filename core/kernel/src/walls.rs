@@ -99,7 +99,7 @@ impl<M: Machine> Kernel<M> {
         }
         let row = self.process(caller.process);
         row.circle = circle;
-        row.find_quick_calls();
+        self.find_quick_calls(caller.process);
         Ok(())
     }
 
@@ -122,7 +122,7 @@ impl<M: Machine> Kernel<M> {
             return Err(Error::BadState);
         }
         row.host = LentName::new(caller.process, endpoint.into());
-        row.find_quick_calls();
+        self.find_quick_calls(process);
         Ok(())
     }
 }

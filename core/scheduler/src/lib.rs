@@ -23,7 +23,7 @@ pub mod timer;
 mod turn;
 
 pub use context::Context;
-pub use hand_over::Hand;
+pub use hand_over::{Hand, Passed};
 pub use level::{LEVELS, Level};
 pub use moves::{Kick, Wake};
 pub use queue::CpuQueue;

@@ -22,6 +22,8 @@ pub struct CpuQueue {
     pub(crate) level: Level,
     /// Since when `current` has not been charged.
     pub(crate) since: Instant,
+    /// What `current` has run and been charged for, and what it runs on, and its turn, have not.
+    pub(crate) owed: Nanos,
     /// How much of what `current` has been charged nobody has put to an account.
     pub(crate) unaccounted: Nanos,
     /// How many threads of each class are queued, the running one not counted.
@@ -43,6 +45,7 @@ impl Default for CpuQueue {
             current: NONE,
             level: Level::default(),
             since: Instant(0),
+            owed: Nanos::ZERO,
             unaccounted: Nanos::ZERO,
             queued: [0; 4],
             kicked: false,
@@ -71,11 +74,11 @@ impl CpuQueue {
         self.level
     }
 
-    /// Since when the running thread has not been charged.
+    /// For how long what the running thread runs on, and its turn, have not been charged.
     #[must_use]
     #[inline]
-    pub const fn since(&self) -> Instant {
-        self.since
+    pub fn uncharged(&self, now: Instant) -> Nanos {
+        Nanos(now.since(self.since).0 + self.owed.0)
     }
 
     /// How many threads wait here for the CPU.

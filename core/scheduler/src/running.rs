@@ -49,16 +49,17 @@ impl Scheduler<'_> {
         let spent = now.since(queue.since);
         queue.since = now;
         let unaccounted = core::mem::take(&mut queue.unaccounted);
-        if spent.0 == 0 {
+        let due = Nanos(core::mem::take(&mut queue.owed).0 + spent.0);
+        if due.0 == 0 {
             return unaccounted;
         }
         let row = &mut self.rows[thread as usize];
         row.run_time.0 += spent.0;
         let (turn, context) = (row.turn, row.runs_on);
         let turn = &mut self.turns[turn as usize];
-        turn.left = turn.left.minus(spent);
+        turn.left = turn.left.minus(due);
         let context = &mut self.rows[context as usize].own;
-        context.slice_left = context.slice_left.minus(spent);
+        context.slice_left = context.slice_left.minus(due);
         Nanos(unaccounted.0 + spent.0)
     }
 

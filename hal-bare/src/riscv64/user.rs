@@ -2,6 +2,7 @@
 
 use coldframe_abi::{Arrival, Carries, Message, Reply, Request};
 use coldframe_hal::{Trap, UserRegisters};
+use coldframe_kernel::FastCall;
 
 use super::read_csr;
 use crate::cpu_loop::Fast;
@@ -37,10 +38,10 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// The first three arguments: there is always a way back to where the call came from.
+    /// The first three arguments.
     #[inline(always)]
-    pub(crate) fn arguments(&self) -> Option<[u64; 3]> {
-        Some([self.a[0], self.a[1], self.a[2]])
+    pub(crate) fn arguments(&self) -> [u64; 3] {
+        [self.a[0], self.a[1], self.a[2]]
     }
 
     pub(crate) fn carries(&self) -> Carries {
@@ -52,6 +53,7 @@ impl Call {
     }
 
     /// Changes from the thread that has made the call to one that waits in one. Words of a message stay where they are.
+    #[inline(always)]
     pub(crate) fn hand_over(&mut self, from: &mut Registers, to: &Registers) {
         // Behind the call.
         from.pc = self.pc + 4;
@@ -275,6 +277,8 @@ run_user_asm:
     sd s\n, 8 + 8*\n(sp)
     .endr
     sd sp, 0(a0)
+    /* A call that is tried the fast way finds the registers from its stack. */
+    sd a0, 104(sp)
     csrw sscratch, a0
     ld t0, 256(a0)
     csrw sepc, t0
@@ -356,19 +360,82 @@ trap_vector:
     .endr
     addi sp, sp, 112
     ret
-    /* A call: has it a fast way? */
-5:  li t0, 63
+    /* A call: t1 need not be kept, but nothing of the kernel's may stay there. */
+5:  li t0, {last_entry}
     bltu t0, a7, 4b
-    sd a1, {call} + 8(a0)
-    lla t0, {leaves}
-    slli a1, a7, 3
-    add t0, t0, a1
+    lla t0, {entries}
+    slli t1, a7, 3
+    add t0, t0, t1
     ld t0, 0(t0)
-    ld a1, {call} + 8(a0)
-    beqz t0, 4b
-    .irp n, 2,3,4,5,6,7
+    jr t0
+
+    .global slow_entry
+slow_entry:
+    li t1, 0
+    j 4b
+
+    /* Calls that need nothing but a word or two, and are answered with nothing but that they are done. */
+    .global null_entry
+null_entry:
+    sd sp, {call} + 72(a0)
+    ld sp, 0(a0)
+    csrw sscratch, zero
+    addi a0, a0, -{registers}
+    jal {null}
+    bnez a0, done
+    li a7, {null_number}
+    ld t0, 104(sp)
+    li t1, 0
+    li a1, 0
+    j declined
+
+    .global signal_entry
+signal_entry:
+    sd sp, {call} + 72(a0)
+    ld sp, 0(a0)
+    csrrw t1, sscratch, zero
+    sd a1, {call} + 8(a0)
+    sd t1, {call}(a0)
+    mv a2, a1
+    mv a1, t1
+    addi a0, a0, -{registers}
+    jal {signal}
+    bnez a0, done
+    li a7, {signal_number}
+    ld t0, 104(sp)
+    ld t1, {call}(t0)
+    ld a1, {call} + 8(t0)
+    /* In t0 the registers, in t1 what the caller has had in a0. */
+declined:
+    mv a0, t0
+    csrw sscratch, t1
+    ld sp, {call} + 72(a0)
+    .irp r, ra,a2,a3,a4,a5,a6,t1,t2,t3,t4,t5,t6
+    li \r, 0
+    .endr
+    j 4b
+
+done:
+    ld t0, 104(sp)
+    csrw sscratch, t0
+    csrr t1, sepc
+    addi t1, t1, 4
+    csrw sepc, t1
+    ld sp, {call} + 72(t0)
+    .irp r, ra,a0,a1,a2,a3,a4,a5,a6,a7,t0,t1,t2,t3,t4,t5,t6
+    li \r, 0
+    .endr
+    sret
+
+    /* All others: whatever may be part of a message. */
+    .global whole_entry
+whole_entry:
+    .irp n, 1,2,3,4,5,6,7
     sd a\n, {call} + 8*\n(a0)
     .endr
+    lla t0, {leaves}
+    add t0, t0, t1
+    ld t0, 0(t0)
     sd sp, {call} + 72(a0)
     sd gp, {call} + 80(a0)
     sd tp, {call} + 88(a0)
@@ -377,11 +444,9 @@ trap_vector:
     csrr a1, sepc
     sd a1, {call} + 64(a0)
     ld sp, 0(a0)
-    addi sp, sp, -16
-    sd a0, 0(sp)
     addi a0, a0, -{registers}
     jalr t0
-    ld t0, 0(sp)
+    ld t0, 104(sp)
     addi a0, a0, -1
     bltz a0, 7f
     beqz a0, 6f
@@ -428,12 +493,42 @@ trap_vector:
     call = const CALL,
     registers = const REGISTERS,
     leaves = sym crate::cpu_loop::LEAVES,
+    entries = sym ENTRIES,
+    last_entry = const ENTRIES.len() - 1,
+    null = sym crate::cpu_loop::null,
+    null_number = const FastCall::Null.number() as u64,
+    signal = sym crate::cpu_loop::signal,
+    signal_number = const FastCall::Signal.number() as u64,
 );
 
 unsafe extern "C" {
     fn run_user_asm(registers: *mut Registers);
     fn trap_vector();
+    fn slow_entry();
+    fn whole_entry();
+    fn null_entry();
+    fn signal_entry();
 }
+
+/// Where a call goes on in the assembly, by its number.
+static ENTRIES: [unsafe extern "C" fn(); 64] = {
+    let mut entries: [unsafe extern "C" fn(); 64] = [slow_entry; 64];
+    let mut at = 0;
+    while at < FastCall::ALL.len() {
+        let call = FastCall::ALL[at];
+        entries[call.number() as usize] = match call {
+            FastCall::Null => null_entry,
+            FastCall::Signal => signal_entry,
+            FastCall::YieldNow
+            | FastCall::Call
+            | FastCall::ReplyReceive
+            | FastCall::CapabilityCopy
+            | FastCall::CapabilityDelete => whole_entry,
+        };
+        at += 1;
+    }
+    entries
+};
 
 // SAFETY: it calls what it is declared as, with what it is called with, and finds its own data by that.
 #[expect(improper_ctypes, reason = "the assembly passes on what Rust has passed to it")]

@@ -27,8 +27,9 @@ struct Block {
     pending: u64,
     /// The program's stack pointer, for a moment at the start of a call.
     user_stack: u64,
-    /// Where the CPU's own data are, while it runs user mode.
+    /// Where the CPU's own data are, while it runs user mode, and the stack on which the kernel goes on then.
     cpu: u64,
+    kernel_stack: u64,
     /// The interrupt lines that have come to this CPU and that the kernel has not heard of: a bit each.
     lines: u64,
     /// What the register has that says where thread-local storage starts: writing it takes long.
@@ -51,6 +52,7 @@ struct TaskState {
 pub(super) const PENDING: usize = offset_of!(Block, pending);
 pub(super) const USER_STACK: usize = offset_of!(Block, user_stack);
 pub(super) const CPU: usize = offset_of!(Block, cpu);
+pub(super) const KERNEL_STACK: usize = offset_of!(Block, kernel_stack);
 pub(super) const THREAD_POINTER_HERE: usize = offset_of!(Block, thread_pointer);
 const LINES: usize = offset_of!(Block, lines);
 /// Where the CPU finds the stack for a trap from user mode: the end of the thread's registers.
@@ -65,6 +67,7 @@ const BLOCK: Block = Block {
     pending: 0,
     user_stack: 0,
     cpu: 0,
+    kernel_stack: 0,
     lines: 0,
     thread_pointer: 0,
     task: TaskState {

@@ -4,10 +4,11 @@ use core::ops::{Deref, DerefMut};
 
 use coldframe_abi::{Arrival, Carries, Message, Reply, Request};
 use coldframe_hal::{Trap, UserRegisters};
-use coldframe_kernel::FAST_CALLS;
+use coldframe_kernel::FastCall;
 
 use super::descriptors::{
-    CPU, FS_BASE, KERNEL_CODE, PENDING, THREAD_POINTER_HERE, TRAP_STACK, USER_CODE, USER_DATA, USER_STACK,
+    CPU, FS_BASE, KERNEL_CODE, KERNEL_STACK, PENDING, THREAD_POINTER_HERE, TRAP_STACK, USER_CODE, USER_DATA,
+    USER_STACK,
 };
 use super::float::Float;
 use super::instructions::write_msr;
@@ -27,12 +28,9 @@ pub(crate) struct Registers {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct General {
-    kernel_stack: u64,
     /// What it has beyond general registers: `USES_FLOAT`, `HAS_THREAD_POINTER`.
     more: u64,
     thread_pointer: u64,
-    /// The CPU pushes behind a multiple of 16.
-    unused: u64,
     r15: u64,
     r14: u64,
     r13: u64,
@@ -75,14 +73,15 @@ pub(crate) struct Call {
     kept: [u64; 6],
 }
 
-/// User mode ends here: an address behind it would not be one, and returning to it would fault in the kernel.
-const END_OF_USER: u64 = 1 << 47;
+/// User mode ends here: an address behind it would not be one, and returning to it would fault in the kernel. Who made a call
+/// behind the last address that is one has this very bit set in it.
+const END_OF_USER_BIT: u32 = 47;
 
 impl Call {
-    /// The first three arguments, unless there is no way back to where the call came from.
+    /// The first three arguments.
     #[inline(always)]
-    pub(crate) fn arguments(&self) -> Option<[u64; 3]> {
-        (self.rip < END_OF_USER).then_some([self.rdi, self.rsi, self.rdx])
+    pub(crate) fn arguments(&self) -> [u64; 3] {
+        [self.rdi, self.rsi, self.rdx]
     }
 
     pub(crate) fn carries(&self) -> Carries {
@@ -94,6 +93,7 @@ impl Call {
     }
 
     /// Changes from the thread that has made the call to one that waits in one. Words of a message stay where they are.
+    #[inline(always)]
     pub(crate) fn hand_over(&mut self, from: &mut Registers, to: &Registers) {
         (from.rip, from.flags, from.rsp) = (self.rip, self.flags, self.rsp);
         (self.rip, self.flags, self.rsp) = (to.rip, to.flags, to.rsp);
@@ -112,9 +112,6 @@ impl Call {
 }
 
 const IN_CALL: usize = core::mem::offset_of!(BareCpu, call);
-const CPU_KERNEL_STACK: usize = core::mem::offset_of!(BareCpu, registers) + KERNEL_STACK;
-
-const KERNEL_STACK: usize = core::mem::offset_of!(Registers, general.kernel_stack);
 const MORE: usize = core::mem::offset_of!(Registers, general.more);
 const THREAD_POINTER: usize = core::mem::offset_of!(Registers, general.thread_pointer);
 const KEPT: usize = IN_CALL + core::mem::offset_of!(Call, kept);
@@ -205,10 +202,8 @@ impl General {
 impl Default for General {
     fn default() -> Self {
         Self {
-            kernel_stack: 0,
             more: 0,
             thread_pointer: 0,
-            unused: 0,
             r15: 0,
             r14: 0,
             r13: 0,
@@ -294,7 +289,7 @@ impl UserRegisters for Registers {
 
     #[inline]
     fn has_way_back(&self) -> bool {
-        self.rip < END_OF_USER
+        self.rip >> END_OF_USER_BIT == 0
     }
 
     fn rests_in_call(&self) -> bool {
@@ -362,7 +357,9 @@ run_user_asm:
     push r13
     push r14
     push r15
-    mov [rdi + {kernel_stack}], rsp
+    /* From here on a call finds the stack aligned. */
+    sub rsp, 8
+    mov gs:[{kernel_stack}], rsp
     lea rax, [rdi + {end}]
     mov gs:[{trap_stack}], rax
     mov rax, [rdi + {thread_pointer}]
@@ -425,10 +422,66 @@ yield_leaf:
 call_entry:
     swapgs
     mov gs:[{user_stack}], rsp
-    cmp rax, 63
-    ja 6f
-    bt qword ptr [rip + {fast_calls}], rax
-    jnc 6f
+    cmp rax, {last_entry}
+    ja slow_entry
+    bt rcx, {end_of_user_bit}
+    jc slow_entry
+    jmp [{entries} + rax * 8]
+
+    /* Calls that need nothing but a word or two, and are answered with nothing but that they are done. */
+    .global null_entry
+null_entry:
+    mov rsp, gs:[{kernel_stack}]
+    push r11
+    push rcx
+    mov rdi, gs:[{cpu}]
+    call {null}
+    pop rcx
+    pop r11
+    sub eax, 1
+    jae done
+    mov eax, {null_number}
+    jmp declined
+
+    .global signal_entry
+signal_entry:
+    mov rsp, gs:[{kernel_stack}]
+    push r11
+    push rcx
+    push rdi
+    push rsi
+    mov rdx, rsi
+    mov rsi, rdi
+    mov rdi, gs:[{cpu}]
+    call {signal}
+    pop rsi
+    pop rdi
+    pop rcx
+    pop r11
+    sub eax, 1
+    jae done
+    mov eax, {signal_number}
+declined:
+    xor edx, edx
+    xor r8d, r8d
+    xor r9d, r9d
+    xor r10d, r10d
+    jmp slow_entry
+
+done:
+    xor edi, edi
+    xor esi, esi
+    xor edx, edx
+    xor r8d, r8d
+    xor r9d, r9d
+    xor r10d, r10d
+    mov rsp, gs:[{user_stack}]
+    swapgs
+    sysretq
+
+    /* All others: whatever may be part of a message. */
+    .global whole_entry
+whole_entry:
     mov rsp, gs:[{cpu}]
     mov [rsp + {call} + 0], rax
     mov [rsp + {call} + 8], rdi
@@ -442,8 +495,7 @@ call_entry:
     mov rdi, gs:[{user_stack}]
     mov [rsp + {call} + 72], rdi
     mov rdi, rsp
-    mov rsp, [rdi + {cpu_kernel_stack}]
-    sub rsp, 8
+    mov rsp, gs:[{kernel_stack}]
     call [{leaves} + rax * 8]
     mov rsp, gs:[{cpu}]
     mov ecx, eax
@@ -466,7 +518,9 @@ call_entry:
     sysretq
 7:  mov rsi, [rsp + {call} + 16]
     mov rcx, [rsp + {call} + 56]
-6:  mov rsp, gs:[{trap_stack}]
+    .global slow_entry
+slow_entry:
+    mov rsp, gs:[{trap_stack}]
     push {user_data}
     push qword ptr gs:[{user_stack}]
     push r11
@@ -504,7 +558,8 @@ leave_user:
     mov rax, cr0
     or rax, 8
     mov cr0, rax
-2:  mov rsp, [rdi + {kernel_stack}]
+2:  mov rsp, gs:[{kernel_stack}]
+    add rsp, 8
     pop r15
     pop r14
     pop r13
@@ -573,16 +628,45 @@ trap_stubs:
     answered = const Fast::Answered as u32,
     cpu = const CPU,
     call = const IN_CALL,
-    cpu_kernel_stack = const CPU_KERNEL_STACK,
-    fast_calls = sym FAST,
     leaves = sym crate::cpu_loop::LEAVES,
+    entries = sym ENTRIES,
+    last_entry = const ENTRIES.len() - 1,
+    end_of_user_bit = const END_OF_USER_BIT,
+    null = sym crate::cpu_loop::null,
+    null_number = const FastCall::Null.number() as u64,
+    signal = sym crate::cpu_loop::signal,
+    signal_number = const FastCall::Signal.number() as u64,
 );
 
 unsafe extern "C" {
     fn run_user_asm(registers: *mut Registers);
     fn call_entry();
     fn trap_stubs();
+    fn slow_entry();
+    fn whole_entry();
+    fn null_entry();
+    fn signal_entry();
 }
+
+/// Where a call goes on in the assembly, by its number.
+static ENTRIES: [unsafe extern "C" fn(); 64] = {
+    let mut entries: [unsafe extern "C" fn(); 64] = [slow_entry; 64];
+    let mut at = 0;
+    while at < FastCall::ALL.len() {
+        let call = FastCall::ALL[at];
+        entries[call.number() as usize] = match call {
+            FastCall::Null => null_entry,
+            FastCall::Signal => signal_entry,
+            FastCall::YieldNow
+            | FastCall::Call
+            | FastCall::ReplyReceive
+            | FastCall::CapabilityCopy
+            | FastCall::CapabilityDelete => whole_entry,
+        };
+        at += 1;
+    }
+    entries
+};
 
 // SAFETY: it calls what it is declared as, with what it is called with, and finds its own data by that.
 #[expect(improper_ctypes, reason = "the assembly passes on what Rust has passed to it")]
@@ -612,9 +696,6 @@ pub(super) fn set_up() {
         write_msr(MASK, CLEARED);
     }
 }
-
-/// In memory, so that the entry of a call can look without a free register.
-static FAST: u64 = FAST_CALLS;
 
 /// Runs user mode until it traps and the fast way does not do.
 #[inline]

@@ -50,6 +50,7 @@ pub(super) fn audit<F: HardwareFormat>(
     for (thread, times) in found.iter().enumerate().take(view.waiters.len().min(view.threads.len())) {
         fits(view, thread, now)?;
         super::walls::fits(view, thread, now)?;
+        super::hints::rests(view, thread, now)?;
         let stands = view.waiters[thread].key().is_some();
         demand(*times == u32::from(stands), QUEUED, now, || {
             format!("thread {thread} is found {times} times in queues, and stands in one: {stands}")

@@ -8,7 +8,7 @@ use hal_host::{HardwareFormat, HostCpu, HostMachine};
 
 use super::{
     BOOST_ENDS, CLASS_ORDER, CURRENT, ORDERS_OBEYED, SLICE_ENDS, TEARDOWN_ENDS, TIME_ACCOUNTED, TIMER_SET,
-    Violation, WORK_CONSERVING, demand,
+    Violation, WORK_CONSERVING, demand, hints,
 };
 
 /// An entry may come late by what other CPUs do meanwhile: the grace of every statement about running time.
@@ -87,6 +87,9 @@ impl Steps {
             self.teardown_ends(view, now)?;
         } else if self.reaping > 0 && ending(view) == 0 {
             self.reaping = 0;
+        }
+        for number in 0..cpus.len() {
+            hints::quick_calls_fit(kernel, view, number, now)?;
         }
         self.account(view, cpu, current, now)?;
         if let Some(thread) = current {

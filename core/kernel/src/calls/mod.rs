@@ -185,11 +185,13 @@ impl<M: Machine> Kernel<M> {
             Call::ClockMap { address } => self.clock_map(caller, address),
             Call::ThreadCount { thread, counter } => {
                 let thread = self.alive(caller, thread, CapabilityRights::INSPECT);
+                self.count_fast_calls();
                 thread.map(|thread| self.thread(thread).counts.of(counter)).into()
             }
             Call::ProcessCount { process, counter } => {
                 let process =
                     self.target(caller, process, CapabilityKind::Process, CapabilityRights::INSPECT);
+                self.count_fast_calls();
                 process.map(|process| self.process(process).counts.of(counter)).into()
             }
             Call::EndpointCreate {} => self.endpoint_create(caller).into(),

@@ -12,7 +12,7 @@ impl<M: Machine> Kernel<M> {
             return Err::<u64, _>(error).into();
         }
         self.machine.power_off(status);
-        self.off = true;
+        self.stop_all();
         // No thread goes on.
         self.change.0 += 1;
         Outcome::Settled

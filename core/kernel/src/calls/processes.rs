@@ -109,7 +109,7 @@ impl<M: Machine> Kernel<M> {
         let process = self.fillable(caller, handle)?;
         let row = self.process(process);
         let exists = row.calls.restrict(bank, calls);
-        row.find_quick_calls();
+        self.find_quick_calls(process);
         if exists { Ok(()) } else { Err(Error::BadArgument) }
     }
 

@@ -11,6 +11,7 @@ use coldframe_scheduler::{Context, Kick, Level, Place};
 use super::{Caller, Outcome};
 use crate::Kernel;
 use crate::capabilities::OF_GROUP;
+use crate::hint::Rest;
 use crate::work::told;
 
 impl<M: Machine> Kernel<M> {
@@ -96,6 +97,7 @@ impl<M: Machine> Kernel<M> {
             let reach = (u32::from(first.0), u32::from(last.0));
             self.authority_over(caller.process, Authority::Affinity, reach)?;
         }
+        self.thread(thread).rests = Rest::UNKNOWN;
         self.change(cpu, now, caller, handle, |_, affinity| *affinity = mask)
     }
 

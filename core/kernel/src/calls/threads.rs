@@ -8,6 +8,7 @@ use coldframe_hal::{Cpu, Event, Machine, Store, UserRegisters};
 use coldframe_scheduler::{NONE, Place, Wake};
 
 use super::{Caller, Outcome};
+use crate::hint::Rest;
 use crate::work::told;
 use crate::{Kernel, Life, Registers, WaitsFor};
 
@@ -142,7 +143,9 @@ impl<M: Machine> Kernel<M> {
             Ok(thread) => thread,
             Err(error) => return Err::<u64, _>(error).into(),
         };
-        if core::mem::replace(&mut self.thread(thread).suspended, true) {
+        let row = self.thread(thread);
+        row.rests = Rest::UNKNOWN;
+        if core::mem::replace(&mut row.suspended, true) {
             return Err::<u64, _>(Error::BadState).into();
         }
         if thread == caller.thread {

@@ -9,7 +9,7 @@ mod metal {
 
     use coldframe_abi::{
         Call, Calls, CapabilityRights, Carries, Deadline, EndpointHandle, ExitCode, FaultAnswer, Message,
-        ObjectHandle, PageRights, Passage, Priority, ProcessHandle, Sys, ThreadHandle, UserAddress,
+        Nanos, ObjectHandle, PageRights, Passage, Priority, ProcessHandle, Sys, ThreadHandle, UserAddress,
         UserRange, Word,
     };
     use coldframe_runtime::{Metal, block_on, print};
@@ -121,26 +121,45 @@ mod metal {
         answering(&Metal.echo_program(), UserAddress(0)).await
     }
 
-    /// A process with a program that answers at an endpoint.
+    /// A process with a program that answers at an endpoint of its own.
     async fn answering(
         program: &[u64],
         stack: UserAddress,
     ) -> Option<(EndpointHandle, ProcessHandle, ThreadHandle)> {
         let endpoint = Metal.endpoint_create().await.ok()?;
+        let (process, thread) = answering_at(endpoint, program, stack).await?;
+        Some((endpoint, process, thread))
+    }
+
+    /// The same at one that there is.
+    async fn answering_at(
+        endpoint: EndpointHandle,
+        program: &[u64],
+        stack: UserAddress,
+    ) -> Option<(ProcessHandle, ThreadHandle)> {
         let (process, start) = process_with(program).await?;
         let given =
             Metal.process_give(process, endpoint.into(), CapabilityRights::READ, Word(0)).await.ok()?;
         let thread = Metal.process_thread(process, start, stack, Word(given.to_word())).await.ok()?;
-        Some((endpoint, process, thread))
+        Some((process, thread))
     }
 
     /// Calls to a process of its own that does nothing but answer.
     async fn messages() {
         let Some((endpoint, process, _)) = echo().await else { return };
-        // Whoever has a deadline, however far, goes the slow way.
-        for (name, deadline) in
-            [("call_and_reply", Deadline::NEVER), ("slow_call_and_reply", Deadline(u64::MAX - 1))]
-        {
+        let late = Deadline(u64::MAX - 1);
+        let mut another = None;
+        for (name, deadline) in [
+            ("call_and_reply", Deadline::NEVER),
+            ("call_with_deadline_and_reply", late),
+            ("slow_call_and_reply", Deadline::NEVER),
+        ] {
+            if name == "slow_call_and_reply" {
+                // Where two wait to receive, neither call nor reply goes the fast way.
+                another = answering_at(endpoint, &Metal.echo_program(), UserAddress(0)).await;
+                let now = Metal.clock().await.unwrap_or_default();
+                let _ = Metal.sleep(Deadline::at(now.after(Nanos::from_millis(1)))).await;
+            }
             let mut answered = 0;
             count(name, async |round| {
                 let message = Message::new(round, [1, 2, 3, 4]);
@@ -149,7 +168,9 @@ mod metal {
             });
             assert_eq!(answered, TIMES, "each call is answered with what it said");
         }
-        let _ = Metal.process_kill(process, ExitCode(0)).await;
+        for process in another.map(|(process, _)| process).into_iter().chain([process]) {
+            let _ = Metal.process_kill(process, ExitCode(0)).await;
+        }
     }
 
     /// Calls with a capability or a page to a process of its own, which sends them back, or has only borrowed them.
