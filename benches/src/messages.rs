@@ -107,10 +107,10 @@ impl Pair {
         self.slow(self.reply_receive);
     }
 
-    /// Signals raised, the fast way, and received.
+    /// Signals raised and received, the fast way.
     pub fn signal_and_receive(&mut self) {
         self.fast(FastCall::Signal, self.signal);
-        self.slow(self.receive);
+        self.fast(FastCall::Receive, self.receive);
     }
 
     /// The interrupt of a device, of which a driver hears and to which it answers.

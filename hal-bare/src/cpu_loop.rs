@@ -20,6 +20,8 @@ pub(crate) enum Fast {
     Answered = 1,
     /// Another thread goes on.
     Passed = 2,
+    /// The caller goes on, with signals in place of a message.
+    Signalled = 3,
 }
 
 /// Tries one of the calls the fast way: the assembly at the entry comes to one of these before it saves what `enter` would
@@ -31,6 +33,7 @@ pub(crate) static LEAVES: [Option<Leaf>; 64] = {
     let mut leaves: [Option<Leaf>; 64] = [None; 64];
     leaves[FastCall::YieldNow.number() as usize] = Some(arch::yield_leaf);
     leaves[FastCall::Call.number() as usize] = Some(call);
+    leaves[FastCall::Receive.number() as usize] = Some(arch::receive_leaf);
     leaves[FastCall::ReplyReceive.number() as usize] = Some(reply_receive);
     leaves[FastCall::CapabilityCopy.number() as usize] = Some(capability_copy);
     leaves[FastCall::CapabilityDelete.number() as usize] = Some(capability_delete);
@@ -50,6 +53,11 @@ pub(crate) extern "C" fn signal(cpu: &mut BareCpu, endpoint: u64, bits: u64) -> 
 /// Called with what the thread has in registers that a leaf keeps, and leaves there what the next one has.
 pub(crate) extern "C" fn yield_now(cpu: &mut BareCpu) -> Fast {
     fast(cpu, FastCall::YieldNow)
+}
+
+/// Called with a message in registers that a leaf keeps.
+pub(crate) extern "C" fn receive(cpu: &mut BareCpu) -> Fast {
+    fast(cpu, FastCall::Receive)
 }
 
 extern "C" fn call(cpu: &mut BareCpu) -> Fast {
@@ -79,6 +87,10 @@ fn fast(cpu: &mut BareCpu, call: FastCall) -> Fast {
         Some(FastReply::Passed(reply, arrival)) => {
             cpu.call.answer(reply, arrival);
             Fast::Passed
+        }
+        Some(FastReply::Signalled(reply)) => {
+            cpu.call.answer_signalled(reply);
+            Fast::Signalled
         }
         Some(FastReply::Swapped) => Fast::Passed,
     }

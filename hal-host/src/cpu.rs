@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use coldframe_abi::{Carries, CpuId, Instant, Reply};
+use coldframe_abi::{Carries, CpuId, Instant, Message, Reply};
 use coldframe_hal::{Access, Clock, Cpu, Forget, Frame, PhysicalAddress, Stale, Tag, Translation};
 
 use coldframe_kernel::FastReply;
@@ -158,6 +158,10 @@ impl<F: HardwareFormat> HostCpu<F> {
             FastReply::Passed(reply, arrival) => {
                 self.registers.reply = reply;
                 self.registers.message.arrival = arrival;
+            }
+            FastReply::Signalled(reply) => {
+                self.registers.reply = reply;
+                self.registers.message = Message::SIGNALLED;
             }
             FastReply::Swapped => {}
         }

@@ -169,6 +169,19 @@ fn a_call_with_a_deadline_takes_the_fast_way_and_so_does_its_reply() {
 }
 
 #[test]
+fn signals_that_were_raised_are_received_the_fast_way() {
+    let mut pair = Pair::new();
+    let endpoint = EndpointHandle::from_word(pair.slow_answer(Call::EndpointCreate {}.encode()));
+    let signal = Call::Signal { endpoint, bits: Word(5) }.encode();
+    let receive = Call::Receive { endpoint, deadline: Deadline::NOW }.encode();
+    assert_eq!(pair.fast(receive, WORDS), None, "there are none");
+    assert_eq!(pair.fast(signal, WORDS), Some(0));
+    assert_eq!(pair.fast(receive, WORDS), Some(5));
+    assert_eq!(pair.cpu.peek().message, Message::SIGNALLED, "in place of a message");
+    assert_eq!(pair.fast(receive, WORDS), None, "they are received once");
+}
+
+#[test]
 fn calls_that_take_the_fast_way_are_counted_when_somebody_looks() {
     let mut pair = Pair::new();
     let me = ThreadHandle::from_word(pair.slow_answer(Call::ThreadSelf {}.encode()));

@@ -19,6 +19,8 @@ pub enum FastReply {
     Answered(Reply),
     /// One that has waited for a message, with this answer to its own call; how the message has come, which is where it was.
     Passed(Reply, Arrival),
+    /// The one that has made the call, with these signals.
+    Signalled(Reply),
     /// One that could have gone on before, with what it has found then.
     Swapped,
 }
@@ -34,6 +36,8 @@ pub enum FastCall {
     Signal,
     /// `call`
     Call,
+    /// `receive`
+    Receive,
     /// `reply_receive`
     ReplyReceive,
     /// `capability_copy`
@@ -44,11 +48,12 @@ pub enum FastCall {
 
 impl FastCall {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Null,
         Self::YieldNow,
         Self::Signal,
         Self::Call,
+        Self::Receive,
         Self::ReplyReceive,
         Self::CapabilityCopy,
         Self::CapabilityDelete,
@@ -60,9 +65,9 @@ impl FastCall {
         Self::ALL.into_iter().find(|call| call.number() as u64 == number)
     }
 
-    /// Whether somebody else may hear of it.
-    pub(crate) const fn sends(self) -> bool {
-        matches!(self, Self::Signal | Self::Call | Self::ReplyReceive)
+    /// Whether it takes two: walls are between some of those.
+    pub(crate) const fn is_between_two(self) -> bool {
+        matches!(self, Self::Signal | Self::Call | Self::Receive | Self::ReplyReceive)
     }
 
     /// Which call it is.
@@ -73,6 +78,7 @@ impl FastCall {
             Self::YieldNow => Number::YieldNow,
             Self::Signal => Number::Signal,
             Self::Call => Number::Call,
+            Self::Receive => Number::Receive,
             Self::ReplyReceive => Number::ReplyReceive,
             Self::CapabilityCopy => Number::CapabilityCopy,
             Self::CapabilityDelete => Number::CapabilityDelete,
@@ -102,6 +108,7 @@ impl<M: Machine> Kernel<M> {
             FastCall::Signal => self.fast_signal(cpu, caller, first, second),
             FastCall::CapabilityCopy => self.fast_copy(cpu, caller, arguments),
             FastCall::CapabilityDelete => self.fast_delete(cpu, caller, first),
+            FastCall::Receive => self.fast_receive(cpu, caller, first),
             _ if cpu.carries() != Carries::NONE => None,
             FastCall::Call if second != Deadline::NEVER.0 => {
                 self.fast_call_until(cpu, caller, first, Deadline(second))
@@ -126,6 +133,22 @@ impl<M: Machine> Kernel<M> {
         row.signals |= bits;
         tables.here(cpu).calls += 1;
         Some(DONE)
+    }
+
+    /// `receive` where signals have been raised.
+    #[inline(always)]
+    fn fast_receive(&mut self, cpu: &M::Cpu, caller: Caller, word: u64) -> Option<FastReply> {
+        let mut tables = self.tables();
+        let named = endpoint_named(tables.capabilities, caller, word, CapabilityRights::READ).ok()?;
+        let row = &mut tables.endpoints[named.target().row as usize];
+        // Whoever owes a reply is told so.
+        let owes = tables.threads[caller.thread as usize].caller != NONE;
+        if row.signals == 0 || !row.stands_alone() || owes {
+            return None;
+        }
+        let signals = core::mem::take(&mut row.signals);
+        tables.here(cpu).calls += 1;
+        Some(FastReply::Signalled(Reply::ok(signals)))
     }
 
     /// `yield_now` to the next thread of the same turn, if that has nothing to do but to go on.

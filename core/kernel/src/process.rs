@@ -204,7 +204,7 @@ impl<F> Process<F> {
         let is_plain = self.host.holder().is_none() && self.circle.is_open();
         let fits = |call: &FastCall| {
             let number = call.number();
-            self.ended.is_none() && self.calls.contains(number) && (is_plain || !call.sends())
+            self.ended.is_none() && self.calls.contains(number) && (is_plain || !call.is_between_two())
         };
         self.quick_calls = FastCall::ALL
             .iter()

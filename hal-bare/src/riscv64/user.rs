@@ -52,6 +52,11 @@ impl Call {
         (self.a[0], self.a[1], self.a[2]) = (reply.status, reply.value, arrival as u64);
     }
 
+    /// The same: of a message nothing lies here.
+    pub(crate) fn answer_signalled(&mut self, reply: Reply) {
+        self.answer(reply, Arrival::Signalled);
+    }
+
     /// Changes from the thread that has made the call to one that waits in one. Words of a message stay where they are.
     #[inline(always)]
     pub(crate) fn hand_over(&mut self, from: &mut Registers, to: &Registers) {
@@ -325,6 +330,21 @@ yield_leaf:
     li a0, {answered}
 8:  ret
 
+    .global receive_leaf
+receive_leaf:
+    addi sp, sp, -16
+    sd ra, 0(sp)
+    jal {receive}
+    ld ra, 0(sp)
+    addi sp, sp, 16
+    li t1, {signalled}
+    bne a0, t1, 8f
+    .irp n, 2,3,4,5,6,7,8,9
+    li s\n, 0
+    .endr
+    li a0, {answered}
+8:  ret
+
     .balign 4
     .global trap_vector
 trap_vector:
@@ -488,6 +508,8 @@ whole_entry:
     kernel_trap = sym super::kernel_trap,
     kept = const KEPT,
     yield_now = sym crate::cpu_loop::yield_now,
+    receive = sym crate::cpu_loop::receive,
+    signalled = const Fast::Signalled as u32,
     passed = const Fast::Passed as u32,
     answered = const Fast::Answered as u32,
     call = const CALL,
@@ -521,6 +543,7 @@ static ENTRIES: [unsafe extern "C" fn(); 64] = {
             FastCall::Signal => signal_entry,
             FastCall::YieldNow
             | FastCall::Call
+            | FastCall::Receive
             | FastCall::ReplyReceive
             | FastCall::CapabilityCopy
             | FastCall::CapabilityDelete => whole_entry,
@@ -535,6 +558,8 @@ static ENTRIES: [unsafe extern "C" fn(); 64] = {
 unsafe extern "C" {
     /// The leaf of `yield_now`: it changes as well what leaves keep.
     pub(crate) safe fn yield_leaf(cpu: &mut BareCpu) -> Fast;
+    /// The leaf of `receive`: signals leave no message there.
+    pub(crate) safe fn receive_leaf(cpu: &mut BareCpu) -> Fast;
 }
 
 /// From now on traps of this CPU are seen.

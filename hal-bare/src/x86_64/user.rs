@@ -92,6 +92,12 @@ impl Call {
         (self.rax, self.rdx, self.rdi) = (reply.status, reply.value, arrival as u64);
     }
 
+    /// The same, and what lies here of a message goes.
+    pub(crate) fn answer_signalled(&mut self, reply: Reply) {
+        self.answer(reply, Arrival::Signalled);
+        (self.r8, self.r9, self.r10) = (0, 0, 0);
+    }
+
     /// Changes from the thread that has made the call to one that waits in one. Words of a message stay where they are.
     #[inline(always)]
     pub(crate) fn hand_over(&mut self, from: &mut Registers, to: &Registers) {
@@ -418,6 +424,21 @@ yield_leaf:
     mov eax, {answered}
 1:  ret
 
+    .global receive_leaf
+receive_leaf:
+    sub rsp, 8
+    call {receive}
+    add rsp, 8
+    cmp eax, {signalled}
+    jne 1f
+    xor ebx, ebx
+    xor r12d, r12d
+    xor r13d, r13d
+    xor r14d, r14d
+    xor r15d, r15d
+    mov eax, {answered}
+1:  ret
+
     .global call_entry
 call_entry:
     swapgs
@@ -624,6 +645,8 @@ trap_stubs:
     kept = const KEPT,
     keeps_little = const KEEPS_LITTLE,
     yield_now = sym crate::cpu_loop::yield_now,
+    receive = sym crate::cpu_loop::receive,
+    signalled = const Fast::Signalled as u32,
     passed = const Fast::Passed as u32,
     answered = const Fast::Answered as u32,
     cpu = const CPU,
@@ -659,6 +682,7 @@ static ENTRIES: [unsafe extern "C" fn(); 64] = {
             FastCall::Signal => signal_entry,
             FastCall::YieldNow
             | FastCall::Call
+            | FastCall::Receive
             | FastCall::ReplyReceive
             | FastCall::CapabilityCopy
             | FastCall::CapabilityDelete => whole_entry,
@@ -673,6 +697,8 @@ static ENTRIES: [unsafe extern "C" fn(); 64] = {
 unsafe extern "C" {
     /// The leaf of `yield_now`: it changes as well what leaves keep.
     pub(crate) safe fn yield_leaf(cpu: &mut BareCpu) -> Fast;
+    /// The leaf of `receive`: signals leave no message there.
+    pub(crate) safe fn receive_leaf(cpu: &mut BareCpu) -> Fast;
 }
 
 /// The addresses of the stubs, by vector.
