@@ -32,6 +32,7 @@ pub(crate) type Leaf = extern "C" fn(&mut BareCpu) -> Fast;
 pub(crate) static LEAVES: [Option<Leaf>; 64] = {
     let mut leaves: [Option<Leaf>; 64] = [None; 64];
     leaves[FastCall::YieldNow.number() as usize] = Some(arch::yield_leaf);
+    leaves[FastCall::Signal.number() as usize] = Some(arch::signal_leaf);
     leaves[FastCall::Call.number() as usize] = Some(call);
     leaves[FastCall::Receive.number() as usize] = Some(arch::receive_leaf);
     leaves[FastCall::ReplyReceive.number() as usize] = Some(reply_receive);
@@ -42,17 +43,22 @@ pub(crate) static LEAVES: [Option<Leaf>; 64] = {
 
 /// The leaf of `null`; says whether it is done.
 pub(crate) extern "C" fn null(cpu: &mut BareCpu) -> bool {
-    tried(cpu, FastCall::Null, [0; 3]).is_some()
+    alone(cpu, FastCall::Null, [0; 2])
 }
 
 /// The leaf of `signal`; says whether it is done.
 pub(crate) extern "C" fn signal(cpu: &mut BareCpu, endpoint: u64, bits: u64) -> bool {
-    tried(cpu, FastCall::Signal, [endpoint, bits, 0]).is_some()
+    alone(cpu, FastCall::Signal, [endpoint, bits])
 }
 
 /// Called with what the thread has in registers that a leaf keeps, and leaves there what the next one has.
 pub(crate) extern "C" fn yield_now(cpu: &mut BareCpu) -> Fast {
     fast(cpu, FastCall::YieldNow)
+}
+
+/// The same where somebody waits, if that one runs at once.
+pub(crate) extern "C" fn signal_whole(cpu: &mut BareCpu) -> Fast {
+    fast(cpu, FastCall::Signal)
 }
 
 /// Called with a message in registers that a leaf keeps.
@@ -94,6 +100,12 @@ fn fast(cpu: &mut BareCpu, call: FastCall) -> Fast {
         }
         Some(FastReply::Swapped) => Fast::Passed,
     }
+}
+
+#[inline(always)]
+fn alone(cpu: &mut BareCpu, call: FastCall, arguments: [u64; 2]) -> bool {
+    let mut kernel = KERNEL.lock();
+    at_once(cpu, &mut kernel).is_some_and(|kernel| kernel.fast_alone(cpu, call, arguments))
 }
 
 #[inline(always)]

@@ -305,7 +305,7 @@ impl Cpu for BareCpu {
     }
 
     #[inline(always)]
-    fn swap(&mut self, from: &mut arch::Registers, answer: Reply, to: &arch::Registers) {
+    fn swap(&mut self, from: &mut arch::Registers, answer: Option<Reply>, to: &arch::Registers) {
         self.call.swap(from, answer, to);
     }
 }

@@ -229,8 +229,8 @@ impl<F: HardwareFormat> Cpu for HostCpu<F> {
         self.registers = HostRegisters { message: from.message, ..*to };
     }
 
-    fn swap(&mut self, from: &mut HostRegisters, answer: Reply, to: &HostRegisters) {
-        *from = HostRegisters { reply: answer, ..self.registers };
+    fn swap(&mut self, from: &mut HostRegisters, answer: Option<Reply>, to: &HostRegisters) {
+        *from = HostRegisters { reply: answer.unwrap_or(self.registers.reply), ..self.registers };
         self.registers = *to;
     }
 }

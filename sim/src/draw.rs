@@ -18,6 +18,7 @@ mod meetings;
 mod notices;
 mod operations;
 mod plans;
+mod quick;
 mod turns;
 mod walls;
 
@@ -39,6 +40,8 @@ pub struct Kind {
     pub compared: Option<u64>,
     /// Whether all programs are ended when the steps are over: then nothing may be left of them.
     pub ends: bool,
+    /// Whether a call that can go the fast way has gone it, and is not only tried.
+    fast: bool,
     draw: fn(&mut dyn Source, Option<u16>) -> Plan,
 }
 
@@ -50,6 +53,7 @@ pub const KINDS: &[Kind] = &[
         steps: 40_000,
         compared: None,
         ends: false,
+        fast: false,
         draw: plans::scheduler,
     },
     Kind {
@@ -58,6 +62,7 @@ pub const KINDS: &[Kind] = &[
         steps: 20_000,
         compared: None,
         ends: false,
+        fast: false,
         draw: plans::mixed,
     },
     Kind {
@@ -66,6 +71,7 @@ pub const KINDS: &[Kind] = &[
         steps: 20_000,
         compared: None,
         ends: false,
+        fast: false,
         draw: plans::groups,
     },
     Kind {
@@ -74,6 +80,7 @@ pub const KINDS: &[Kind] = &[
         steps: 10_000,
         compared: None,
         ends: false,
+        fast: false,
         draw: plans::waits,
     },
     Kind {
@@ -82,6 +89,7 @@ pub const KINDS: &[Kind] = &[
         steps: 20_000,
         compared: None,
         ends: false,
+        fast: false,
         draw: plans::memory,
     },
     Kind {
@@ -90,6 +98,7 @@ pub const KINDS: &[Kind] = &[
         steps: 10_000,
         compared: None,
         ends: false,
+        fast: false,
         draw: plans::capabilities,
     },
     Kind {
@@ -98,6 +107,7 @@ pub const KINDS: &[Kind] = &[
         steps: 15_000,
         compared: None,
         ends: false,
+        fast: false,
         draw: plans::processes,
     },
     Kind {
@@ -106,6 +116,7 @@ pub const KINDS: &[Kind] = &[
         steps: 10_000,
         compared: None,
         ends: false,
+        fast: false,
         draw: plans::hostile,
     },
     Kind {
@@ -114,6 +125,7 @@ pub const KINDS: &[Kind] = &[
         steps: 10_000,
         compared: None,
         ends: false,
+        fast: false,
         draw: plans::words,
     },
     Kind {
@@ -122,6 +134,7 @@ pub const KINDS: &[Kind] = &[
         steps: 10_000,
         compared: None,
         ends: false,
+        fast: false,
         draw: meetings::messages,
     },
     Kind {
@@ -130,6 +143,7 @@ pub const KINDS: &[Kind] = &[
         steps: 10_000,
         compared: None,
         ends: false,
+        fast: false,
         draw: meetings::parcels,
     },
     Kind {
@@ -138,6 +152,7 @@ pub const KINDS: &[Kind] = &[
         steps: 10_000,
         compared: None,
         ends: false,
+        fast: false,
         draw: meetings::signals,
     },
     Kind {
@@ -146,6 +161,7 @@ pub const KINDS: &[Kind] = &[
         steps: 1_500,
         compared: Some(8),
         ends: false,
+        fast: false,
         draw: meetings::servers,
     },
     Kind {
@@ -154,6 +170,7 @@ pub const KINDS: &[Kind] = &[
         steps: 10_000,
         compared: None,
         ends: false,
+        fast: false,
         draw: plans::calls,
     },
     Kind {
@@ -162,6 +179,7 @@ pub const KINDS: &[Kind] = &[
         steps: 10_000,
         compared: Some(8),
         ends: false,
+        fast: false,
         draw: meetings::sets,
     },
     Kind {
@@ -170,6 +188,7 @@ pub const KINDS: &[Kind] = &[
         steps: 10_000,
         compared: Some(64),
         ends: false,
+        fast: false,
         draw: meetings::replies,
     },
     Kind {
@@ -178,6 +197,7 @@ pub const KINDS: &[Kind] = &[
         steps: 10_000,
         compared: Some(64),
         ends: false,
+        fast: false,
         draw: meetings::cargo,
     },
     Kind {
@@ -186,6 +206,7 @@ pub const KINDS: &[Kind] = &[
         steps: 10_000,
         compared: Some(64),
         ends: false,
+        fast: false,
         draw: drivers::drivers,
     },
     Kind {
@@ -194,6 +215,7 @@ pub const KINDS: &[Kind] = &[
         steps: 10_000,
         compared: Some(64),
         ends: false,
+        fast: false,
         draw: notices::notices,
     },
     Kind {
@@ -202,6 +224,7 @@ pub const KINDS: &[Kind] = &[
         steps: 10_000,
         compared: Some(16),
         ends: false,
+        fast: false,
         draw: walls::walls,
     },
     Kind {
@@ -210,6 +233,7 @@ pub const KINDS: &[Kind] = &[
         steps: 100_000,
         compared: None,
         ends: true,
+        fast: false,
         draw: endless::endless,
     },
     Kind {
@@ -218,6 +242,7 @@ pub const KINDS: &[Kind] = &[
         steps: 1_500,
         compared: Some(8),
         ends: false,
+        fast: false,
         draw: turns::turns,
     },
     Kind {
@@ -226,7 +251,17 @@ pub const KINDS: &[Kind] = &[
         steps: 1_500,
         compared: Some(8),
         ends: false,
+        fast: false,
         draw: copies::copies,
+    },
+    Kind {
+        name: "quick",
+        about: "1 to 4 CPUs, the threads of another world, and every call goes the fast way that can",
+        steps: 3_000,
+        compared: Some(8),
+        ends: false,
+        fast: true,
+        draw: quick::quick,
     },
 ];
 
@@ -308,6 +343,7 @@ impl Kind {
         }
         kernel.machine_mut().refuse_every(plan.refuse_every);
         let mut world = World::new(kernel, plan.cpus, programs);
+        world.go_fast(self.fast);
         world.add_readable(TEXT, TEXT + TEXT_PAGES * PAGE);
         world.add_readable(WORDS.start.0, WORDS.start.0 + WORDS.length);
         world

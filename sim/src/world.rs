@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hasher};
 
 use coldframe_abi::{CpuId, Instant, Nanos, Request};
 use coldframe_hal::{Clock, Cpu, Frame, Tag, Trap};
-use coldframe_kernel::{FastCall, Kernel, Resume, Work};
+use coldframe_kernel::{FastCall, FastReply, Kernel, Resume, Work};
 use coldframe_memory::Filling;
 use coldframe_scheduler::Place;
 use hal_host::{HardwareFormat, HostCpu, HostMachine, HostRegisters};
@@ -96,6 +96,8 @@ pub struct World<F: HardwareFormat, U> {
     worked: bool,
     /// One entry of so many is made twice, the second time the long way.
     compared: u64,
+    /// A call that can go the fast way has gone it, and is not only tried.
+    goes_fast: bool,
     watch: Watch,
     /// Kept from step to step, so that a step allocates nothing.
     actions: Vec<Action>,
@@ -114,6 +116,21 @@ fn work_of<F: HardwareFormat>(
 
 type Entered<'a, F> = (&'a Kernel<HostMachine<F>>, &'a HostCpu<F>, Resume);
 
+/// Whether the timer of a CPU is about to ring.
+fn is_due<F: HardwareFormat>(cpu: &HostCpu<F>) -> bool {
+    cpu.armed().is_some_and(|deadline| deadline <= cpu.now())
+}
+
+/// Tries the call that a CPU makes the fast way, unless its timer rings first.
+fn fast_call<F: HardwareFormat>(
+    kernel: &mut Kernel<HostMachine<F>>,
+    cpu: &mut HostCpu<F>,
+) -> Option<FastReply> {
+    let Request { number, arguments: [first, second, third, ..] } = cpu.peek().request;
+    let call = FastCall::from_number(number).filter(|_| !is_due(cpu))?;
+    kernel.fast(cpu, call, [first, second, third])
+}
+
 /// Whether a call that has a fast way comes to the same that way: the CPU looks once more afterwards, so that nothing is
 /// left open that either has left for later.
 fn fast_way<F: HardwareFormat>(
@@ -122,13 +139,10 @@ fn fast_way<F: HardwareFormat>(
     at: Instant,
 ) -> Result<(), Violation> {
     let (mut fast, mut on) = (kernel.clone(), cpu.clone());
-    let Request { number, arguments: [first, second, third, ..] } = on.peek().request;
-    let due = cpu.armed().is_some_and(|deadline| deadline <= at);
-    if due {
+    if FastCall::from_number(on.peek().request.number).is_none() || is_due(&on) {
         return Ok(());
     }
-    let Some(call) = FastCall::from_number(number) else { return Ok(()) };
-    let Some(done) = fast.fast(&mut on, call, [first, second, third]) else {
+    let Some(done) = fast_call(&mut fast, &mut on) else {
         let state = |kernel: &Kernel<HostMachine<F>>, cpu: &HostCpu<F>| {
             let mut hasher = DefaultHasher::new();
             kernel.hash_state(&mut hasher);
@@ -260,6 +274,7 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
             userland,
             now: Instant(1_000),
             compared: COMPARED,
+            goes_fast: false,
             entries: 0,
             called: false,
             worked: false,
@@ -453,8 +468,18 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
             fast_way(kernel, cpu, self.now)?;
         }
         self.watch.before_entry(&self.kernel, trap, was, &before);
-        let resume = self.kernel.enter(here, trap);
-        if let Some((mut kernel, mut cpu)) = twin {
+        let done =
+            if self.goes_fast && trap == Trap::Syscall { fast_call(&mut self.kernel, here) } else { None };
+        let resume = match done {
+            Some(done) => {
+                here.find(done);
+                Resume::User
+            }
+            None => self.kernel.enter(here, trap),
+        };
+        if let Some((mut kernel, mut cpu)) = twin
+            && done.is_none()
+        {
             kernel.forget_decisions();
             let other = kernel.enter(&mut cpu, trap);
             either_way((&self.kernel, here, resume), (&kernel, &cpu, other), self.now)?;
@@ -469,6 +494,11 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
         };
         debug_assert_eq!(here.now(), self.now);
         self.watch.after_entry(&self.kernel, &self.cpus, cpu, trap, resume, was, &before, self.now)
+    }
+
+    /// From now on a call that can go the fast way goes it, if this is so.
+    pub const fn go_fast(&mut self, does: bool) {
+        self.goes_fast = does;
     }
 
     /// From now on one entry of so many is made twice, the second time the long way.

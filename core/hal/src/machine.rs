@@ -208,7 +208,7 @@ pub trait Cpu: Clock + Translation {
     ///
     /// Precondition: the CPU is in a call that is tried the fast way and takes no message; both are light, and `to` rests
     /// in a call.
-    fn swap(&mut self, from: &mut Self::Registers, answer: Reply, to: &Self::Registers);
+    fn swap(&mut self, from: &mut Self::Registers, answer: Option<Reply>, to: &Self::Registers);
 }
 
 /// A whole machine: all that its CPUs share.

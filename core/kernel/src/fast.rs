@@ -2,12 +2,13 @@
 //! it comes to what `enter` would have come to (KRN-26).
 
 use coldframe_abi::{Arrival, CapabilityRights, Carries, Deadline, Nanos, Number, Reply};
-use coldframe_hal::{Clock, Cpu, Machine, Store, UserRegisters};
+use coldframe_hal::{Cpu, Machine, Store};
 use coldframe_scheduler::NONE;
 
 use crate::calls::Caller;
 use crate::fast_messages::endpoint_named;
 use crate::fast_tables::Tables;
+use crate::fast_waits::goes_on_from_its_call;
 use crate::hint::Hint;
 use crate::passing::Passing;
 use crate::{Kernel, reaper};
@@ -93,22 +94,21 @@ impl<M: Machine> Kernel<M> {
     /// Tries a call of the running thread, given its first three arguments.
     #[inline(always)]
     pub fn fast(&mut self, cpu: &mut M::Cpu, call: FastCall, arguments: [u64; 3]) -> Option<FastReply> {
-        let here = &mut self.per_cpu.rows_mut()[usize::from(cpu.id().0)];
-        if !here.may_try(call) {
-            return None;
-        }
-        let caller = Caller { thread: here.loaded, process: here.active };
+        let caller = self.who_may_try(cpu, call)?;
         let [first, second, _] = arguments;
         match call {
             FastCall::Null => {
-                here.calls += 1;
+                self.of_cpu(cpu).calls += 1;
                 Some(DONE)
             }
             FastCall::YieldNow => self.fast_yield(cpu, caller),
-            FastCall::Signal => self.fast_signal(cpu, caller, first, second),
+            FastCall::Signal => match self.raise_quietly(cpu, caller, first, second)? {
+                true => Some(DONE),
+                false => self.fast_interrupt(cpu, caller, first, second),
+            },
             FastCall::CapabilityCopy => self.fast_copy(cpu, caller, arguments),
             FastCall::CapabilityDelete => self.fast_delete(cpu, caller, first),
-            FastCall::Receive => self.fast_receive(cpu, caller, first),
+            FastCall::Receive => self.fast_receive(cpu, caller, first, Deadline(second)),
             _ if cpu.carries() != Carries::NONE => None,
             FastCall::Call if second != Deadline::NEVER.0 => {
                 self.fast_call_until(cpu, caller, first, Deadline(second))
@@ -119,30 +119,63 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// `signal` where nobody waits.
+    /// Tries a call that leaves the CPU as it is and is answered with nothing but that it is done; says whether it is.
     #[inline(always)]
-    fn fast_signal(&mut self, cpu: &M::Cpu, caller: Caller, word: u64, bits: u64) -> Option<FastReply> {
+    pub fn fast_alone(&mut self, cpu: &M::Cpu, call: FastCall, [first, second]: [u64; 2]) -> bool {
+        let Some(caller) = self.who_may_try(cpu, call) else { return false };
+        match call {
+            FastCall::Null => {
+                self.of_cpu(cpu).calls += 1;
+                true
+            }
+            FastCall::Signal => self.raise_quietly(cpu, caller, first, second) == Some(true),
+            _ => false,
+        }
+    }
+
+    /// Who runs on a CPU, if that may try a call the fast way.
+    #[inline(always)]
+    fn who_may_try(&self, cpu: &M::Cpu, call: FastCall) -> Option<Caller> {
+        let here = &self.per_cpu.rows()[usize::from(cpu.id().0)];
+        here.may_try(call).then_some(Caller { thread: here.loaded, process: here.active })
+    }
+
+    /// `signal` where nobody waits; says whether it was done, or somebody waits.
+    #[inline(always)]
+    fn raise_quietly(&mut self, cpu: &M::Cpu, caller: Caller, word: u64, bits: u64) -> Option<bool> {
         let mut tables = self.tables();
         let named = endpoint_named(tables.capabilities, caller, word, CapabilityRights::SIGNAL).ok()?;
         let badge = named.badge();
         let row = &mut tables.endpoints[named.target().row as usize];
-        let is_plain = row.receivers.is_empty() && row.upcall == NONE && row.hears_all();
+        if !row.receivers.is_empty() {
+            return Some(false);
+        }
+        let is_plain = row.upcall == NONE && row.hears_all();
         if (badge != 0 && bits & !badge != 0) || row.readers == 0 || !is_plain {
             return None;
         }
         row.signals |= bits;
         tables.here(cpu).calls += 1;
-        Some(DONE)
+        Some(true)
     }
 
-    /// `receive` where signals have been raised.
+    /// `receive` where signals have been raised, or nothing has come.
     #[inline(always)]
-    fn fast_receive(&mut self, cpu: &M::Cpu, caller: Caller, word: u64) -> Option<FastReply> {
+    fn fast_receive(
+        &mut self,
+        cpu: &mut M::Cpu,
+        caller: Caller,
+        word: u64,
+        deadline: Deadline,
+    ) -> Option<FastReply> {
         let mut tables = self.tables();
         let named = endpoint_named(tables.capabilities, caller, word, CapabilityRights::READ).ok()?;
         let row = &mut tables.endpoints[named.target().row as usize];
         // Whoever owes a reply is told so.
         let owes = tables.threads[caller.thread as usize].caller != NONE;
+        if row.signals == 0 && deadline == Deadline::NEVER {
+            return self.fast_wait(cpu, caller, word);
+        }
         if row.signals == 0 || !row.stands_alone() || owes {
             return None;
         }
@@ -154,10 +187,7 @@ impl<M: Machine> Kernel<M> {
     /// `yield_now` to the next thread of the same turn, if that has nothing to do but to go on.
     #[inline(always)]
     fn fast_yield(&mut self, cpu: &mut M::Cpu, caller: Caller) -> Option<FastReply> {
-        let (here, now) = (cpu.id(), cpu.now());
-        if self.due_upcalls != 0 || self.is_due(here, now) {
-            return None;
-        }
+        let (here, now) = (cpu.id(), self.undisturbed(cpu)?);
         let tables = self.tables();
         let spent = tables.scheduler.cpus[usize::from(here.0)].uncharged(now);
         let swap = tables.scheduler.next_of_turn(here, spent)?;
@@ -165,12 +195,7 @@ impl<M: Machine> Kernel<M> {
         let row = tables.threads.get(next as usize)?;
         let rows = &*tables.scheduler.rows;
         let left = rows[rows[next as usize].runs_on() as usize].context().slice_left();
-        let coming = &row.registers;
-        let light = coming.is_light() && coming.has_way_back() && coming.rests_in_call();
-        let light = light && cpu.registers().is_light();
-        // One that was suspended while it ran, and yielded before it was kicked, is still queued.
-        let goes_on = next != reaper::THREAD && !row.suspended && row.work.is_none();
-        if !light || !goes_on || left == Nanos::ZERO {
+        if next == reaper::THREAD || !goes_on_from_its_call::<M>(row) || left == Nanos::ZERO {
             return None;
         }
         let Tables { threads, processes, mut scheduler, per_cpu, change, .. } = tables;
@@ -180,7 +205,7 @@ impl<M: Machine> Kernel<M> {
         let spent = scheduler.charge_running(here, caller.thread, now);
         scheduler.swap(here, swap);
         change.0 += 1;
-        cpu.swap(&mut passing.leaving.registers, Reply::ok(0), &passing.coming.registers);
+        cpu.swap(&mut passing.leaving.registers, Some(Reply::ok(0)), &passing.coming.registers);
         passing.finish(cpu, spent);
         self.arm_no_later(cpu, now.after(left));
         Some(FastReply::Swapped)

@@ -19,6 +19,7 @@ mod fast;
 mod fast_messages;
 mod fast_names;
 mod fast_tables;
+mod fast_waits;
 mod faults;
 mod handing;
 mod handlers;

@@ -9,6 +9,7 @@
 
 mod context;
 mod hand_over;
+mod interrupt;
 mod level;
 mod moves;
 mod online;

@@ -74,6 +74,12 @@ impl CpuQueue {
         self.level
     }
 
+    /// Since when the running thread has not been charged.
+    #[must_use]
+    pub const fn since(&self) -> Instant {
+        self.since
+    }
+
     /// For how long what the running thread runs on, and its turn, have not been charged.
     #[must_use]
     #[inline]

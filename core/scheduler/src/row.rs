@@ -124,6 +124,13 @@ impl Row {
         self.affinity
     }
 
+    /// Whether it may run everywhere.
+    #[must_use]
+    #[inline]
+    pub const fn is_unbound(&self) -> bool {
+        self.unbound
+    }
+
     /// How long it has run, up to the last time it was charged.
     #[must_use]
     pub const fn run_time(&self) -> Nanos {

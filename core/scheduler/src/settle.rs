@@ -151,14 +151,7 @@ impl Scheduler<'_> {
         if let Some(thread) = elsewhere {
             self.pull(thread, cpu);
         }
-        let Some(level) = self.cpus[usize::from(cpu.0)].top() else { return };
-        let turn = self.head(cpu, level);
-        let thread = self.turns[turn as usize].first;
-        self.unlink(thread);
-        self.rows[thread as usize].place = Place::Running;
-        let queue = self.queue(cpu);
-        queue.current = thread;
-        queue.level = level;
+        self.dispatch_here(cpu);
     }
 
     fn pull(&mut self, thread: u32, cpu: CpuId) {

@@ -17,7 +17,7 @@ pub(crate) use kernel_map::{
     DIRECT_WINDOW, catch_up_with_windows, frame_of_kernel_page, kernel_half, kernel_page, kernel_root,
     kernel_table, window, window_changed,
 };
-pub(crate) use user::{Call, Registers, UserExit, receive_leaf, run_user, yield_leaf};
+pub(crate) use user::{Call, Registers, UserExit, receive_leaf, run_user, signal_leaf, yield_leaf};
 
 use crate::boot::TickRate;
 use crate::boot::device_tree::Facts;

@@ -33,7 +33,7 @@ pub(crate) struct Call {
     sp: u64,
     gp: u64,
     tp: u64,
-    /// What a leaf keeps: s0 to s11. Only `yield_leaf` puts it here.
+    /// What a leaf keeps: s0 to s11. Only those leaves put it here that change it.
     kept: [u64; 12],
 }
 
@@ -68,9 +68,11 @@ impl Call {
     }
 
     /// Changes from the thread that has made the call to one that rests in one and has its answer.
-    pub(crate) fn swap(&mut self, from: &mut Registers, answer: Reply, to: &Registers) {
+    pub(crate) fn swap(&mut self, from: &mut Registers, answer: Option<Reply>, to: &Registers) {
         self.hand_over(from, to);
-        from.answer(answer);
+        if let Some(answer) = answer {
+            from.answer(answer);
+        }
         from.in_call = true;
         // One by one: the compiler would call a function for as many at once, which takes longer than they do.
         for (number, kept) in KEPT_BY_LEAVES.into_iter().zip(&mut self.kept) {
@@ -308,20 +310,23 @@ run_user_asm:
     ld a0, 80(a0)
     sret
 
-    .global yield_leaf
-yield_leaf:
+    /* Leaves that change as well what a leaf keeps: another thread goes on, or signals come in place of a message. */
+    .macro keeping_leaf name, leaf
+    .global \name
+\name:
     .irp n, 0,1,2,3,4,5,6,7,8,9,10,11
     sd s\n, {kept} + 8*\n(a0)
     .endr
     addi sp, sp, -16
     sd ra, 0(sp)
     sd a0, 8(sp)
-    call {yield_now}
+    call \leaf
     ld ra, 0(sp)
     ld t0, 8(sp)
     addi sp, sp, 16
     li t1, {passed}
-    bne a0, t1, 8f
+    bltu a0, t1, 8f
+    bne a0, t1, 9f
     .irp n, 0,1,2,3,4,5,6,7,8,9,10,11
     ld s\n, {kept} + 8*\n(t0)
     .endr
@@ -329,21 +334,15 @@ yield_leaf:
     ld tp, {kept} - 8(t0)
     li a0, {answered}
 8:  ret
-
-    .global receive_leaf
-receive_leaf:
-    addi sp, sp, -16
-    sd ra, 0(sp)
-    jal {receive}
-    ld ra, 0(sp)
-    addi sp, sp, 16
-    li t1, {signalled}
-    bne a0, t1, 8f
-    .irp n, 2,3,4,5,6,7,8,9
+9:  .irp n, 2,3,4,5,6,7,8,9
     li s\n, 0
     .endr
     li a0, {answered}
-8:  ret
+    ret
+    .endm
+    keeping_leaf yield_leaf, {yield_now}
+    keeping_leaf signal_leaf, {signal_whole}
+    keeping_leaf receive_leaf, {receive}
 
     .balign 4
     .global trap_vector
@@ -421,10 +420,18 @@ signal_entry:
     addi a0, a0, -{registers}
     jal {signal}
     bnez a0, done
+    /* Somebody may wait who runs at once. */
+    ld a0, 104(sp)
+    ld a1, {call}(a0)
+    csrw sscratch, a1
+    ld a1, {call} + 8(a0)
+    ld sp, {call} + 72(a0)
+    li t1, {signal_number} * 8
     li a7, {signal_number}
-    ld t0, 104(sp)
-    ld t1, {call}(t0)
-    ld a1, {call} + 8(t0)
+    .irp r, a2,a3,a4,a5,a6
+    li \r, 0
+    .endr
+    j whole_entry
     /* In t0 the registers, in t1 what the caller has had in a0. */
 declined:
     mv a0, t0
@@ -509,7 +516,7 @@ whole_entry:
     kept = const KEPT,
     yield_now = sym crate::cpu_loop::yield_now,
     receive = sym crate::cpu_loop::receive,
-    signalled = const Fast::Signalled as u32,
+    signal_whole = sym crate::cpu_loop::signal_whole,
     passed = const Fast::Passed as u32,
     answered = const Fast::Answered as u32,
     call = const CALL,
@@ -556,9 +563,9 @@ static ENTRIES: [unsafe extern "C" fn(); 64] = {
 // SAFETY: it calls what it is declared as, with what it is called with, and finds its own data by that.
 #[expect(improper_ctypes, reason = "the assembly passes on what Rust has passed to it")]
 unsafe extern "C" {
-    /// The leaf of `yield_now`: it changes as well what leaves keep.
+    // The leaves that change as well what leaves keep.
     pub(crate) safe fn yield_leaf(cpu: &mut BareCpu) -> Fast;
-    /// The leaf of `receive`: signals leave no message there.
+    pub(crate) safe fn signal_leaf(cpu: &mut BareCpu) -> Fast;
     pub(crate) safe fn receive_leaf(cpu: &mut BareCpu) -> Fast;
 }
 

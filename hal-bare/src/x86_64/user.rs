@@ -69,7 +69,7 @@ pub(crate) struct Call {
     rip: u64,
     flags: u64,
     rsp: u64,
-    /// What a leaf keeps: rbx, rbp, r12 to r15. Only `yield_leaf` puts it here.
+    /// What a leaf keeps: rbx, rbp, r12 to r15. Only those leaves put it here that change it.
     kept: [u64; 6],
 }
 
@@ -106,9 +106,11 @@ impl Call {
     }
 
     /// Changes from the thread that has made the call to one that rests in one and has its answer.
-    pub(crate) fn swap(&mut self, from: &mut Registers, answer: Reply, to: &Registers) {
+    pub(crate) fn swap(&mut self, from: &mut Registers, answer: Option<Reply>, to: &Registers) {
         self.hand_over(from, to);
-        from.answer(answer);
+        if let Some(answer) = answer {
+            from.answer(answer);
+        }
         (from.vector, from.error) = (u64::from(CALL_VECTOR), KEEPS_LITTLE);
         [from.rbx, from.rbp, from.r12, from.r13, from.r14, from.r15] = self.kept;
         self.kept = [to.rbx, to.rbp, to.r12, to.r13, to.r14, to.r15];
@@ -402,8 +404,10 @@ run_user_asm:
     wrmsr
     jmp 4b
 
-    .global yield_leaf
-yield_leaf:
+    /* Leaves that change as well what a leaf keeps: another thread goes on, or signals come in place of a message. */
+    .macro keeping_leaf name, leaf
+    .global \name
+\name:
     mov [rdi + {kept} + 0], rbx
     mov [rdi + {kept} + 8], rbp
     mov [rdi + {kept} + 16], r12
@@ -411,10 +415,11 @@ yield_leaf:
     mov [rdi + {kept} + 32], r14
     mov [rdi + {kept} + 40], r15
     push rdi
-    call {yield_now}
+    call \leaf
     pop rdi
     cmp eax, {passed}
-    jne 1f
+    jb 1f
+    jne 2f
     mov rbx, [rdi + {kept} + 0]
     mov rbp, [rdi + {kept} + 8]
     mov r12, [rdi + {kept} + 16]
@@ -423,21 +428,17 @@ yield_leaf:
     mov r15, [rdi + {kept} + 40]
     mov eax, {answered}
 1:  ret
-
-    .global receive_leaf
-receive_leaf:
-    sub rsp, 8
-    call {receive}
-    add rsp, 8
-    cmp eax, {signalled}
-    jne 1f
-    xor ebx, ebx
+2:  xor ebx, ebx
     xor r12d, r12d
     xor r13d, r13d
     xor r14d, r14d
     xor r15d, r15d
     mov eax, {answered}
-1:  ret
+    ret
+    .endm
+    keeping_leaf yield_leaf, {yield_now}
+    keeping_leaf signal_leaf, {signal_whole}
+    keeping_leaf receive_leaf, {receive}
 
     .global call_entry
 call_entry:
@@ -481,7 +482,9 @@ signal_entry:
     pop r11
     sub eax, 1
     jae done
+    /* Somebody may wait who runs at once. */
     mov eax, {signal_number}
+    jmp whole_entry
 declined:
     xor edx, edx
     xor r8d, r8d
@@ -646,7 +649,7 @@ trap_stubs:
     keeps_little = const KEEPS_LITTLE,
     yield_now = sym crate::cpu_loop::yield_now,
     receive = sym crate::cpu_loop::receive,
-    signalled = const Fast::Signalled as u32,
+    signal_whole = sym crate::cpu_loop::signal_whole,
     passed = const Fast::Passed as u32,
     answered = const Fast::Answered as u32,
     cpu = const CPU,
@@ -695,9 +698,9 @@ static ENTRIES: [unsafe extern "C" fn(); 64] = {
 // SAFETY: it calls what it is declared as, with what it is called with, and finds its own data by that.
 #[expect(improper_ctypes, reason = "the assembly passes on what Rust has passed to it")]
 unsafe extern "C" {
-    /// The leaf of `yield_now`: it changes as well what leaves keep.
+    // The leaves that change as well what leaves keep.
     pub(crate) safe fn yield_leaf(cpu: &mut BareCpu) -> Fast;
-    /// The leaf of `receive`: signals leave no message there.
+    pub(crate) safe fn signal_leaf(cpu: &mut BareCpu) -> Fast;
     pub(crate) safe fn receive_leaf(cpu: &mut BareCpu) -> Fast;
 }
 

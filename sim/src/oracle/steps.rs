@@ -136,7 +136,11 @@ impl Steps {
             let row = &view.rows[running.thread as usize];
             if row.place() != Place::Free {
                 let had = now.since(running.since);
-                let charged = row.run_time().minus(running.charged);
+                let mut charged = row.run_time().minus(running.charged);
+                if current == Some(running.thread) {
+                    // A fast call charges nobody unless the CPU is passed on.
+                    charged.0 += now.since(view.queues[cpu].since()).0;
+                }
                 demand(had == charged, TIME_ACCOUNTED, now, || {
                     format!("thread {} had cpu{cpu} for {had} and was charged {charged}", running.thread)
                 })?;

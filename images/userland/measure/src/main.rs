@@ -208,7 +208,8 @@ mod metal {
 
     /// Signals to a process that is more urgent, which receives each and waits again.
     async fn waiters() {
-        let Some((endpoint, process, thread)) = echo().await else { return };
+        let program = Metal.listening_program();
+        let Some((endpoint, process, thread)) = answering(&program, UserAddress(0)).await else { return };
         let _ = Metal.set_priority(thread, Priority(200)).await;
         count("signal_to_waiter", async |_| {
             let _ = Metal.signal(endpoint, Word(1)).await;

@@ -63,6 +63,12 @@ impl Metal {
         if gives_back { arch::GIVING_PROGRAM } else { arch::TAKING_PROGRAM }
     }
 
+    /// A program in three words that receives whatever comes to the endpoint that its argument names.
+    #[must_use]
+    pub const fn listening_program(&self) -> [u64; 3] {
+        arch::LISTENING_PROGRAM
+    }
+
     /// A program in two words that yields for ever.
     #[must_use]
     pub const fn yield_program(&self) -> [u64; 2] {

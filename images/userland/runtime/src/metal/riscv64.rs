@@ -225,6 +225,11 @@ pub(super) const ECHO_PROGRAM: [u64; 3] =
     [0x0001_0513_0005_0113, 0x03d0_0893_fff0_0593, 0xff1f_f06f_0000_0073];
 const _: () = assert!(coldframe_abi::Number::ReplyReceive as u64 == 61, "the program makes this call");
 
+/// `mv sp, a0; 1: mv a0, sp; li a1, -1; li a7, 58; ecall; j 1b`.
+pub(super) const LISTENING_PROGRAM: [u64; 3] =
+    [0x0001_0513_0005_0113, 0x03a0_0893_fff0_0593, 0xff1f_f06f_0000_0073];
+const _: () = assert!(coldframe_abi::Number::Receive as u64 == 58, "the program makes this call");
+
 /// `mv s2, a0; li a0, 4; li a7, 67; ecall; mv a0, sp; lui a1, 1; li a7, 72; ecall; mv sp, s2; li a2, 0; 1: mv a0, sp;
 /// li a1, -1; li a7, 61; ecall; lui t0, 1; or a2, a2, t0; j 1b`.
 pub(super) const GIVING_PROGRAM: &[u64] = &[

@@ -228,6 +228,11 @@ pub(super) const ECHO_PROGRAM: [u64; 3] =
     [0x8348_e789_48fc_8948, 0x0f00_0000_3db8_ffce, 0xcccc_cccc_ccf0_eb05];
 const _: () = assert!(coldframe_abi::Number::ReplyReceive as u64 == 61, "the program makes this call");
 
+/// `mov rsp, rdi; 1: mov rdi, rsp; or rsi, -1; mov eax, 58; syscall; jmp 1b`.
+pub(super) const LISTENING_PROGRAM: [u64; 3] =
+    [0x8348_e789_48fc_8948, 0x0f00_0000_3ab8_ffce, 0xcccc_cccc_ccf0_eb05];
+const _: () = assert!(coldframe_abi::Number::Receive as u64 == 58, "the program makes this call");
+
 /// `mov rbx, rdi; mov edi, 4; mov eax, 67; syscall; mov rdi, rsp; mov esi, 4096; mov eax, 72; syscall; mov rsp, rbx;
 /// xor edx, edx; 1: mov rdi, rsp; or rsi, -1; mov eax, 61; syscall; lea edx, [rdi + 4096]; jmp 1b`.
 pub(super) const GIVING_PROGRAM: &[u64] = &[
