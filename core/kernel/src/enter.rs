@@ -5,6 +5,7 @@ use coldframe_hal::{Clock, Cpu, Event, Machine, Store, Trap};
 use coldframe_scheduler::timer::STEPS_PER_ENTRY;
 use coldframe_scheduler::{Kick, NONE, Wake};
 
+use crate::hint::Hint;
 use crate::{Fault, Kernel, reaper};
 
 /// How many threads or timers an off-line CPU gives away in one step.
@@ -34,9 +35,8 @@ impl<M: Machine> Kernel<M> {
     pub fn enter(&mut self, cpu: &mut M::Cpu, trap: Trap) -> Resume {
         let here = cpu.id();
         let resume = if self.off { Resume::Off } else { self.take_trap(cpu, here, trap) };
-        match resume {
-            Resume::User => self.permit_fast_calls(here),
-            Resume::Idle | Resume::Again | Resume::Off => self.forbid_fast_calls(here),
+        if resume != Resume::User {
+            self.forbid_fast_calls(here);
         }
         resume
     }
@@ -127,6 +127,7 @@ impl<M: Machine> Kernel<M> {
                 if untouched && !evacuating {
                     self.of_cpu(cpu).settled = self.change;
                 }
+                self.permit_fast_calls(here);
                 Resume::User
             }
             None if evacuating || waking => Resume::Again,
@@ -290,6 +291,10 @@ impl<M: Machine> Kernel<M> {
         cpu.registers().clone_from(&self.thread(to).registers);
         let process = self.thread(to).process;
         self.enter_space(cpu, process);
+        // Whoever takes the short way out has not been asked to look.
+        let quick = self.process(process).quick_calls;
+        let row = self.of_cpu(cpu);
+        (row.quick, row.passes) = (quick, Hint::UNKNOWN);
     }
 
     /// Sets the timer to the first moment at which something would happen, if there is one.

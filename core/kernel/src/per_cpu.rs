@@ -98,12 +98,13 @@ impl<M: Machine> Kernel<M> {
         self.per_cpu.rows_mut()[usize::from(cpu.0)].quick = 0;
     }
 
-    /// Finds anew what the threads of a process may try the fast way, for those that run as well.
+    /// Finds anew what the threads of a process may try the fast way, which is no more than before, for those that run as well.
     pub(crate) fn find_quick_calls(&mut self, process: u32) {
         let row = self.process(process);
         row.find_quick_calls();
-        for cpu in row.active_on.iter() {
-            self.forbid_fast_calls(cpu);
+        let (quick, active_on) = (row.quick_calls, row.active_on);
+        for cpu in active_on.iter() {
+            self.per_cpu.rows_mut()[usize::from(cpu.0)].quick &= quick;
         }
     }
 
@@ -123,7 +124,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// The same for one CPU.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn count_fast_calls_of(&mut self, cpu: CpuId) {
         let row = &mut self.per_cpu.rows_mut()[usize::from(cpu.0)];
         let calls = core::mem::take(&mut row.calls);
