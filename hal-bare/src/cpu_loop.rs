@@ -41,13 +41,13 @@ pub(crate) static LEAVES: [Option<Leaf>; 64] = {
     leaves
 };
 
-/// The leaf of `null`; says whether it is done.
-pub(crate) extern "C" fn null(cpu: &mut BareCpu) -> bool {
+/// The leaf of `null`, for an entry that saves nothing.
+pub(crate) extern "C" fn null(cpu: &mut BareCpu) -> Fast {
     alone(cpu, FastCall::Null, [0; 2])
 }
 
-/// The leaf of `signal`; says whether it is done.
-pub(crate) extern "C" fn signal(cpu: &mut BareCpu, endpoint: u64, bits: u64) -> bool {
+/// The leaf of `signal`, for an entry that saves only its arguments.
+pub(crate) extern "C" fn signal(cpu: &mut BareCpu, endpoint: u64, bits: u64) -> Fast {
     alone(cpu, FastCall::Signal, [endpoint, bits])
 }
 
@@ -103,9 +103,10 @@ fn fast(cpu: &mut BareCpu, call: FastCall) -> Fast {
 }
 
 #[inline(always)]
-fn alone(cpu: &mut BareCpu, call: FastCall, arguments: [u64; 2]) -> bool {
+fn alone(cpu: &mut BareCpu, call: FastCall, arguments: [u64; 2]) -> Fast {
     let mut kernel = KERNEL.lock();
-    at_once(cpu, &mut kernel).is_some_and(|kernel| kernel.fast_alone(cpu, call, arguments))
+    let Some(kernel) = at_once(cpu, &mut kernel) else { return Fast::Declined };
+    if kernel.fast_alone(cpu, call, arguments) { Fast::Answered } else { Fast::Declined }
 }
 
 #[inline(always)]

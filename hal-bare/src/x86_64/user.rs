@@ -462,8 +462,15 @@ null_entry:
     pop r11
     sub eax, 1
     jae done
+    /* Nothing of the kernel's stays where the caller finds it. */
+    xor edi, edi
+    xor esi, esi
+    xor edx, edx
+    xor r8d, r8d
+    xor r9d, r9d
+    xor r10d, r10d
     mov eax, {null_number}
-    jmp declined
+    jmp slow_entry
 
     .global signal_entry
 signal_entry:
@@ -483,14 +490,12 @@ signal_entry:
     sub eax, 1
     jae done
     /* Somebody may wait who runs at once. */
-    mov eax, {signal_number}
-    jmp whole_entry
-declined:
     xor edx, edx
     xor r8d, r8d
     xor r9d, r9d
     xor r10d, r10d
-    jmp slow_entry
+    mov eax, {signal_number}
+    jmp whole_entry
 
 done:
     xor edi, edi
