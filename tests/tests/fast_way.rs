@@ -9,7 +9,7 @@ use coldframe_abi::{
 };
 use coldframe_hal::paging::Sv39;
 use coldframe_hal::{Cpu, Trap};
-use coldframe_kernel::{FastCall, Kernel, Resume};
+use coldframe_kernel::{FastCall, Kernel, Resume, WaitsFor};
 use hal_host::{HostCpu, HostMachine};
 
 mod play;
@@ -165,6 +165,28 @@ fn a_call_with_a_deadline_takes_the_fast_way_and_so_does_its_reply() {
         assert!(pair.cpu.armed().is_some_and(|moment| moment <= Instant(deadline.0)), "and is woken then");
         assert_eq!(pair.fast(pair.reply_receive(), WORDS), Some(0), "the reply of round {round}");
         assert_eq!(deadlines(&pair), [], "it has come in time");
+    }
+}
+
+#[test]
+fn what_is_done_to_a_thread_that_rests_is_not_overlooked() {
+    let mut pair = Pair::new();
+    let client = ThreadHandle::from_word(pair.slow_answer(Call::ThreadSelf {}.encode()));
+    let rests = |pair: &Pair| {
+        let threads = pair.kernel.inspect().threads;
+        let waits = threads.iter().find(|thread| matches!(thread.waits_for(), WaitsFor::Reply(_)));
+        waits.expect("the client waits for its reply").rests().0
+    };
+    for done in [
+        Call::SetAffinity { thread: client, bank: Word(0), cpus: Word(1) },
+        Call::ThreadSuspend { thread: client },
+    ] {
+        assert_eq!(pair.fast(pair.call(), WORDS), Some(0), "the server goes on");
+        assert!(rests(&pair), "the client could go on at once");
+        pair.slow(done.encode());
+        assert!(!rests(&pair), "it is looked at anew after {done:?}");
+        pair.slow(Call::ThreadResume { thread: client }.encode());
+        assert_eq!(pair.fast(pair.reply_receive(), WORDS), Some(0), "the client goes on");
     }
 }
 
