@@ -41,6 +41,31 @@ pub(crate) static LEAVES: [Option<Leaf>; 64] = {
     leaves
 };
 
+/// Code in the assembly at which a call goes on.
+pub(crate) type Entry = unsafe extern "C" fn();
+
+/// Where calls go on in the assembly, by their number, if these are the places for slow ones, for those of two leaves that need
+/// little, and for all others.
+pub(crate) const fn entries(slow: Entry, null: Entry, signal: Entry, whole: Entry) -> [Entry; 64] {
+    let mut entries = [slow; 64];
+    let mut at = 0;
+    while at < FastCall::ALL.len() {
+        let call = FastCall::ALL[at];
+        entries[call.number() as usize] = match call {
+            FastCall::Null => null,
+            FastCall::Signal => signal,
+            FastCall::YieldNow
+            | FastCall::Call
+            | FastCall::Receive
+            | FastCall::ReplyReceive
+            | FastCall::CapabilityCopy
+            | FastCall::CapabilityDelete => whole,
+        };
+        at += 1;
+    }
+    entries
+}
+
 /// The leaf of `null`, for an entry that saves nothing.
 pub(crate) extern "C" fn null(cpu: &mut BareCpu) -> Fast {
     alone(cpu, FastCall::Null, [0; 2])

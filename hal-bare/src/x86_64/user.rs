@@ -13,7 +13,7 @@ use super::descriptors::{
 use super::float::Float;
 use super::instructions::write_msr;
 use super::{CALL_VECTOR, KICK_VECTOR, LAST_LINE_VECTOR};
-use crate::cpu_loop::Fast;
+use crate::cpu_loop::{Entry, Fast, entries};
 use crate::machine::BareCpu;
 
 /// The registers of user mode. The CPU and the assembly below push into the end of it, so the order is theirs.
@@ -680,25 +680,7 @@ unsafe extern "C" {
 }
 
 /// Where a call goes on in the assembly, by its number.
-static ENTRIES: [unsafe extern "C" fn(); 64] = {
-    let mut entries: [unsafe extern "C" fn(); 64] = [slow_entry; 64];
-    let mut at = 0;
-    while at < FastCall::ALL.len() {
-        let call = FastCall::ALL[at];
-        entries[call.number() as usize] = match call {
-            FastCall::Null => null_entry,
-            FastCall::Signal => signal_entry,
-            FastCall::YieldNow
-            | FastCall::Call
-            | FastCall::Receive
-            | FastCall::ReplyReceive
-            | FastCall::CapabilityCopy
-            | FastCall::CapabilityDelete => whole_entry,
-        };
-        at += 1;
-    }
-    entries
-};
+static ENTRIES: [Entry; 64] = entries(slow_entry, null_entry, signal_entry, whole_entry);
 
 // SAFETY: it calls what it is declared as, with what it is called with, and finds its own data by that.
 #[expect(improper_ctypes, reason = "the assembly passes on what Rust has passed to it")]
