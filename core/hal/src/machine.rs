@@ -203,10 +203,10 @@ pub trait Cpu: Clock + Translation {
     /// Precondition: the CPU is in a call that is tried the fast way, and both are light.
     fn hand_over(&mut self, from: &mut Self::Registers, to: &mut Self::Registers);
 
-    /// Puts what a call keeps of the running thread into `from`, and the answer; goes on with what is in `to`, message
-    /// and all.
+    /// Puts what a call keeps of the running thread into `from`, and the answer, if there is one yet; goes on with what is in
+    /// `to`, message and all.
     ///
-    /// Precondition: the CPU is in a call that is tried the fast way and takes no message; both are light, and `to` rests
+    /// Precondition: the CPU is in a call that is tried the fast way and sends no message; both are light, and `to` rests
     /// in a call.
     fn swap(&mut self, from: &mut Self::Registers, answer: Option<Reply>, to: &Self::Registers);
 }

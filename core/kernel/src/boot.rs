@@ -9,7 +9,7 @@ use coldframe_memory::{
 };
 use coldframe_scheduler::{Context, LEVELS, NONE, State, Wake};
 
-use crate::per_cpu::Change;
+use crate::hint::Change;
 use crate::rounds::FlushTable;
 use crate::tables::grow_paid;
 use crate::translation::Tags;

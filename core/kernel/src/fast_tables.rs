@@ -5,7 +5,8 @@ use coldframe_hal::{Cpu, Machine, Store};
 use coldframe_ipc::Waiters;
 use coldframe_scheduler::Scheduler;
 
-use crate::per_cpu::{Change, PerCpu};
+use crate::hint::Change;
+use crate::per_cpu::PerCpu;
 use crate::{Endpoint, Kernel, Process, Registers, Thread};
 
 /// The tables of the kernel that a message, or a change of threads, needs.

@@ -3,7 +3,6 @@
 
 use coldframe_abi::{CapabilityHandle, CapabilityRights, Instant, Message, Reply};
 use coldframe_hal::{Clock, Cpu, Machine, Store, UserRegisters};
-use coldframe_ipc::Rank;
 use coldframe_scheduler::NONE;
 
 use crate::alarms::wait_timer;
@@ -13,6 +12,7 @@ use crate::fast_messages::endpoint_named;
 use crate::fast_tables::Tables;
 use crate::hint::{Hint, Rest};
 use crate::passing::Passing;
+use crate::words::rank_to_receive;
 use crate::{Kernel, Line, Registers, Thread, WaitsFor, reaper};
 
 impl<M: Machine> Kernel<M> {
@@ -114,7 +114,7 @@ impl<M: Machine> Tables<'_, M> {
         let here = &mut per_cpu[usize::from(cpu.id().0)];
         let passing = Passing::<M>::between(cpu, (caller, next), here, threads, processes)?;
         let row = &scheduler.rows[caller.thread as usize];
-        let (rank, unbound) = (Rank::of_level(row.context().base().index()), row.is_unbound());
+        let (rank, unbound) = (rank_to_receive(row), row.is_unbound());
         let capability = CapabilityHandle::from_word(word).slot;
         waiters.enter_alone(&mut endpoint.receivers, caller.thread, rank, capability);
         *capabilities[capability as usize].users_mut() = caller.thread;

@@ -22,6 +22,10 @@ impl Hint {
     }
 }
 
+/// A number for each change of who may run, is due, or waits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Change(pub(crate) u64);
+
 /// On which CPUs a thread that waits is known to go on at once (KRN-47).
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rest(u16);
@@ -70,4 +74,5 @@ macro_rules! decides_nothing {
 }
 
 decides_nothing!(Hint);
+decides_nothing!(Change);
 decides_nothing!(Rest);

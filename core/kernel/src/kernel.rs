@@ -8,7 +8,8 @@ use coldframe_memory::{AddressSpace, Budget, Frames, Means};
 use coldframe_scheduler::timer::{Timer, Timers, Wheel};
 use coldframe_scheduler::{CpuQueue, Kick, Row, Scheduler, State, Turn};
 
-use crate::per_cpu::{Change, PerCpu};
+use crate::hint::Change;
+use crate::per_cpu::PerCpu;
 use crate::rounds::FlushTable;
 use crate::translation::Tags;
 use crate::{Endpoint, Group, InterruptLine, Interrupted, Mapping, Object, Process, Thread};

@@ -1,12 +1,10 @@
 //! What the kernel keeps for each CPU beside its run queue.
 
-use core::hash::{Hash, Hasher};
-
 use coldframe_abi::{Counter, CpuId, Instant};
 use coldframe_hal::{Machine, Store, Tag};
 use coldframe_scheduler::NONE;
 
-use crate::hint::Hint;
+use crate::hint::{Change, Hint};
 use crate::{FastCall, Kernel, reaper};
 
 /// One CPU. What fast calls look at comes first.
@@ -35,24 +33,6 @@ pub(crate) struct PerCpu {
 
 // A line of the cache, and a shift from one to the next.
 const _: () = assert!(size_of::<PerCpu>() == 64, "what is kept for a CPU has 64 bytes");
-
-/// A number for each change of who may run, is due, or waits.
-///
-/// It spares work and decides nothing: states that differ in it only have the same future, and are equal.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Change(pub(crate) u64);
-
-impl PartialEq for Change {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Change {}
-
-impl Hash for Change {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
-}
 
 impl Default for PerCpu {
     fn default() -> Self {
