@@ -106,6 +106,8 @@ pub(crate) struct Model {
     overdue: Vec<(u32, u64)>,
     /// Those who wait at words and at endpoints.
     lines: Vec<words::Waiting>,
+    /// Those of ended processes who still stand there, until the reaper comes to them or their deadline does.
+    ended_in_line: Vec<words::Waiting>,
     /// Those whose calls are made once more, and what they had in their registers.
     asks_again: Vec<(u32, HostRegisters)>,
     /// What messages named before this entry, and who has a CPU after it.
@@ -316,6 +318,7 @@ impl Model {
         if !self.lines.is_empty() || !self.asks_again.is_empty() {
             self.end_waits_by_work(kernel, view, now);
         }
+        self.forget_who_left(view);
         self.end_waits(view, now);
         self.late_uses_fit(view, now)?;
         self.miss_kept(view);

@@ -72,12 +72,9 @@ impl Model {
         if self.set_of(view, set).is_some() || members.any(|(member, _)| is_there(view, *member)) {
             return Err(Error::BadState);
         }
-        // Whoever left by its deadline in the same entry did so after the call, and those of whom nobody has heard yet
-        // that they have ended stand in line as well.
-        let row = &view.endpoints[one.0 as usize];
+        // Whoever left by its deadline in the same entry did so after the call.
         let lines = [Line::Senders(one.0, one.1), Line::Receivers(one.0, one.1)];
-        let is_used = self.lines.iter().any(|waiting| lines.contains(&waiting.line))
-            || row.senders().root().or(row.receivers().root()).is_some();
+        let is_used = lines.into_iter().any(|line| self.is_waited_in(line));
         if self.set_of(view, one).is_some() || is_used || self.signals.contains_key(&one) {
             return Err(Error::Busy);
         }
@@ -98,8 +95,7 @@ impl Model {
         let others = self.memberships.iter().filter(|(member, of)| **of == set && **member != one);
         let others: u32 =
             others.filter(|(member, _)| is_there(view, **member)).map(|(member, _)| comes_by(*member)).sum();
-        let waits = self.lines.iter().any(|waiting| waiting.line == Line::Receivers(set.0, set.1))
-            || view.endpoints[set.0 as usize].receivers().root().is_some();
+        let waits = self.is_waited_in(Line::Receivers(set.0, set.1));
         if others + comes_by(set) == 0 && waits {
             return Err(Error::Busy);
         }

@@ -215,9 +215,25 @@ impl Model {
 
     /// All threads of a process have ended.
     pub(super) fn forget_waiting(&mut self) {
-        let mut lines = std::mem::take(&mut self.lines);
-        lines.retain(|waiting| self.thread(waiting.thread).is_some());
-        self.lines = lines;
+        let (alive, ended): (Vec<_>, Vec<_>) = std::mem::take(&mut self.lines)
+            .into_iter()
+            .partition(|waiting| self.thread(waiting.thread).is_some());
+        self.lines = alive;
+        self.ended_in_line.extend(ended);
+    }
+
+    /// Whether anybody stood in a line when this entry began.
+    pub(super) fn is_waited_in(&self, line: Line) -> bool {
+        self.lines.iter().chain(&self.ended_in_line).any(|waiting| waiting.line == line)
+    }
+
+    /// Who has ended and stood in line does so no longer. Its slot may have got to another one, which is not ended.
+    pub(super) fn forget_who_left<F: HardwareFormat>(&mut self, view: &Inspection<'_, HostMachine<F>>) {
+        self.ended_in_line.retain(|waiting| {
+            let row = &view.threads[waiting.thread as usize];
+            matches!(row.waits_for(), WaitsFor::InLine(_))
+                && view.processes[row.process() as usize].ended().is_some()
+        });
     }
 
     /// A thread has become more urgent, or less: it waits as if it had just come.
