@@ -77,7 +77,7 @@ impl<M: Machine> Kernel<M> {
         }
         let waking = self.wake_waiters(cpu);
         self.obey_orders(cpu, now);
-        let asked = (self.change.0, self.current(cpu));
+        let asked = self.change.0;
         self.wake_undertaker(cpu);
         // Before the scheduler decides: leaving may wake the reaper, and that may be placed here.
         match self.current(cpu) {
@@ -102,8 +102,8 @@ impl<M: Machine> Kernel<M> {
         }
         let untouched = self.settle(cpu, now);
         // Who was queued may have been told meanwhile not to run: one a step, so that a step stays short. If nothing has
-        // changed, it is who was asked before.
-        let obeyed = (self.change.0, self.current(cpu)) != asked && self.obey_orders(cpu, now);
+        // changed since, it is who was asked before.
+        let obeyed = self.change.0 != asked && self.obey_orders(cpu, now);
         if obeyed {
             let loaded = self.of_cpu(cpu).loaded;
             self.switch(cpu, loaded, NONE);
