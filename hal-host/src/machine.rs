@@ -295,6 +295,11 @@ impl<F: HardwareFormat> PhysicalMemory for HostMachine<F> {
         refuses
     }
 
+    fn refuses_next(&self) -> bool {
+        let Refusals { requests, every, .. } = self.refusals;
+        every != 0 && (requests + 1).is_multiple_of(every)
+    }
+
     fn zero_frame(&mut self, frame: Frame) {
         self.ram.zero(frame);
     }

@@ -130,8 +130,9 @@ fn run_cpu<F: HardwareFormat, U: UserMode<F>, W: Watcher<F>>(
     loop {
         // Before it waits for the lock, and whatever brought it here.
         let id = usize::from(cpu.id().0);
+        let was_asked = board.bell(id).has_rung();
         let _ = board.answer(id, |words| cpu.forget(Stale::from_words(words)));
-        let resume = enter(&mut cpu, shared, trap);
+        let resume = enter(&mut cpu, shared, trap, || was_asked || board.bell(id).has_rung());
         trap = match resume {
             Resume::Off => return,
             Resume::Again => pending(&mut cpu, mailbox).unwrap_or(Trap::Again),
@@ -145,10 +146,12 @@ fn enter<F: HardwareFormat, W: Watcher<F>>(
     cpu: &mut HostCpu<F>,
     shared: &SharedKernel<F, W>,
     trap: Trap,
+    is_asked: impl FnOnce() -> bool,
 ) -> Resume {
     let mut shared = shared.lock();
     let (kernel, watcher) = &mut *shared;
-    if !W::WATCHES && trap == Trap::Syscall && finishes_fast(kernel, cpu) {
+    // Whoever was the last to answer ends the flush, for which it has to enter.
+    if !W::WATCHES && trap == Trap::Syscall && !is_asked() && finishes_fast(kernel, cpu) {
         return Resume::User;
     }
     watcher.before(kernel, cpu, trap);

@@ -234,8 +234,9 @@ fn rings_for_nothing_before<F: HardwareFormat>(
 }
 
 /// Whether two entries have come to the same: at once, or but for a timer that rings too early, and is set anew when the CPU
-/// looks once more and finds nothing else to do.
+/// looks once more and finds nothing else to do. Whoever touches a page that was reserved goes on before the CPU keeps accounts.
 fn either_way<F: HardwareFormat>(
+    trap: Trap,
     short: Entered<'_, F>,
     long: Entered<'_, F>,
     at: Instant,
@@ -257,7 +258,8 @@ fn either_way<F: HardwareFormat>(
         let after = look_again(&mut kernel, &mut cpu);
         places(&kernel) == before && after == look_again(&mut exact.clone(), &mut timed.clone())
     };
-    let same = goes_on && cpu.armed() != timed.armed() && is_in_time(cpu, (exact, timed));
+    let owes_accounts = matches!(trap, Trap::PageFault { .. });
+    let same = goes_on && (owes_accounts || cpu.armed() != timed.armed()) && is_in_time(cpu, (exact, timed));
     demand(same && comes_to_the_same(), EITHER_WAY, at, || {
         format!("the short way: {one:x?}; the long way: {other:x?}")
     })
@@ -448,7 +450,9 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
     fn enter(&mut self, cpu: usize, trap: Trap) -> Result<(), Violation> {
         let here = &mut self.cpus[cpu];
         here.set_now(self.now);
-        // At every trap, before the kernel is entered; the entry that follows serves whoever was the last one.
+        // At every trap, before the kernel is entered; the entry that follows serves whoever was the last one, and so it is not
+        // a fast call.
+        let was_asked = self.kernel.machine().is_asked(here.id());
         let _ = self.kernel.machine().answer(here);
         if let Mode::User { busy_until } = self.modes[cpu] {
             // An interrupt: what is left of the computation goes with the thread.
@@ -468,8 +472,11 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
             fast_way(kernel, cpu, self.now)?;
         }
         self.watch.before_entry(&self.kernel, trap, was, &before);
-        let done =
-            if self.goes_fast && trap == Trap::Syscall { fast_call(&mut self.kernel, here) } else { None };
+        let done = if self.goes_fast && trap == Trap::Syscall && !was_asked {
+            fast_call(&mut self.kernel, here)
+        } else {
+            None
+        };
         let resume = match done {
             Some(done) => {
                 here.find(done);
@@ -481,8 +488,9 @@ impl<F: HardwareFormat, U: Userland<F>> World<F, U> {
             && done.is_none()
         {
             kernel.forget_decisions();
+            kernel.forbid_fast_calls(cpu.id());
             let other = kernel.enter(&mut cpu, trap);
-            either_way((&self.kernel, here, resume), (&kernel, &cpu, other), self.now)?;
+            either_way(trap, (&self.kernel, here, resume), (&kernel, &cpu, other), self.now)?;
         }
         self.worked = work != work_of(&self.kernel, was);
         self.entries += 1;

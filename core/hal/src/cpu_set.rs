@@ -75,6 +75,15 @@ impl CpuSet {
         self.0.iter().fold(0, |all, bank| all | bank) == 0
     }
 
+    /// Whether this CPU is the only member.
+    #[must_use]
+    #[inline]
+    pub fn is_only(&self, cpu: CpuId) -> bool {
+        let mut others = *self;
+        others.remove(cpu);
+        self.contains(cpu) && others.is_empty()
+    }
+
     /// Whether every CPU is a member that there can be.
     #[must_use]
     #[inline]

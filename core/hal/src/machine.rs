@@ -89,6 +89,12 @@ pub trait PhysicalMemory {
         false
     }
 
+    /// Whether it will refuse the next one.
+    #[inline]
+    fn refuses_next(&self) -> bool {
+        false
+    }
+
     /// Makes a frame all zero.
     ///
     /// Precondition: the frame is RAM that the kernel owns.

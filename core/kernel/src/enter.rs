@@ -46,6 +46,11 @@ impl<M: Machine> Kernel<M> {
         let now = cpu.now();
         self.now = now;
         self.trace(cpu, Event::Enter(trap));
+        if let Trap::PageFault { address, access, .. } = trap
+            && self.fill_at_once(cpu, here, now, (address, access))
+        {
+            return Resume::User;
+        }
         let quiet = self.is_quiet(here, now, trap);
         self.charge(here, now);
         self.count_fast_calls_of(here);

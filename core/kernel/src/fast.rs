@@ -45,11 +45,19 @@ pub enum FastCall {
     CapabilityCopy,
     /// `capability_delete`
     CapabilityDelete,
+    /// `memory_reserve`
+    MemoryReserve,
+    /// `memory_fill`
+    MemoryFill,
+    /// `memory_unmap`
+    MemoryUnmap,
+    /// `memory_protect`
+    MemoryProtect,
 }
 
 impl FastCall {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Null,
         Self::YieldNow,
         Self::Signal,
@@ -58,6 +66,10 @@ impl FastCall {
         Self::ReplyReceive,
         Self::CapabilityCopy,
         Self::CapabilityDelete,
+        Self::MemoryReserve,
+        Self::MemoryFill,
+        Self::MemoryUnmap,
+        Self::MemoryProtect,
     ];
 
     /// The one with this number.
@@ -83,6 +95,10 @@ impl FastCall {
             Self::ReplyReceive => Number::ReplyReceive,
             Self::CapabilityCopy => Number::CapabilityCopy,
             Self::CapabilityDelete => Number::CapabilityDelete,
+            Self::MemoryReserve => Number::MemoryReserve,
+            Self::MemoryFill => Number::MemoryFill,
+            Self::MemoryUnmap => Number::MemoryUnmap,
+            Self::MemoryProtect => Number::MemoryProtect,
         }
     }
 }
@@ -108,6 +124,10 @@ impl<M: Machine> Kernel<M> {
             },
             FastCall::CapabilityCopy => self.fast_copy(cpu, caller, arguments),
             FastCall::CapabilityDelete => self.fast_delete(cpu, caller, first),
+            FastCall::MemoryReserve
+            | FastCall::MemoryFill
+            | FastCall::MemoryUnmap
+            | FastCall::MemoryProtect => self.fast_page(cpu, caller, call, arguments).map(|()| DONE),
             FastCall::Receive => self.fast_receive(cpu, caller, first, Deadline(second)),
             _ if cpu.carries() != Carries::NONE => None,
             FastCall::Call if second != Deadline::NEVER.0 => {
@@ -121,15 +141,16 @@ impl<M: Machine> Kernel<M> {
 
     /// Tries a call that leaves the CPU as it is and is answered with nothing but that it is done; says whether it is.
     #[inline(always)]
-    pub fn fast_alone(&mut self, cpu: &M::Cpu, call: FastCall, [first, second]: [u64; 2]) -> bool {
+    pub fn fast_alone(&mut self, cpu: &mut M::Cpu, call: FastCall, arguments: [u64; 3]) -> bool {
         let Some(caller) = self.who_may_try(cpu, call) else { return false };
+        let [first, second, _] = arguments;
         match call {
             FastCall::Null => {
                 self.of_cpu(cpu).calls += 1;
                 true
             }
             FastCall::Signal => self.raise_quietly(cpu, caller, first, second) == Some(true),
-            _ => false,
+            _ => self.fast_page(cpu, caller, call, arguments).is_some(),
         }
     }
 

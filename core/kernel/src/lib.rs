@@ -18,6 +18,7 @@ mod enter;
 mod fast;
 mod fast_messages;
 mod fast_names;
+mod fast_pages;
 mod fast_tables;
 mod fast_waits;
 mod faults;

@@ -73,8 +73,8 @@ impl<M: Machine> Kernel<M> {
         (row.quick, row.passes) = (quick, Hint::UNKNOWN);
     }
 
-    /// The next call of a CPU's thread comes the slow way, whatever it is.
-    pub(crate) fn forbid_fast_calls(&mut self, cpu: CpuId) {
+    /// The next call of a CPU's thread comes the slow way, whatever it is, and what it touches next is looked at the long way.
+    pub fn forbid_fast_calls(&mut self, cpu: CpuId) {
         self.per_cpu.rows_mut()[usize::from(cpu.0)].quick = 0;
     }
 

@@ -21,6 +21,7 @@ pub use frames::{Content, FrameError, Frames, Held, Limits};
 pub use map::{MAX_RUNS, MapFull, MemoryMap};
 pub use means::{Means, POISON};
 pub use space::{
-    AddressSpace, Filling, Pages, Repair, STEP, SpaceError, Target, Teardown, Unlinked, View, Whose, unmake,
+    AddressSpace, Filling, Pages, Repair, STEP, SpaceError, Taken, Target, Teardown, Unlinked, View, Whose,
+    unmake,
 };
 pub use user::UserSlice;

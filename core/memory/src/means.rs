@@ -28,6 +28,12 @@ impl<M: PhysicalMemory> Means<'_, M> {
         self.pay(|frames, memory| frames.take_zeroed(memory))
     }
 
+    /// Whether a frame can be had and paid for.
+    #[inline(always)]
+    pub(crate) fn have_one(&self) -> bool {
+        self.budget.left() > 0 && self.frames.free_count() > 0 && !self.memory.refuses_next()
+    }
+
     /// A top-level table with the kernel's half and nothing else, paid for.
     pub(crate) fn take_root(&mut self) -> Result<Frame, SpaceError> {
         let Held { frame, is_ready } =

@@ -1,6 +1,6 @@
 //! Worlds in which whatever can go the fast way has gone it: what that leaves behind is what the next call finds.
 
-use super::{Plan, meetings, plans, turns};
+use super::{Plan, copies, meetings, plans, turns};
 use crate::source::Source;
 
 pub(super) fn quick(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
@@ -13,6 +13,10 @@ pub(super) fn quick(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         turns::turns,
         plans::processes,
         plans::calls,
+        plans::memory,
+        plans::memory,
+        copies::copies,
+        meetings::cargo,
     ];
     inner[source.choose(inner.len() as u32) as usize](source, cpus)
 }

@@ -24,6 +24,23 @@ pub(super) fn with_rights(leaf: Leaf, rights: Rights) -> Entry {
     }
 }
 
+/// An entry with other rights, and whether hardware may remember more than those.
+#[inline(always)]
+pub(super) fn protected(entry: Entry, at: u64, rights: Rights) -> Result<(Entry, bool), SpaceError> {
+    changeable(entry, at)?;
+    Ok(match entry {
+        Entry::Empty => return Err(SpaceError::NotMapped(UserAddress(at))),
+        Entry::Lazy(_) => (Entry::Lazy(rights), false),
+        Entry::Page(leaf) => {
+            let entry = with_rights(leaf, rights);
+            let still = matches!(entry, Entry::Page(new) if leaf.rights.within(new.rights));
+            (entry, !still)
+        }
+        Entry::Closed(leaf) => (with_rights(leaf, rights), false),
+        entry => unreachable!("{entry:?} was refused"),
+    })
+}
+
 /// Whose pages an operation is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Whose {
@@ -191,19 +208,8 @@ impl<F: Format> AddressSpace<F> {
         let start = *at;
         let mut touched = false;
         self.tables.sweep(means, at, end, |means, here, spot| {
-            changeable(spot.entry, here)?;
-            let entry = match spot.entry {
-                Entry::Empty => return Err(SpaceError::NotMapped(UserAddress(here))),
-                Entry::Lazy(_) => Entry::Lazy(rights),
-                Entry::Page(leaf) => {
-                    let entry = with_rights(leaf, rights);
-                    let still = matches!(entry, Entry::Page(new) if leaf.rights.within(new.rights));
-                    touched |= !still;
-                    entry
-                }
-                Entry::Closed(leaf) => with_rights(leaf, rights),
-                entry => unreachable!("{entry:?} was refused"),
-            };
+            let (entry, is_less) = protected(spot.entry, here, rights)?;
+            touched |= is_less;
             Tables::<F>::write(means.memory, spot, entry);
             NEXT
         })?;
