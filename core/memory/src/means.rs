@@ -68,9 +68,12 @@ impl<M: PhysicalMemory> Means<'_, M> {
         }
     }
 
-    /// A frame goes back, and its price.
+    /// A frame goes back, and its price. In checked builds whoever still reads there reads what nobody wrote.
+    #[inline]
     pub fn give(&mut self, frame: Frame) {
-        self.give_run(FrameRun { start: frame, count: 1 });
+        self.spoil(FrameRun { start: frame, count: 1 });
+        let given = self.frames.give(self.memory, frame);
+        self.has_given(given, 1);
     }
 
     /// A frame goes back that holds this, and its price.
@@ -85,21 +88,31 @@ impl<M: PhysicalMemory> Means<'_, M> {
         self.budget.refund(1);
     }
 
-    /// Frames go back, and their price. In checked builds whoever still reads there reads what nobody wrote.
+    /// The same of several.
     pub(crate) fn give_run(&mut self, run: FrameRun) {
+        if run.count == 1 {
+            return self.give(run.start);
+        }
+        self.spoil(run);
+        let given = self.frames.give_run(self.memory, run);
+        self.has_given(given, run.count);
+    }
+
+    #[inline(always)]
+    fn spoil(&mut self, run: FrameRun) {
         if cfg!(debug_assertions) {
             let words = (run.start.0..run.end().0)
                 .flat_map(|frame| (0..FRAME_WORDS).map(move |word| Frame(frame).word(word)));
             words.for_each(|word| self.memory.write_word(word, POISON));
         }
-        let given = match run.count {
-            1 => self.frames.give(self.memory, run.start),
-            _ => self.frames.give_run(self.memory, run),
-        };
+    }
+
+    #[inline(always)]
+    fn has_given(&mut self, given: Result<(), FrameError>, count: u64) {
         if let Err(error) = given {
             unreachable!("a page table holds only frames that are out (MEM-4): {error:?}");
         }
-        self.budget.refund(run.count);
+        self.budget.refund(count);
     }
 
     /// One of several owners goes; the last one gives the frame back. Its price comes back in any case.

@@ -82,13 +82,25 @@ const fn bits_of(part: FrameRun) -> u64 {
     ones(part.start.0 & !63, part.start.0, part.start.0 + part.count)
 }
 
-/// Frames of the largest run that are surely RAM, and surely reached: the usual case of `give` looks no further.
+/// Frames of a run that are surely RAM, and surely reached: the usual case of `give` looks no further.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sure {
     start: u64,
     count: u64,
     /// Where the word of the bitmap would be that stands for the frames from 0 on; may wrap.
     bits: u64,
+}
+
+impl Sure {
+    /// The word of the bitmap for a frame, if that is one of these.
+    #[inline(always)]
+    const fn place_of(self, frame: Frame) -> Option<PhysicalAddress> {
+        if frame.0.wrapping_sub(self.start) < self.count {
+            Some(PhysicalAddress(self.bits.wrapping_add(frame.0 / 64 * 8)))
+        } else {
+            None
+        }
+    }
 }
 
 /// The frames of a machine.
@@ -108,7 +120,10 @@ pub struct Frames {
     reached: Tree,
     hint: Hint,
     known: Known,
+    /// Of the largest run.
     sure: Sure,
+    /// Of another, the last to which a frame went back.
+    near: Sure,
     /// Every zone with RAM below this one has been reached.
     pristine: u64,
     /// By order: no zone below this one, of those that have been reached, has a block of this size.
@@ -158,6 +173,7 @@ impl Frames {
             hint: Hint { word: bitmaps, frame: Frame(0) },
             known: Known::NOTHING,
             sure: Sure::default(),
+            near: Sure::default(),
             pristine: 0,
             barren: [0; BARREN_ORDERS],
         };
@@ -256,10 +272,13 @@ impl Frames {
 
     #[inline(always)]
     fn return_one(&mut self, memory: &mut impl PhysicalMemory, frame: Frame) -> Result<(), FrameError> {
-        let place = if frame.0.wrapping_sub(self.sure.start) < self.sure.count {
-            PhysicalAddress(self.sure.bits.wrapping_add(frame.0 / 64 * 8))
-        } else {
-            self.place_of(memory, frame)?
+        let place = match self.sure.place_of(frame).or_else(|| self.near.place_of(frame)) {
+            Some(place) => place,
+            None => {
+                let place = self.place_of(memory, frame)?;
+                self.near = self.sure_near(memory, frame);
+                place
+            }
         };
         let word = memory.read_word(place);
         let more = word | 1 << (frame.0 % 64);
@@ -369,17 +388,28 @@ impl Frames {
     /// More is sure than before.
     fn make_sure(&mut self, memory: &impl PhysicalMemory) {
         let Some(run) = self.ram.runs().iter().rev().max_by_key(|run| run.count) else { return };
-        let Some(zone) = self.zone_of(memory, run.start) else { return };
+        (self.sure, self.near) = (self.sure_of(memory, *run), Sure::default());
+    }
+
+    /// What is sure of the run of a frame.
+    #[cold]
+    fn sure_near(&self, memory: &impl PhysicalMemory, frame: Frame) -> Sure {
+        let has_it = |run: &&FrameRun| run.start.0 <= frame.0 && frame.0 < run.end().0;
+        self.ram.runs().iter().find(has_it).map_or_else(Sure::default, |run| self.sure_of(memory, *run))
+    }
+
+    fn sure_of(&self, memory: &impl PhysicalMemory, run: FrameRun) -> Sure {
+        let Some(zone) = self.zone_of(memory, run.start) else { return Sure::default() };
         let end = if self.pristine == self.regions.zones() {
             run.end()
         } else {
             run.end().min(self.regions.first_frame(memory, self.pristine))
         };
-        self.sure = Sure {
+        Sure {
             start: run.start.0,
             count: end.0.saturating_sub(run.start.0),
             bits: zone.bitmap.0.wrapping_sub(zone.first.0 / 64 * 8),
-        };
+        }
     }
 
     /// Makes the hint point to a word with a free frame, and returns the word.
