@@ -41,25 +41,54 @@ pub(crate) static LEAVES: [Option<Leaf>; 64] = {
     leaves
 };
 
+/// The same of calls about pages, which need three words and are answered with nothing but that they are done.
+pub(crate) type PageLeaf = extern "C" fn(&mut BareCpu, u64, u64, u64) -> Fast;
+
+/// Which, by the number of the call.
+pub(crate) static PAGE_LEAVES: [Option<PageLeaf>; 64] = {
+    let mut leaves: [Option<PageLeaf>; 64] = [None; 64];
+    leaves[FastCall::MemoryReserve.number() as usize] = Some(memory_reserve);
+    leaves[FastCall::MemoryFill.number() as usize] = Some(memory_fill);
+    leaves[FastCall::MemoryUnmap.number() as usize] = Some(memory_unmap);
+    leaves[FastCall::MemoryProtect.number() as usize] = Some(memory_protect);
+    leaves
+};
+
 /// Code in the assembly at which a call goes on.
 pub(crate) type Entry = unsafe extern "C" fn();
 
-/// Where calls go on in the assembly, by their number, if these are the places for slow ones, for those of two leaves that need
-/// little, and for all others.
-pub(crate) const fn entries(slow: Entry, null: Entry, signal: Entry, whole: Entry) -> [Entry; 64] {
-    let mut entries = [slow; 64];
+/// The places where calls go on in the assembly.
+pub(crate) struct Entries {
+    /// Those that have no leaf.
+    pub(crate) slow: Entry,
+    /// Those of two leaves that need little.
+    pub(crate) null: Entry,
+    pub(crate) signal: Entry,
+    /// Those of the leaves that need three words.
+    pub(crate) page: Entry,
+    /// All others: whatever may be part of a message.
+    pub(crate) whole: Entry,
+}
+
+/// Where, by the number of the call.
+pub(crate) const fn entries(places: &Entries) -> [Entry; 64] {
+    let mut entries = [places.slow; 64];
     let mut at = 0;
     while at < FastCall::ALL.len() {
         let call = FastCall::ALL[at];
         entries[call.number() as usize] = match call {
-            FastCall::Null => null,
-            FastCall::Signal => signal,
+            FastCall::Null => places.null,
+            FastCall::Signal => places.signal,
+            FastCall::MemoryReserve
+            | FastCall::MemoryFill
+            | FastCall::MemoryUnmap
+            | FastCall::MemoryProtect => places.page,
             FastCall::YieldNow
             | FastCall::Call
             | FastCall::Receive
             | FastCall::ReplyReceive
             | FastCall::CapabilityCopy
-            | FastCall::CapabilityDelete => whole,
+            | FastCall::CapabilityDelete => places.whole,
         };
         at += 1;
     }
@@ -68,12 +97,12 @@ pub(crate) const fn entries(slow: Entry, null: Entry, signal: Entry, whole: Entr
 
 /// The leaf of `null`, for an entry that saves nothing.
 pub(crate) extern "C" fn null(cpu: &mut BareCpu) -> Fast {
-    alone(cpu, FastCall::Null, [0; 2])
+    alone(cpu, FastCall::Null, [0; 3])
 }
 
 /// The leaf of `signal`, for an entry that saves only its arguments.
 pub(crate) extern "C" fn signal(cpu: &mut BareCpu, endpoint: u64, bits: u64) -> Fast {
-    alone(cpu, FastCall::Signal, [endpoint, bits])
+    alone(cpu, FastCall::Signal, [endpoint, bits, 0])
 }
 
 /// Called with what the thread has in registers that a leaf keeps, and leaves there what the next one has.
@@ -107,6 +136,22 @@ extern "C" fn capability_delete(cpu: &mut BareCpu) -> Fast {
     fast(cpu, FastCall::CapabilityDelete)
 }
 
+extern "C" fn memory_reserve(cpu: &mut BareCpu, start: u64, length: u64, rights: u64) -> Fast {
+    alone(cpu, FastCall::MemoryReserve, [start, length, rights])
+}
+
+extern "C" fn memory_fill(cpu: &mut BareCpu, start: u64, length: u64, _: u64) -> Fast {
+    alone(cpu, FastCall::MemoryFill, [start, length, 0])
+}
+
+extern "C" fn memory_unmap(cpu: &mut BareCpu, start: u64, length: u64, _: u64) -> Fast {
+    alone(cpu, FastCall::MemoryUnmap, [start, length, 0])
+}
+
+extern "C" fn memory_protect(cpu: &mut BareCpu, start: u64, length: u64, rights: u64) -> Fast {
+    alone(cpu, FastCall::MemoryProtect, [start, length, rights])
+}
+
 #[inline(always)]
 fn fast(cpu: &mut BareCpu, call: FastCall) -> Fast {
     match tried(cpu, call, cpu.call.arguments()) {
@@ -128,7 +173,7 @@ fn fast(cpu: &mut BareCpu, call: FastCall) -> Fast {
 }
 
 #[inline(always)]
-fn alone(cpu: &mut BareCpu, call: FastCall, arguments: [u64; 2]) -> Fast {
+fn alone(cpu: &mut BareCpu, call: FastCall, arguments: [u64; 3]) -> Fast {
     let mut kernel = KERNEL.lock();
     let Some(kernel) = at_once(cpu, &mut kernel) else { return Fast::Declined };
     if kernel.fast_alone(cpu, call, arguments) { Fast::Answered } else { Fast::Declined }

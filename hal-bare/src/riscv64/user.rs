@@ -5,7 +5,7 @@ use coldframe_hal::{Trap, UserRegisters};
 use coldframe_kernel::FastCall;
 
 use super::read_csr;
-use crate::cpu_loop::{Entry, Fast, entries};
+use crate::cpu_loop::{Entries, Entry, Fast, entries};
 use crate::machine::BareCpu;
 
 /// The registers of user mode. The assembly below knows the layout.
@@ -432,6 +432,37 @@ signal_entry:
     li \r, 0
     .endr
     j whole_entry
+
+    /* Calls of three words that are answered with nothing but that they are done. */
+    .global page_entry
+page_entry:
+    lla t0, {page_leaves}
+    add t0, t0, t1
+    ld t0, 0(t0)
+    sd sp, {call} + 72(a0)
+    ld sp, 0(a0)
+    csrrw t1, sscratch, zero
+    sd t1, {call}(a0)
+    sd a1, {call} + 8(a0)
+    sd a2, {call} + 16(a0)
+    sd a7, {call} + 56(a0)
+    mv a3, a2
+    mv a2, a1
+    mv a1, t1
+    addi a0, a0, -{registers}
+    jalr t0
+    bnez a0, done
+    ld a0, 104(sp)
+    ld t0, {call}(a0)
+    csrw sscratch, t0
+    ld sp, {call} + 72(a0)
+    ld a1, {call} + 8(a0)
+    ld a2, {call} + 16(a0)
+    ld a7, {call} + 56(a0)
+    .irp r, ra,a3,a4,a5,a6,t1,t2,t3,t4,t5,t6
+    li \r, 0
+    .endr
+    j 4b
     /* In t0 the registers, in t1 what the caller has had in a0. */
 declined:
     mv a0, t0
@@ -522,6 +553,7 @@ whole_entry:
     call = const CALL,
     registers = const REGISTERS,
     leaves = sym crate::cpu_loop::LEAVES,
+    page_leaves = sym crate::cpu_loop::PAGE_LEAVES,
     entries = sym ENTRIES,
     last_entry = const ENTRIES.len() - 1,
     null = sym crate::cpu_loop::null,
@@ -537,10 +569,17 @@ unsafe extern "C" {
     fn whole_entry();
     fn null_entry();
     fn signal_entry();
+    fn page_entry();
 }
 
 /// Where a call goes on in the assembly, by its number.
-static ENTRIES: [Entry; 64] = entries(slow_entry, null_entry, signal_entry, whole_entry);
+static ENTRIES: [Entry; 64] = entries(&Entries {
+    slow: slow_entry,
+    null: null_entry,
+    signal: signal_entry,
+    page: page_entry,
+    whole: whole_entry,
+});
 
 // SAFETY: it calls what it is declared as, with what it is called with, and finds its own data by that.
 #[expect(improper_ctypes, reason = "the assembly passes on what Rust has passed to it")]

@@ -13,7 +13,7 @@ use super::descriptors::{
 use super::float::Float;
 use super::instructions::write_msr;
 use super::{CALL_VECTOR, KICK_VECTOR, LAST_LINE_VECTOR};
-use crate::cpu_loop::{Entry, Fast, entries};
+use crate::cpu_loop::{Entries, Entry, Fast, entries};
 use crate::machine::BareCpu;
 
 /// The registers of user mode. The CPU and the assembly below push into the end of it, so the order is theirs.
@@ -497,6 +497,37 @@ signal_entry:
     mov eax, {signal_number}
     jmp whole_entry
 
+    /* Calls of three words that are answered with nothing but that they are done. */
+    .global page_entry
+page_entry:
+    mov rsp, gs:[{kernel_stack}]
+    push r11
+    push rcx
+    push rdi
+    push rsi
+    push rdx
+    push rax
+    mov rcx, rdx
+    mov rdx, rsi
+    mov rsi, rdi
+    mov rdi, gs:[{cpu}]
+    call [{page_leaves} + rax * 8]
+    sub eax, 1
+    jb 6f
+    mov rcx, [rsp + 32]
+    mov r11, [rsp + 40]
+    jmp done
+6:  pop rax
+    pop rdx
+    pop rsi
+    pop rdi
+    pop rcx
+    pop r11
+    xor r8d, r8d
+    xor r9d, r9d
+    xor r10d, r10d
+    jmp slow_entry
+
 done:
     xor edi, edi
     xor esi, esi
@@ -660,6 +691,7 @@ trap_stubs:
     cpu = const CPU,
     call = const IN_CALL,
     leaves = sym crate::cpu_loop::LEAVES,
+    page_leaves = sym crate::cpu_loop::PAGE_LEAVES,
     entries = sym ENTRIES,
     last_entry = const ENTRIES.len() - 1,
     end_of_user_bit = const END_OF_USER_BIT,
@@ -677,10 +709,17 @@ unsafe extern "C" {
     fn whole_entry();
     fn null_entry();
     fn signal_entry();
+    fn page_entry();
 }
 
 /// Where a call goes on in the assembly, by its number.
-static ENTRIES: [Entry; 64] = entries(slow_entry, null_entry, signal_entry, whole_entry);
+static ENTRIES: [Entry; 64] = entries(&Entries {
+    slow: slow_entry,
+    null: null_entry,
+    signal: signal_entry,
+    page: page_entry,
+    whole: whole_entry,
+});
 
 // SAFETY: it calls what it is declared as, with what it is called with, and finds its own data by that.
 #[expect(improper_ctypes, reason = "the assembly passes on what Rust has passed to it")]

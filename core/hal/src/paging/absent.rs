@@ -27,7 +27,7 @@ fn leaf(kind: u64, leaf: Leaf, mask: u64) -> u64 {
         | (leaf.cache as u64) << CACHE_SHIFT
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn word(entry: Entry, mask: u64) -> u64 {
     match entry {
         Entry::Empty => 0,
@@ -40,7 +40,7 @@ pub(super) fn word(entry: Entry, mask: u64) -> u64 {
     }
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn read(entry: u64, mask: u64) -> Entry {
     let number = (entry ^ mask) >> NUMBER_SHIFT & NUMBER_MASK;
     let rights = Rights::ALL[(entry >> RIGHTS_SHIFT & 3) as usize];

@@ -43,8 +43,11 @@ impl Slot {
     #[inline(always)]
     fn has_neighbours(self, memory: &impl PhysicalMemory) -> bool {
         let is_used = |index: usize| memory.read_word(self.table.word(index % FRAME_WORDS)) != 0;
-        (1..=FRAME_WORDS / 2)
-            .any(|offset| is_used(self.index + offset) || is_used(self.index + FRAME_WORDS - offset))
+        // A closure that two places call is a call.
+        is_used(self.index + 1)
+            || is_used(self.index + FRAME_WORDS - 1)
+            || (2..=FRAME_WORDS / 2)
+                .any(|offset| is_used(self.index + offset) || is_used(self.index + FRAME_WORDS - offset))
     }
 }
 

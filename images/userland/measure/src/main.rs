@@ -301,6 +301,11 @@ mod metal {
                 let _ = Metal.memory_reserve(pages(0, 1), PageRights::ReadWrite).await;
                 let _ = Metal.memory_unmap(pages(0, 1)).await;
             });
+            count("reserve_fill_and_unmap", async |_| {
+                let _ = Metal.memory_reserve(pages(0, 1), PageRights::ReadWrite).await;
+                let _ = Metal.memory_fill(pages(0, 1)).await;
+                let _ = Metal.memory_unmap(pages(0, 1)).await;
+            });
             count("reserve_touch_and_unmap", async |_| {
                 let _ = Metal.memory_reserve(pages(0, 1), PageRights::ReadWrite).await;
                 Metal.store(UserAddress(BASE), 1).await;
