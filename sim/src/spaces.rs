@@ -1,6 +1,7 @@
 //! Address spaces beside maps of pages: operations, CPUs that remember, and what each access must find.
 
 mod draw;
+mod single;
 
 use std::collections::BTreeMap;
 
@@ -59,6 +60,8 @@ pub struct Beside<F> {
     /// Which space each CPU has.
     on: [usize; CPUS],
     stamp: u64,
+    /// Every second operation on one page is tried the way that takes no steps.
+    tries: bool,
 }
 
 fn check(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
@@ -97,7 +100,7 @@ impl<F: HardwareFormat> Beside<F> {
         });
         let spaces: Vec<_> = spaces.collect();
         let cpus = (0..CPUS as u16).map(|id| HostCpu::new(CpuId(id))).collect();
-        let mut beside = Self { machine, frames, all, spaces, cpus, on: [0; CPUS], stamp: 0 };
+        let mut beside = Self { machine, frames, all, spaces, cpus, on: [0; CPUS], stamp: 0, tries: false };
         (0..CPUS).for_each(|cpu| beside.switch(cpu, cpu % SPACES));
         beside
     }
@@ -167,6 +170,11 @@ impl<F: HardwareFormat> Beside<F> {
     /// # Errors
     /// What should have come of it.
     pub fn apply(&mut self, op: Op) -> Result<(), String> {
+        self.tries = !self.tries;
+        if self.tries && self.at_once(op)? {
+            self.nothing_free_is_remembered()?;
+            return self.nothing_is_stale();
+        }
         match op {
             Op::Reserve { space, page, count, rights } => self.reserve(space, page, count, rights)?,
             Op::Fill { space, page, count } => self.fill(space, page, count)?,

@@ -381,3 +381,61 @@ fn nobody_is_heard_the_fast_way_who_is_not_heard() {
     assert_eq!(play.who(), 0, "and waits");
     refused(&mut play, Call::Call { endpoint: closed, deadline: Deadline::NEVER });
 }
+
+/// A page beside one that stays, so that its table is there.
+fn beside_one_that_stays(pair: &mut Pair) -> UserRange {
+    let whole = UserRange { start: UserAddress(LENT), length: 2 * PAGE };
+    pair.slow_answer(Call::MemoryReserve { range: whole, rights: PageRights::Read }.encode());
+    let range = UserRange { start: UserAddress(LENT), length: PAGE };
+    pair.slow_answer(Call::MemoryUnmap { range }.encode());
+    range
+}
+
+#[test]
+fn one_page_is_reserved_filled_protected_and_unmapped_the_fast_way() {
+    let mut pair = Pair::new();
+    let range = beside_one_that_stays(&mut pair);
+    let used = |pair: &mut Pair| pair.slow_answer(Call::MemoryUse {}.encode());
+    let before = used(&mut pair);
+    for round in 0..3 {
+        for call in [
+            Call::MemoryReserve { range, rights: PageRights::ReadWrite },
+            Call::MemoryFill { range },
+            Call::MemoryProtect { range, rights: PageRights::Read },
+            Call::MemoryProtect { range, rights: PageRights::None },
+            Call::MemoryProtect { range, rights: PageRights::ReadWrite },
+        ] {
+            assert_eq!(pair.fast(call.encode(), WORDS), Some(0), "{call:?} in round {round}");
+        }
+        assert_ne!(used(&mut pair), before, "it has a frame");
+        assert_eq!(pair.fast(Call::MemoryUnmap { range }.encode(), WORDS), Some(0), "round {round}");
+        assert_eq!(used(&mut pair), before, "the frame is back");
+    }
+}
+
+#[test]
+fn pages_of_which_more_is_to_be_done_or_heard_go_the_slow_way() {
+    let mut pair = Pair::new();
+    let range = UserRange { start: UserAddress(LENT), length: PAGE };
+    let rights = PageRights::ReadWrite;
+    let reserve = Call::MemoryReserve { range, rights }.encode();
+    assert_eq!(pair.fast(reserve, WORDS), None, "there is no table");
+    pair.slow_answer(reserve);
+    let unmap = Call::MemoryUnmap { range }.encode();
+    assert_eq!(pair.fast(unmap, WORDS), None, "it is the last in its table");
+    let two = UserRange { length: 2 * PAGE, ..range };
+    let behind = UserRange { start: UserAddress(u64::MAX - PAGE + 1), ..range };
+    let state = pair.state();
+    for call in [
+        reserve,
+        Call::MemoryReserve { range: two, rights }.encode(),
+        Call::MemoryReserve { range: behind, rights }.encode(),
+        Call::MemoryFill { range: two }.encode(),
+        Call::MemoryUnmap { range: two }.encode(),
+        Call::MemoryProtect { range: two, rights }.encode(),
+        Request { arguments: [LENT, PAGE, 4, 0, 0, 0], ..Call::MemoryProtect { range, rights }.encode() },
+    ] {
+        assert_eq!(pair.fast(call, WORDS), None, "{call:?}");
+        assert_eq!(pair.state(), state, "{call:?} changes nothing");
+    }
+}

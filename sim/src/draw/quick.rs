@@ -15,6 +15,7 @@ pub(super) fn quick(source: &mut dyn Source, cpus: Option<u16>) -> Plan {
         plans::calls,
         plans::memory,
         plans::memory,
+        plans::words,
         copies::copies,
         meetings::cargo,
     ];

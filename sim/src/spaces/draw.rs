@@ -19,6 +19,7 @@ fn count(source: &mut dyn Source) -> u64 {
         0 => 512,
         1 => 1_024 + u64::from(source.choose(2)) * 7,
         2 => 64 + u64::from(source.choose(9)),
+        3..7 => 1,
         _ => 1 + u64::from(source.choose(9)),
     }
 }
