@@ -24,19 +24,25 @@ pub(super) fn with_rights(leaf: Leaf, rights: Rights) -> Entry {
     }
 }
 
-/// An entry with other rights, and whether hardware may remember more than those.
+/// An entry with other rights; notes if hardware may remember more than those.
 #[inline(always)]
-pub(super) fn protected(entry: Entry, at: u64, rights: Rights) -> Result<(Entry, bool), SpaceError> {
+pub(super) fn protected(
+    entry: Entry,
+    at: u64,
+    rights: Rights,
+    takes_away: &mut bool,
+) -> Result<Entry, SpaceError> {
     changeable(entry, at)?;
     Ok(match entry {
         Entry::Empty => return Err(SpaceError::NotMapped(UserAddress(at))),
-        Entry::Lazy(_) => (Entry::Lazy(rights), false),
+        Entry::Lazy(_) => Entry::Lazy(rights),
         Entry::Page(leaf) => {
             let entry = with_rights(leaf, rights);
             let still = matches!(entry, Entry::Page(new) if leaf.rights.within(new.rights));
-            (entry, !still)
+            *takes_away |= !still;
+            entry
         }
-        Entry::Closed(leaf) => (with_rights(leaf, rights), false),
+        Entry::Closed(leaf) => with_rights(leaf, rights),
         entry => unreachable!("{entry:?} was refused"),
     })
 }
@@ -208,8 +214,7 @@ impl<F: Format> AddressSpace<F> {
         let start = *at;
         let mut touched = false;
         self.tables.sweep(means, at, end, |means, here, spot| {
-            let (entry, is_less) = protected(spot.entry, here, rights)?;
-            touched |= is_less;
+            let entry = protected(spot.entry, here, rights, &mut touched)?;
             Tables::<F>::write(means.memory, spot, entry);
             NEXT
         })?;

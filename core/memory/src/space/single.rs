@@ -105,9 +105,10 @@ impl<F: Format> AddressSpace<F> {
         rights: Rights,
     ) -> Option<Flush> {
         let slot = self.slot(memory, page)?.address();
-        let (entry, is_less) = protected(F::read(memory.read_word(slot), 0), page, rights).ok()?;
+        let mut takes_away = false;
+        let entry = protected(F::read(memory.read_word(slot), 0), page, rights, &mut takes_away).ok()?;
         memory.write_word(slot, F::word(entry, 0));
-        Some(if is_less { Flush::pages(page, page + FRAME_BYTES) } else { Flush::NONE })
+        Some(if takes_away { Flush::pages(page, page + FRAME_BYTES) } else { Flush::NONE })
     }
 
     /// Takes a page away that is the space's own, and not the last in its table.
