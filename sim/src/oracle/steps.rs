@@ -88,15 +88,16 @@ impl Steps {
         } else if self.reaping > 0 && ending(view) == 0 {
             self.reaping = 0;
         }
-        for number in 0..cpus.len() {
-            hints::quick_calls_fit(kernel, view, number, now)?;
-        }
         self.account(view, cpu, current, now)?;
         if let Some(thread) = current {
             current_is_consistent(kernel, view, cpu, thread, now)?;
             if thread != 0 {
                 orders_are_obeyed(view, cpu, thread, now)?;
             }
+        }
+        // What goes on at all comes before what it may try.
+        for number in 0..cpus.len() {
+            hints::quick_calls_fit(kernel, view, number, now)?;
         }
         self.slices_and_boosts(view, cpu, now)?;
         if thorough {
